@@ -1,0 +1,79 @@
+"""What can go wrong in the world around the pipeline.
+
+Expected bad data is never an exception: it is a value (`ubi_stream.events`). An exception of this module means that
+something outside an event is broken: a setting, a pack, a broker, a database, a table.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class UbiError(Exception):
+    """A broken world, told in one sentence that an operator can act on.
+
+    Attributes
+    ----------
+    retriable
+        Whether trying again later can help.
+    exit_code
+        Status with which the process ends when nobody handles the error. `docs/operations.md` lists them.
+    """
+
+    retriable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(UbiError):
+    """A setting, pack or mapping is wrong: says which key, which value, and what was expected."""
+
+    exit_code = 64
+
+
+class BrokerUnavailableError(UbiError):
+    """Kafka can't be reached."""
+
+    retriable = True
+    exit_code = 69
+
+
+class DatabaseUnavailableError(UbiError):
+    """Postgres can't be reached."""
+
+    retriable = True
+    exit_code = 69
+
+
+class LocalServiceError(UbiError):
+    """The embedded Kafka or Postgres could not be started or stopped."""
+
+    exit_code = 69
+
+
+class TopicLayoutError(UbiError):
+    """A topic is missing, or its partitions differ from what the state was built on."""
+
+    exit_code = 65
+
+
+class DeliveryError(UbiError):
+    """A record could not be handed over for good; going on would lose it (fail-stop)."""
+
+    exit_code = 70
+
+
+class RecoveryError(UbiError):
+    """State could not be restored from its changelog before the deadline."""
+
+    retriable = True
+    exit_code = 71
+
+
+class ContiguityError(UbiError):
+    """A partition's offsets have a hole that nothing explains: events would be skipped."""
+
+    exit_code = 72
+
+
+class SnapshotError(UbiError):
+    """A model snapshot is not usable: unsigned, tampered, or of another version. The model starts fresh."""

@@ -1,0 +1,1 @@
+"""Bytes become events, or dead letters with a reason."""

@@ -1,0 +1,21 @@
+"""Sizes that an event may have. A constant here is a decision: unit, bound, reason."""
+
+from __future__ import annotations
+
+MAX_ID_BYTES = 256
+"""Longest id. Client libraries use 36 (UUID) to 200 (distinct ids of web analytics)."""
+
+MAX_PROPERTIES_BYTES = 32 * 1024
+"""Properties or context, as JSON: the limit of the tracking APIs that people come from."""
+
+MAX_VALUE_BYTES = 128 * 1024
+"""A whole record: properties, context and ids at their limits, and room for white space."""
+
+MAX_DEPTH = 8
+"""Nesting of an event: deeper is a mistake or an attack."""
+
+MAX_AHEAD_MS = 24 * 3600 * 1000
+"""An event's time may be this far ahead of its arrival: time zones sent wrongly are within it."""
+
+MIN_TIME_MS = 0
+"""Nothing happened before 1970."""

@@ -1,0 +1,79 @@
+"""What comes in, and what it becomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ubi_stream.reasons import DeadLetterReason
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One record as it lies in the log: nothing is known about its value yet.
+
+    `timestamp_ms` is when the broker got it: processing time that replays the same.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where an event entered the system. For a forwarded record that is not where it was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """A valid behaviour event.
+
+    Times are Unix milliseconds. `offset` is the position in the topic that it was read from (`topic`), `origin` where
+    it entered; `forwarded` says that the two differ, so that the offset says nothing about its order at the origin.
+    """
+
+    event_id: str
+    event_time_ms: int
+    event_type: str
+    user_id: str
+    session_id: str | None
+    properties: dict[str, Any]
+    context: dict[str, Any]
+    trace_id: str | None
+    topic: str
+    offset: int
+    origin: Origin
+    forwarded: bool
+    raw: bytes
+    """The value as it came: what is forwarded."""
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A record that could not be processed: whole, with the reason, the JSON path and a sentence for a person."""
+
+    reason: DeadLetterReason
+    path: str
+    message: str
+    record: Record
+
+
+class Unkeyed(msgspec.Struct, frozen=True):
+    """A valid event whose record's key is not its user's id: it belongs to another partition."""
+
+    event: Event
+
+
+class Unwanted(msgspec.Struct, frozen=True):
+    """An event of a type that the pack says to drop."""
+
+    event_type: str

@@ -1,0 +1,166 @@
+"""A JSON object becomes an `Event`, or a dead letter that says which field is wrong and what was expected."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_ID_BYTES, MAX_PROPERTIES_BYTES, MIN_TIME_MS
+from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Unwanted
+from ubi_stream.packs.schema import Events
+from ubi_stream.reasons import DeadLetterReason as Reason
+
+FIELDS: Final = frozenset(
+    ("event_id", "event_time", "event_type", "user_id", "session_id", "properties", "context", "sent_at", "trace_id")
+)
+LABEL_TYPE: Final = "$label"
+"""Reserved type: tells what became of an earlier event. Every pack knows it."""
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+class _Refused(Exception):
+    """Leaves the checks of one event; never leaves this module."""
+
+    def __init__(self, reason: Reason, path: str, message: str) -> None:
+        super().__init__(message)
+        self.reason, self.path, self.message = reason, path, message
+
+
+def _refuse(reason: Reason, path: str, message: str) -> NoReturn:
+    raise _Refused(reason, path, message)
+
+
+class Validator:
+    """Checks events against the limits of every event and the event types of one pack.
+
+    Attributes
+    ----------
+    unknown_fields
+        Number of fields ignored so far because no event has them.
+    """
+
+    def __init__(self, events: Events) -> None:
+        self._types = frozenset(events.types) | {LABEL_TYPE}
+        self._unknown_types = events.unknown
+        self._max_age_ms = int(events.max_age_days * 86_400_000)
+        self.unknown_fields = 0
+
+    def validate(self, data: dict[str, Any], record: Record, origin: Origin | None) -> Event | DeadLetter | Unwanted:
+        """Check one decoded record; `origin` is where it entered the system, if it was forwarded."""
+        try:
+            return self._event(data, record, origin)
+        except _Refused as refused:
+            return DeadLetter(refused.reason, refused.path, refused.message, record)
+
+    def _event(self, data: dict[str, Any], record: Record, origin: Origin | None) -> Event | Unwanted:
+        forwarded = origin is not None
+        if origin is None:
+            origin = Origin(record.topic, record.partition, record.offset, record.timestamp_ms)
+        get = data.get
+        event_type = get("event_type")
+        if type(event_type) is not str:
+            _missing_or_wrong(event_type, "event_type", "a string")
+        if event_type not in self._types:
+            if self._unknown_types == "drop":
+                return Unwanted(event_type)
+            if self._unknown_types == "dead_letter":
+                _refuse(Reason.UNKNOWN_EVENT_TYPE, "$.event_type", f"the pack has no event type {_short(event_type)}")
+            _check_id(event_type, "event_type")
+        event_id = get("event_id")
+        assert record.value is not None, "decode() refuses null values"
+        event = Event(
+            event_id=f"{origin.topic}-{origin.partition}-{origin.offset}" if event_id is None else _id(event_id, "event_id"),
+            event_time_ms=self._time(get("event_time"), get("sent_at"), origin.timestamp_ms),
+            event_type=event_type,
+            user_id=_id(get("user_id"), "user_id"),
+            session_id=_optional_id(get("session_id"), "session_id"),
+            properties=_object(get("properties"), "properties", len(record.value)),
+            context=_object(get("context"), "context", len(record.value)),
+            trace_id=_optional_id(get("trace_id"), "trace_id"),
+            topic=record.topic,
+            offset=record.offset,
+            origin=origin,
+            forwarded=forwarded,
+            raw=record.value,
+        )
+        if not FIELDS.issuperset(data):
+            self.unknown_fields += len(data.keys() - FIELDS)
+        return event
+
+    def _time(self, value: object, sent_at: object, arrived_ms: int) -> int:
+        """Event time in ms; corrected by how far the sender's clock is off, where it says when it sent."""
+        time_ms = _instant(value, "event_time")
+        if sent_at is not None:
+            time_ms += arrived_ms - _instant(sent_at, "sent_at")
+        if time_ms > arrived_ms + MAX_AHEAD_MS:
+            _refuse(Reason.TIME_IN_FUTURE, "$.event_time", f"{_short(value)} is more than 24 h ahead of the event's arrival")
+        if time_ms < MIN_TIME_MS or arrived_ms - time_ms > self._max_age_ms:
+            days = self._max_age_ms / 86_400_000
+            _refuse(Reason.TIME_TOO_OLD, "$.event_time", f"{_short(value)} is more than {days:g} days before the event's arrival")
+        return time_ms
+
+
+def _missing_or_wrong(value: object, field: str, expected: str) -> NoReturn:
+    if value is None:
+        _refuse(Reason.MISSING_FIELD, f"$.{field}", f"{field} is missing")
+    _refuse(Reason.WRONG_TYPE, f"$.{field}", f"{field} is {_short(value)}, {expected} was expected")
+
+
+def _id(value: object, field: str) -> str:
+    """An id as text: numbers are ids too, and become text."""
+    if type(value) is not str:
+        if type(value) is not int:
+            _missing_or_wrong(value, field, "a string or a whole number")
+        value = str(value)
+    _check_id(value, field)
+    return value
+
+
+def _optional_id(value: object, field: str) -> str | None:
+    return None if value is None or value == "" else _id(value, field)
+
+
+def _check_id(value: str, field: str) -> None:
+    if not value:
+        _refuse(Reason.MISSING_FIELD, f"$.{field}", f"{field} is empty")
+    if len(value) * 4 > MAX_ID_BYTES and len(value.encode()) > MAX_ID_BYTES:
+        _refuse(Reason.TOO_LARGE, f"$.{field}", f"{field} has more than {MAX_ID_BYTES} bytes")
+
+
+def _object(value: object, field: str, record_bytes: int) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        _missing_or_wrong(value, field, "an object")
+    if record_bytes > MAX_PROPERTIES_BYTES and len(_encode_json(value)) > MAX_PROPERTIES_BYTES:
+        _refuse(Reason.TOO_LARGE, f"$.{field}", f"{field} has more than {MAX_PROPERTIES_BYTES} bytes")
+    return value
+
+
+def _instant(value: object, field: str) -> int:
+    """Unix milliseconds of an ISO-8601 text (UTC where it names no zone) or of a number of milliseconds."""
+    if type(value) is str:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            _refuse(Reason.INVALID_VALUE, f"$.{field}", f"{field} is {_short(value)}, not an ISO-8601 time")
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        # Whole seconds and microseconds apart: a float of seconds would lose the last digit.
+        try:
+            return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
+        except OverflowError:
+            _refuse(Reason.INVALID_VALUE, f"$.{field}", f"{field} is {_short(value)}, out of range")
+    if type(value) is int or type(value) is float:
+        if not -(2**53) < value < 2**53:
+            _refuse(Reason.INVALID_VALUE, f"$.{field}", f"{field} is {_short(value)}, out of range")
+        return int(value)
+    _missing_or_wrong(value, field, "an ISO-8601 string or Unix milliseconds")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,100 @@
+"""What the product says about an entity, and what it rests on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class InsightKind(StrEnum):
+    """What an insight is about."""
+
+    SEGMENT = "segment"
+    ANOMALY = "anomaly"
+    BEHAVIOUR_CHANGE = "behaviour_change"
+    RISK = "risk"
+    SESSION = "session"
+    RECOMMENDATION = "recommendation"
+
+
+class Severity(StrEnum):
+    """How soon a person should look."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Source(msgspec.Struct, frozen=True, gc=False):
+    """Position of a record: topic, partition, offset."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Contribution(msgspec.Struct, frozen=True, gc=False):
+    """What one feature added to a score.
+
+    `value` is the feature now, `usual` the entity's own baseline, `peers` that of all entities of the partition (both
+    None where there is none yet), `contribution` the signed share of the score's distance from its baseline.
+    """
+
+    feature: str
+    value: float | None
+    contribution: float
+    usual: float | None = None
+    peers: float | None = None
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """One plain sentence, and the features behind it, strongest first."""
+
+    summary: str
+    contributions: tuple[Contribution, ...] = ()
+
+
+class Insight(msgspec.Struct, frozen=True):
+    """One explained statement about one entity at one moment of event time.
+
+    `id` is a UUIDv5 of pack, entity, kind, causing event and window: the same events give the same ids anywhere.
+    `user_id` is the id of the entity (`entity` says of which kind). `score` and `confidence` are in [0, 1], or None
+    while the model warms up.
+    """
+
+    id: str
+    kind: InsightKind
+    entity: str
+    user_id: str
+    pack: str
+    at_ms: int
+    label: str | None
+    score: float | None
+    confidence: float | None
+    severity: Severity
+    explanation: Explanation
+    evidence: dict[str, Any]
+    model_version: str
+    source: Source
+    trace_id: str | None = None
+
+
+class WindowCount(msgspec.Struct, frozen=True):
+    """Counts of one partition in one closed five-minute pane of event time.
+
+    They are partial: the sum over partitions is the figure. `measure` is `events` (by event type), `segment_distribution`
+    (events' users by segment; `key` is the segment) or `conversion_funnel` (`key` is "segment/step").
+    """
+
+    pack: str
+    entity: str
+    partition: int
+    pane_start_ms: int
+    pane_ms: int
+    measure: str
+    key: str
+    count: int
+    amount: float = 0.0

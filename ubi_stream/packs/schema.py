@@ -1,0 +1,195 @@
+"""What may stand in a pack file. A wrong pack is refused at start with the key, the value and what was expected."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+EventType = Annotated[str, Field(pattern=r"^[A-Za-z$][A-Za-z0-9_.:$ -]{0,99}$")]
+Operator = Literal[">", ">=", "<", "<=", "==", "!="]
+SeverityName = Literal["info", "low", "medium", "high"]
+
+
+class Model(BaseModel):
+    """Base of all parts: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Roles(Model):
+    """Which property or event type plays which part for the features."""
+
+    amount: str | None = Field(None, description="Property with the money of an event")
+    amount_types: tuple[EventType, ...] = Field((), description="Event types whose amount counts as spent")
+    latency: str | None = Field(None, description="Property with the latency in milliseconds")
+    category: str | None = Field(None, description="Property with the category of what was looked at")
+    interest_types: tuple[EventType, ...] = Field((), description="Looking at something: the first step of the funnel")
+    intent_types: tuple[EventType, ...] = Field((), description="Wanting it: the middle step of the funnel")
+    conversion_types: tuple[EventType, ...] = Field((), description="Buying it: the last step of the funnel")
+    reference: str | None = Field(None, description="Property that names the event for a later label (a payment's id)")
+    outcome: str | None = Field(None, description="Boolean property of a `$label` event: was the referenced event bad?")
+
+
+class Events(Model):
+    """The events of the pack. Append new types at the end: state counts types by their position."""
+
+    types: Annotated[tuple[EventType, ...], Field(min_length=1, max_length=32)]
+    unknown: Literal["dead_letter", "drop", "keep"] = "dead_letter"
+    max_age_days: float = Field(3650, gt=0, description="An event older than this on arrival is a dead letter")
+    roles: Roles = Roles()
+
+    @model_validator(mode="after")
+    def _roles_name_known_types(self) -> Events:
+        if len(set(self.types)) != len(self.types):
+            raise ValueError("types are listed twice")
+        for role in ("amount_types", "interest_types", "intent_types", "conversion_types"):
+            for name in getattr(self.roles, role):
+                if name not in self.types:
+                    raise ValueError(f"roles.{role} names {name!r}, which is not among events.types {self.types}")
+        return self
+
+
+class Times(Model):
+    """Spans of event time."""
+
+    session_gap_min: float = Field(30, gt=0, le=1440, description="A silence this long ends a session")
+    lateness_min: float = Field(10, ge=0, le=1440, description="How far the watermark stays behind the newest event")
+    dormant_after_days: float = Field(14, gt=0, le=365, description="A silence this long makes a user dormant")
+    retention_days: float = Field(90, ge=1, le=3650, description="An entity silent for longer is forgotten")
+    dedup_window_h: float = Field(24, ge=0, le=8760, description="How long an event id is remembered")
+    dedup_max_ids: int = Field(1000, ge=0, le=100_000, description="How many event ids are remembered per entity")
+
+
+class Entity(Model):
+    """Whom state is kept for."""
+
+    name: Name
+    key: str | None = Field(None, description="Property with the entity's id; the user needs none")
+    types: tuple[EventType, ...] = Field((), description="Event types that are about it; none means all")
+    windows: Literal["paned", "exact"] = "paned"
+    delay_days: float = Field(0, ge=0, le=90, description="Windows end this long before the event (labels come late)")
+    exact_max_events: int = Field(5000, ge=10, le=100_000, description="Events kept in exact mode; oldest go first")
+    features: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]
+    anomaly_features: tuple[Name, ...] = Field((), description="What the anomaly model looks at; none means all features")
+
+
+class Condition(Model):
+    """`feature operator value`, for example `purchases_30d >= 3`."""
+
+    feature: Name
+    op: Operator
+    value: float
+
+
+class Recommendation(Model):
+    """What a person could do about it. The product itself does nothing to a user."""
+
+    action: Name
+    text: str = Field(min_length=1, max_length=300)
+    priority: int = Field(ge=1, le=5, description="1 is most urgent")
+    score: float = Field(ge=0, le=1, description="How much good it is expected to do")
+
+
+class Segment(Model):
+    """A named group: the first segment whose conditions all hold is the entity's."""
+
+    name: Name
+    when: tuple[Condition, ...] = ()
+    silent: bool = Field(False, description="The segment of those who were silent for times.dormant_after_days")
+    recommendation: Recommendation | None = None
+
+
+class Rule(Model):
+    """A risk: told when all conditions hold, then not again for the cool-down."""
+
+    name: Name
+    when: Annotated[tuple[Condition, ...], Field(min_length=1)]
+    severity: SeverityName = "medium"
+    summary: str = Field(min_length=1, max_length=300, description="One sentence; {feature} is replaced by its value")
+    cool_down_min: float = Field(60, ge=0)
+
+
+class AnomalyModel(Model):
+    """Half-space trees and the entity's own baseline."""
+
+    trees: int = Field(25, ge=1, le=100)
+    height: int = Field(8, ge=1, le=10)
+    window: int = Field(250, ge=20, le=10_000, description="Events between two pivots")
+    alert_rate: float = Field(0.005, gt=0, le=0.2, description="Share of events that should alert")
+    warm_up: int = Field(500, ge=0, description="Events before the first alert")
+    min_entity_events: int = Field(10, ge=0, description="Events an entity must have before it can alert")
+    cool_down_min: float = Field(60, ge=0)
+
+
+class OutcomeModel(Model):
+    """Logistic regression of "this session will end in a conversion", learned when the session ends."""
+
+    learning_rate: float = Field(0.02, gt=0, le=1)
+    l2: float = Field(0.0001, ge=0)
+    warm_up: int = Field(100, ge=0, description="Labels before the first prediction")
+    min_per_class: int = Field(10, ge=1)
+
+
+class ChangeModel(Model):
+    """A rate of the last day against the entity's own thirty days."""
+
+    factor: float = Field(2.0, gt=1, description="Doubled or halved is 2")
+    z: float = Field(4.0, gt=0, description="Least evidence, in standard deviations")
+    min_events: int = Field(20, ge=1)
+    cool_down_min: float = Field(1440, ge=0)
+
+
+class Models(Model):
+    """The models that run for each entity; a missing one does not run."""
+
+    anomaly: AnomalyModel | None = None
+    outcome: OutcomeModel | None = None
+    change: ChangeModel | None = None
+
+
+class Outputs(Model):
+    """What is written besides insights."""
+
+    features: bool = Field(False, description="Write every feature vector to the features topic")
+    sessions: bool = Field(True, description="Tell a summary of every session of more than one event at its end")
+
+
+class Pack(Model):
+    """One domain: a file in `config/packs/`."""
+
+    name: Name
+    version: int = Field(ge=1)
+    description: str = Field(min_length=1)
+    events: Events
+    times: Times = Times()
+    entities: Annotated[tuple[Entity, ...], Field(min_length=1, max_length=8)]
+    segments: tuple[Segment, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    models: Models = Models()
+    outputs: Outputs = Outputs()
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Pack:
+        if self.entities[0].name != "user" or self.entities[0].key is not None:
+            raise ValueError("entities: the first must be named 'user' and have no key")
+        names = [entity.name for entity in self.entities]
+        if len(set(names)) != len(names):
+            raise ValueError(f"entities are named twice: {names}")
+        for entity in self.entities[1:]:
+            if not entity.key:
+                raise ValueError(f"entities: {entity.name!r} needs a key, the property with its id")
+        features = {feature for entity in self.entities[:1] for feature in entity.features}
+        for part in (*self.segments, *self.rules):
+            for condition in part.when:
+                if condition.feature not in features:
+                    raise ValueError(
+                        f"{type(part).__name__.lower()} {part.name!r} uses feature {condition.feature!r}, "
+                        "which the user entity does not list"
+                    )
+        if self.segments and (self.segments[-1].when or self.segments[-1].silent):
+            silent_last = [segment for segment in self.segments if not segment.when and not segment.silent]
+            if not silent_last:
+                raise ValueError("segments: one without conditions is needed, for everybody else")
+        return self

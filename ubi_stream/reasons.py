@@ -1,0 +1,33 @@
+"""Closed lists of why something was not processed as usual.
+
+Each reason is a metric label, has a line in `docs/dead-letters.md` and a sample in `tests/contract`; a test holds the
+three together. Add a reason here first.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class DeadLetterReason(StrEnum):
+    """Why a record went to the dead-letter topic."""
+
+    MALFORMED_JSON = "malformed_json"
+    NULL_VALUE = "null_value"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    INVALID_VALUE = "invalid_value"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    UNKNOWN_EVENT_TYPE = "unknown_event_type"
+    TIME_IN_FUTURE = "time_in_future"
+    TIME_TOO_OLD = "time_too_old"
+    PROCESSING_ERROR = "processing_error"
+
+
+class DropReason(StrEnum):
+    """Why a valid record changed nothing and is not a dead letter."""
+
+    DUPLICATE = "duplicate"
+    REPLAYED = "replayed"
+    UNKNOWN_EVENT_TYPE = "unknown_event_type"

@@ -1,0 +1,106 @@
+"""Every setting of the product, each with a default, a unit and a reason.
+
+Values come from the environment (`UBI_BROKER=…`), from a `.env` file, or from what the command line passes. Lists of
+hosts are comma-separated. `ubi config` prints what is in force and where it came from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a worker, a command or a test runs with. Frozen: pass it down, never change it."""
+
+    model_config = SettingsConfigDict(env_prefix="UBI_", env_file=".env", extra="ignore", frozen=True)
+
+    # What runs
+    app_id: str = Field("ubi", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Consumer group and prefix of changelogs")
+    pack: str = Field("ecommerce", description="Name of a shipped pack, or path of a pack file")
+    seed: int = Field(7, ge=0, description="Seed of every model: same events and seed, same insights")
+
+    # Kafka
+    broker: str = Field("127.0.0.1:9092", description="Bootstrap servers, host:port, comma-separated")
+    topic_prefix: str = Field("ubi", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="First part of every topic's name")
+    partitions: int = Field(4, ge=1, le=1024, description="Partitions of every topic; fixed once there is state")
+    replication_factor: int = Field(1, ge=1, le=9, description="Copies of every topic; 3 in production")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_file: Path | None = Field(None, description="PEM file of the authority that signed the broker's certificate")
+    ssl_cert_file: Path | None = Field(None, description="PEM file of the client's certificate")
+    ssl_key_file: Path | None = Field(None, description="PEM file of the client's key")
+
+    # Postgres
+    postgres_dsn: SecretStr = Field(SecretStr("postgresql://postgres@127.0.0.1:5432/ubi"), description="Where insights go")
+    postgres_pool_size: int = Field(4, ge=1, le=64, description="Connections of one worker")
+
+    # Delivery
+    flush_interval_s: float = Field(2.0, gt=0, le=60, description="Longest time between two barriers of a partition")
+    flush_max_events: int = Field(20_000, ge=1, description="Events of a partition after which a barrier comes at once")
+    chunk_max_events: int = Field(256, ge=1, le=10_000, description="Events of one pass through the pipeline (10-20 ms)")
+    state_cache_users: int = Field(20_000, ge=1, description="Decoded states kept per partition; the rest stay encoded")
+    session_timeout_s: float = Field(15.0, ge=6, description="Broker gives a silent worker's partitions away after this")
+    startup_timeout_s: float = Field(60.0, ge=0, description="How long to try to reach Kafka and Postgres before giving up")
+    recovery_deadline_s: float = Field(300.0, gt=0, description="A restore that takes longer ends the worker (code 71)")
+    instance_id: str | None = Field(None, description="Static membership: a name that outlives the process")
+    snapshot_key: SecretStr = Field(SecretStr(""), description="Signs model snapshots; set it, or every start warns")
+
+    # Views
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(8088, ge=0, le=65535, description="0 takes a free port")
+    advertised_url: str | None = Field(None, description="How other workers reach this one's views; default from host and port")
+
+    # Shell
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"
+    data_dir: Path | None = Field(None, description="Where embedded Kafka and Postgres keep data; default: a temporary folder")
+
+    @field_validator("broker")
+    @classmethod
+    def _hosts_have_ports(cls, value: str) -> str:
+        for host in value.split(","):
+            name, _, port = host.strip().rpartition(":")
+            if not name or not port.isdigit():
+                raise ValueError(f"{host!r} is not host:port")
+        return ",".join(host.strip() for host in value.split(","))
+
+    @model_validator(mode="after")
+    def _sasl_has_credentials(self) -> Settings:
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+            raise ValueError(f"security_protocol={self.security_protocol} needs sasl_username and sasl_password")
+        return self
+
+    @property
+    def events_topic(self) -> str:
+        """Where producers write, keyed by user id."""
+        return f"{self.topic_prefix}.events"
+
+    @property
+    def insights_topic(self) -> str:
+        """CloudEvents JSON, keyed by user id."""
+        return f"{self.topic_prefix}.insights"
+
+    @property
+    def dead_letters_topic(self) -> str:
+        """Records that could not be processed, whole, with the reason."""
+        return f"{self.topic_prefix}.dead-letters"
+
+    @property
+    def windows_topic(self) -> str:
+        """Closed five-minute counts per partition."""
+        return f"{self.topic_prefix}.windows"
+
+    @property
+    def features_topic(self) -> str:
+        """Feature vectors as the models saw them, where the pack asks for them."""
+        return f"{self.topic_prefix}.features"
+
+    def repartition_topic(self, entity: str) -> str:
+        """Events forwarded to the partition of the entity that they are about."""
+        return f"{self.topic_prefix}.events.by-{entity}"
