@@ -1,0 +1,143 @@
+"""Online logistic regression on standardised features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from river.base import Classifier
+
+from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows, row_of, row_sums, sigmoid
+
+_MAX_DEVIATION = 50.0
+"""Standard deviations. A value further out is a broken sensor or a unit mix-up; unclipped, one would wreck the weights."""
+
+
+class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are untyped under strict mode
+    """Logistic regression by stochastic gradient descent with L2, on features standardised by their running moments.
+
+    The same as River's `StandardScaler() | LogisticRegression(optimizer=SGD(lr), l2=l2, intercept_lr=intercept_lr)`, in
+    arrays. A missing value (NaN, or infinite) counts as the feature's mean: it moves neither the prediction, nor its
+    weight, nor its moments. Values are clipped to ±1e12 and deviations to ±50 standard deviations.
+
+    Parameters
+    ----------
+    features
+        Names of the columns.
+    lr, intercept_lr
+        Step sizes of weights and intercept.
+    l2
+        Pull of the weights towards zero.
+    min_labels, min_per_class
+        Evidence without which `ready` is False: labels in all, and of the rarer class.
+
+    Examples
+    --------
+    >>> model = OnlineLogistic(("visits",), lr=0.1, min_labels=20, min_per_class=5)
+    >>> for visits in range(20):
+    ...     model.learn(np.array([float(visits)]), visits >= 10)
+    >>> model.ready, model.n_seen
+    (True, 20)
+    >>> model.predict(np.array([2.0])) < 0.3 < 0.7 < model.predict(np.array([18.0]))
+    True
+
+    References
+    ----------
+    L. Bottou: Large-scale machine learning with stochastic gradient descent. COMPSTAT 2010.
+    B. P. Welford: Note on a method for calculating corrected sums of squares and products. Technometrics 4, 1962.
+    """
+
+    def __init__(
+        self,
+        features: tuple[str, ...] = ("x",),
+        lr: float = 0.01,
+        l2: float = 0.0,
+        intercept_lr: float = 0.01,
+        min_labels: int = 200,
+        min_per_class: int = 20,
+    ) -> None:
+        self.features = tuple(features)
+        self.lr = lr
+        self.l2 = l2
+        self.intercept_lr = intercept_lr
+        self.min_labels = min_labels
+        self.min_per_class = min_per_class
+        self.n_seen = 0
+        self.n_positive = 0
+        self.intercept = 0.0
+        n = len(self.features)
+        self.weights = np.zeros(n)
+        self._counts = np.zeros(n)
+        self._means = np.zeros(n)
+        self._variances = np.zeros(n)
+        self._scales = np.zeros(n)  # 1 / standard deviation; 0 for a feature that hasn't varied yet
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is evidence enough to show a prediction to anybody."""
+        rarer = min(self.n_positive, self.n_seen - self.n_positive)
+        return self.n_seen >= self.min_labels and rarer >= self.min_per_class
+
+    def predict(self, row: FloatArray) -> float:
+        """Return the probability of True for a row of shape (F,), before calibration; 0.5 before any label."""
+        return sigmoid(self._logit(row))
+
+    def predict_many(self, x: FloatArray) -> FloatArray:
+        """Return the probability of True for rows of shape (n, F), as the model stands: valid between two labels."""
+        parts = self._contributions(as_rows(x, len(self.features)))
+        return np.array([sigmoid(logit) for logit in (row_sums(parts) + self.intercept).tolist()])
+
+    def learn(self, row: FloatArray, outcome: bool, weight: float = 1.0) -> None:
+        """Learn that a row of shape (F,) ended in `outcome`.
+
+        Raises
+        ------
+        ValueError
+            `weight` is negative or not finite.
+        """
+        if not 0.0 <= weight < math.inf:
+            raise ValueError(f"a label's weight is a finite number of at least 0, not {weight}")
+        present = np.isfinite(row)
+        self._learn_moments(np.where(present, row, self._means), present)
+        deviations = self._deviations(row[np.newaxis])[0]
+        gradient = weight * (self.predict(row) - outcome)
+        self.intercept -= self.intercept_lr * gradient
+        self.weights -= self.lr * (gradient * deviations + self.l2 * present * self.weights)
+        self.n_seen += 1
+        self.n_positive += bool(outcome)
+
+    def contributions(self, row: FloatArray) -> FloatArray:
+        """Return weight times deviation of each feature, shape (F,): with the intercept they add up to the log-odds."""
+        parts: FloatArray = self._contributions(row[np.newaxis])[0]
+        return parts
+
+    def predict_proba_one(self, x: Mapping[str, float | None]) -> dict[bool, float]:
+        """Return both probabilities for named values, River's way."""
+        probability = self.predict(row_of(x, self.features))
+        return {False: 1.0 - probability, True: probability}
+
+    def learn_one(self, x: Mapping[str, float | None], y: bool, w: float = 1.0) -> None:
+        """Learn named values, River's way."""
+        self.learn(row_of(x, self.features), y, w)
+
+    def _learn_moments(self, row: FloatArray, present: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
+        row = np.clip(row, -MAX_ABS, MAX_ABS)
+        self._counts += present
+        counts = np.maximum(self._counts, 1.0)
+        deviation = row - self._means
+        self._means += deviation / counts
+        self._variances += present * (deviation * (row - self._means) - self._variances) / counts
+        deviation_scale = np.sqrt(self._variances)
+        np.divide(1.0, deviation_scale, out=self._scales, where=deviation_scale > 0.0)
+
+    def _deviations(self, rows: FloatArray) -> FloatArray:
+        deviations = (np.clip(rows, -MAX_ABS, MAX_ABS) - self._means) * self._scales
+        deviations = np.clip(deviations, -_MAX_DEVIATION, _MAX_DEVIATION)
+        return np.where(np.isfinite(rows), deviations, 0.0)
+
+    def _contributions(self, rows: FloatArray) -> FloatArray:
+        return self._deviations(rows) * self.weights
+
+    def _logit(self, row: FloatArray) -> float:
+        return float(row_sums(self._contributions(row[np.newaxis]))[0]) + self.intercept

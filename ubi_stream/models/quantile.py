@@ -1,0 +1,100 @@
+"""The threshold above which a given share of recent scores lies."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ubi_stream.models.arrays import FloatArray, blocks
+
+
+class OnlineQuantile:
+    """Quantile of scores in [0, 1] by a histogram of fixed bins that forgets exponentially.
+
+    The value changes only when a block of scores is complete, so it depends on how many scores came, not on chunks. It
+    is the upper edge of the bin in which the quantile falls: never below the exact weighted quantile, and at most
+    1 / bins above it. So a threshold lets through at most the share asked for, even when most scores are equal; compare
+    with `score > threshold`.
+
+    Parameters
+    ----------
+    q
+        Share of the scores at or below the value, in (0, 1). For an alert rate r, 1 - r.
+    bins
+        Number of bins; memory is 8 bytes each.
+    block
+        Scores after which the value is computed anew.
+    half_life
+        Scores after which an old score counts half.
+    min_count
+        Scores without which there is no value. At least a few / (1 - q), else the first values are a guess.
+
+    Examples
+    --------
+    >>> quantile = OnlineQuantile(0.9, min_count=500)
+    >>> quantile.value is None
+    True
+    >>> quantile.update_many(np.arange(1000) / 1000)
+    >>> round(quantile.value, 2)
+    0.9
+
+    References
+    ----------
+    G. Cormode, V. Shkapenyuk, D. Srivastava, B. Xu: Forward decay: a practical time decay model for streaming systems.
+    ICDE 2009 (quantiles over exponentially decayed counts).
+    """
+
+    def __init__(
+        self, q: float, *, bins: int = 2048, block: int = 250, half_life: float = 20_000.0, min_count: int = 1_000
+    ) -> None:
+        if not 0.0 < q < 1.0:
+            raise ValueError(f"q lies between 0 and 1, not {q}")
+        self.q = q
+        self.min_count = min_count
+        self.n_seen = 0
+        self._block = block
+        self._decay = 0.5 ** (block / half_life)
+        self._weights = np.zeros(bins)
+        self._current = np.zeros(bins, dtype=np.int64)
+        self._value: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The quantile as of the last complete block; None until `min_count` scores came."""
+        return self._value
+
+    def update(self, score: float) -> None:
+        """Learn one score; NaN and infinite ones are ignored, others clipped to [0, 1]."""
+        self.update_many(np.array([score]))
+
+    def update_many(self, scores: FloatArray) -> None:
+        """Learn scores of shape (n,), in order."""
+        self.track_many(scores)
+
+    def track_many(self, scores: FloatArray) -> FloatArray:
+        """Learn scores of shape (n,), in order.
+
+        Returns
+        -------
+        The value that was in force for each score before it was learned; NaN where there was none, and for ignored
+        scores.
+        """
+        in_force = np.full(len(scores), np.nan)
+        (positions,) = np.nonzero(np.isfinite(scores))
+        last = len(self._weights) - 1
+        bins = np.minimum((np.clip(scores[positions], 0.0, 1.0) * len(self._weights)).astype(np.intp), last)
+        for part in blocks(len(bins), self.n_seen % self._block, self._block):
+            if self._value is not None:
+                in_force[positions[part]] = self._value
+            self._current += np.bincount(bins[part], minlength=len(self._current))
+            self.n_seen += part.stop - part.start
+            if self.n_seen % self._block == 0:
+                self._end_block()
+        return in_force
+
+    def _end_block(self) -> None:
+        self._weights = self._weights * self._decay + self._current
+        self._current = np.zeros_like(self._current)
+        if self.n_seen >= self.min_count:
+            cumulative = np.add.accumulate(self._weights)
+            position = int(np.searchsorted(cumulative, self.q * cumulative[-1], side="left"))
+            self._value = (position + 1) / len(self._weights)
