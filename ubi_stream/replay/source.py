@@ -1,0 +1,58 @@
+"""One file and its mapping, opened together: what `ubi replay` and `ubi demo --input` read from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ubi_stream.replay.mapping import Mapping, load_mapping
+from ubi_stream.replay.readers import open_rows
+from ubi_stream.replay.records import Record
+from ubi_stream.replay.transform import map_rows
+
+
+class ReplaySource:
+    """The records of a file, once, in order.
+
+    Parameters
+    ----------
+    path
+        CSV, JSON Lines or Parquet, plain or compressed.
+    mapping
+        Name of a shipped mapping, path of a mapping file, or a loaded one.
+
+    Raises
+    ------
+    ConfigError
+        The mapping or the file is wrong; also while reading, where the file turns out to be damaged.
+    """
+
+    def __init__(self, path: str | Path, mapping: str | Path | Mapping) -> None:
+        self.mapping = mapping if isinstance(mapping, Mapping) else load_mapping(mapping)
+        self._reader = open_rows(Path(path), self.mapping.file, self.mapping.columns())
+        self.total_bytes = self._reader.total_bytes
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the file read so far, for a progress bar up to `total_bytes`."""
+        return self._reader.bytes_read
+
+    @property
+    def rows_read(self) -> int:
+        """Data rows read so far."""
+        return self._reader.rows_read
+
+    def __iter__(self) -> Iterator[Record]:
+        return map_rows(self.mapping, self._reader)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()

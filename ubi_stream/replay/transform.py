@@ -1,0 +1,266 @@
+"""Rows become records: a mapping, compiled once, applied to a stream of rows.
+
+Every row gives exactly `Mapping.events_per_row` records. A row that can't be read gives its own bytes, once for each
+event it should have been, so that numbers add up and the dead letter shows what the file holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+from collections import abc
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from ubi_stream.replay.mapping import AlsoSpec, EventSpec, Mapping, TimeSpec, ValueSpec
+from ubi_stream.replay.records import Record, Row
+from ubi_stream.replay.values import CONVERTERS, as_string, time_reader
+
+Values = dict[str, Any]
+Getter = Callable[[Values], Any]
+
+# Identical rows further apart than this share an event id, and count as duplicates. It bounds memory to about 60 MB.
+OCCURRENCE_WINDOW = 200_000
+
+
+class EventIds:
+    """Derives event ids from content: the same file gives the same ids, and identical rows get different ones.
+
+    Parameters
+    ----------
+    mapping_name
+        Keeps ids of different mappings apart.
+    """
+
+    def __init__(self, mapping_name: str) -> None:
+        self._person = mapping_name.encode()
+        self._recent: dict[bytes, int] = {}
+        self._older: dict[bytes, int] = {}
+
+    def derive(self, body: bytes) -> str:
+        """Id of the event with this encoded content: 32 hexadecimal digits.
+
+        >>> ids = EventIds("shop")
+        >>> first, second = ids.derive(b"{}"), ids.derive(b"{}")
+        >>> first != second and EventIds("shop").derive(b"{}") == first
+        True
+        """
+        digest = hashlib.blake2b(self._person + b"\0" + body, digest_size=16).digest()
+        seen = self._recent.get(digest) or self._older.get(digest, 0)
+        self._recent[digest] = seen + 1
+        if len(self._recent) >= OCCURRENCE_WINDOW:
+            self._older, self._recent = self._recent, {}
+        if seen:
+            digest = hashlib.blake2b(digest + seen.to_bytes(8, "big"), digest_size=16).digest()
+        return digest.hex()
+
+
+def map_rows(mapping: Mapping, rows: Iterable[Row]) -> Iterator[Record]:
+    """Turn rows into records, in the order of the rows; delayed events come in between when their time has come.
+
+    Parameters
+    ----------
+    mapping
+        What each column means.
+    rows
+        Data rows in the order of the file.
+
+    Yields
+    ------
+    Record
+        `mapping.events_per_row` for each row; those still due at the end come last.
+    """
+    read = _event_rows(mapping) if mapping.rows_are_events else _mapped_rows(mapping)
+    waiting: list[tuple[int, int, Record]] = []
+    order = 0
+    for row in rows:
+        first, *delayed = read(row)
+        if first.time_ms is not None:
+            while waiting and waiting[0][0] <= first.time_ms:
+                yield heapq.heappop(waiting)[2]
+        yield first
+        for record in delayed:
+            if record.time_ms is None:
+                yield record
+            else:
+                order += 1
+                heapq.heappush(waiting, (record.time_ms, order, record))
+    while waiting:
+        yield heapq.heappop(waiting)[2]
+
+
+def _event_rows(mapping: Mapping) -> Callable[[Row], list[Record]]:
+    """Rows that are events already: only the key, and an id where there is none."""
+    ids = EventIds(mapping.name)
+    iso, epoch = time_reader("iso", "UTC"), time_reader("ms", "UTC")
+
+    def read(row: Row) -> list[Record]:
+        if row.values is None:
+            return _unreadable(row, 1)
+        event = {key: value for key, value in row.values.items() if not _is_nothing(value)}
+        time = event.get("event_time")
+        return [_encode(event, iso(time) if isinstance(time, str) else epoch(time), ids, row)]
+
+    return read
+
+
+def _mapped_rows(mapping: Mapping) -> Callable[[Row], list[Record]]:
+    event = mapping.event
+    if event is None:
+        raise ValueError("a mapping without [event] has rows that are events")
+    ids = EventIds(mapping.name)
+    empty = mapping.file.empty
+    time_of = time_reader(event.event_time.format, event.event_time.timezone)
+    time_column = event.event_time.column
+    build = _event_builder(mapping, event)
+    further = [(also.after_ms, _also_builder(also, event, mapping)) for also in mapping.also]
+
+    def read(row: Row) -> list[Record]:
+        if row.values is None:
+            return _unreadable(row, mapping.events_per_row)
+        written = _lookup(row.values, time_column, empty)
+        time_ms = time_of(written)
+        records = [_encode(build(row.values, time_ms if time_ms is not None else written), time_ms, ids, row)]
+        for after_ms, build_also in further:
+            later_ms = None if time_ms is None else time_ms + after_ms
+            body = build_also(row.values, later_ms if later_ms is not None else written)
+            records.append(_encode(body, later_ms, ids, row))
+        return records
+
+    return read
+
+
+def _event_builder(mapping: Mapping, event: EventSpec) -> Callable[[Values, Any], dict[str, Any]]:
+    empty = mapping.file.empty
+    fields = _getters(
+        {
+            "event_id": event.event_id,
+            "event_type": event.event_type,
+            "user_id": event.user_id,
+            "session_id": event.session_id,
+            "sent_at": event.sent_at,
+            "trace_id": event.trace_id,
+        },
+        empty,
+    )
+    properties, context = _getters(mapping.properties, empty), _getters(mapping.context, empty)
+
+    def build(values: Values, time: Any) -> dict[str, Any]:
+        return _assemble(values, time, fields, properties, context)
+
+    return build
+
+
+def _also_builder(also: AlsoSpec, event: EventSpec, mapping: Mapping) -> Callable[[Values, Any], dict[str, Any]]:
+    empty = mapping.file.empty
+    fields = _getters({"event_type": also.event_type, "user_id": event.user_id}, empty)
+    properties, context = _getters(also.properties, empty), _getters(mapping.context, empty)
+
+    def build(values: Values, time: Any) -> dict[str, Any]:
+        return _assemble(values, time, fields, properties, context)
+
+    return build
+
+
+def _assemble(
+    values: Values,
+    time: Any,
+    fields: list[tuple[str, Getter]],
+    properties: list[tuple[str, Getter]],
+    context: list[tuple[str, Getter]],
+) -> dict[str, Any]:
+    event = {key: value for key, get in fields if (value := get(values)) is not None}
+    if time is not None:
+        event["event_time"] = time
+    if properties:
+        event["properties"] = {key: value for key, get in properties if (value := get(values)) is not None}
+    if context:
+        event["context"] = {key: value for key, get in context if (value := get(values)) is not None}
+    return event
+
+
+def _getters(specs: abc.Mapping[str, ValueSpec | TimeSpec | None], empty: frozenset[str]) -> list[tuple[str, Getter]]:
+    return [
+        (key, _time_getter(spec, empty) if isinstance(spec, TimeSpec) else _value_getter(spec, empty))
+        for key, spec in specs.items()
+        if spec is not None
+    ]
+
+
+def _value_getter(spec: ValueSpec, empty: frozenset[str]) -> Getter:
+    column, constant, renames, convert = spec.column, spec.constant, spec.values, CONVERTERS[spec.type]
+    if column is None:
+        return lambda _values: constant
+
+    def get(values: Values) -> Any:
+        value = _lookup(values, column, empty)
+        if value is None:
+            return None
+        if renames:
+            text = as_string(value)
+            if isinstance(text, str) and text in renames:
+                return renames[text]
+        return convert(value)
+
+    return get
+
+
+def _time_getter(spec: TimeSpec, empty: frozenset[str]) -> Getter:
+    time_of = time_reader(spec.format, spec.timezone)
+
+    def get(values: Values) -> Any:
+        written = _lookup(values, spec.column, empty)
+        time_ms = time_of(written)
+        return written if time_ms is None else time_ms
+
+    return get
+
+
+def _lookup(values: Values, column: str, empty: frozenset[str]) -> Any:
+    """Value of a column, or None where it is empty; a name with dots also reaches into nested JSON."""
+    value = values.get(column)
+    if value is None and "." in column and column not in values:
+        value = values
+        for part in column.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+    if value == "" or _is_nothing(value) or (isinstance(value, str) and value in empty):
+        return None
+    return value
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _encode(event: dict[str, Any], time_ms: int | None, ids: EventIds, row: Row) -> Record:
+    """Encode an event with its key; a row that no JSON can hold is passed on as the file has it."""
+    user = event.get("user_id")
+    try:
+        body = orjson.dumps(event, default=_plain)
+        key = str(user).encode() if isinstance(user, str | int) and not isinstance(user, bool) else None
+    except (TypeError, ValueError):  # lone surrogates (no UTF-8), integers over 64 bits, nesting over 250
+        return Record(None, _raw(row), time_ms)
+    if "event_id" not in event:
+        head = f'{{"event_id":"{ids.derive(body)}"'.encode()
+        body = head + (b"}" if body == b"{}" else b"," + body[1:])
+    return Record(key, body, time_ms)
+
+
+def _plain(value: Any) -> Any:
+    """JSON form of what Parquet can hold and orjson doesn't know."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _unreadable(row: Row, events: int) -> list[Record]:
+    return [Record(None, _raw(row), None)] * events
+
+
+def _raw(row: Row) -> bytes:
+    raw = row.raw or repr(row.values)
+    return raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
