@@ -21,7 +21,7 @@ LABEL_TYPE: Final = "$label"
 _encode_json = msgspec.json.Encoder().encode
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Leaves the checks of one event; never leaves this module."""
 
     def __init__(self, reason: Reason, path: str, message: str) -> None:
@@ -30,7 +30,7 @@ class _Refused(Exception):
 
 
 def _refuse(reason: Reason, path: str, message: str) -> NoReturn:
-    raise _Refused(reason, path, message)
+    raise _RefusedError(reason, path, message)
 
 
 class Validator:
@@ -52,7 +52,7 @@ class Validator:
         """Check one decoded record; `origin` is where it entered the system, if it was forwarded."""
         try:
             return self._event(data, record, origin)
-        except _Refused as refused:
+        except _RefusedError as refused:
             return DeadLetter(refused.reason, refused.path, refused.message, record)
 
     def _event(self, data: dict[str, Any], record: Record, origin: Origin | None) -> Event | Unwanted:
@@ -72,7 +72,9 @@ class Validator:
         event_id = get("event_id")
         assert record.value is not None, "decode() refuses null values"
         event = Event(
-            event_id=f"{origin.topic}-{origin.partition}-{origin.offset}" if event_id is None else _id(event_id, "event_id"),
+            event_id=f"{origin.topic}-{origin.partition}-{origin.offset}"
+            if event_id is None
+            else _id(event_id, "event_id"),
             event_time_ms=self._time(get("event_time"), get("sent_at"), origin.timestamp_ms),
             event_type=event_type,
             user_id=_id(get("user_id"), "user_id"),
@@ -96,10 +98,16 @@ class Validator:
         if sent_at is not None:
             time_ms += arrived_ms - _instant(sent_at, "sent_at")
         if time_ms > arrived_ms + MAX_AHEAD_MS:
-            _refuse(Reason.TIME_IN_FUTURE, "$.event_time", f"{_short(value)} is more than 24 h ahead of the event's arrival")
+            _refuse(
+                Reason.TIME_IN_FUTURE, "$.event_time", f"{_short(value)} is more than 24 h ahead of the event's arrival"
+            )
         if time_ms < MIN_TIME_MS or arrived_ms - time_ms > self._max_age_ms:
             days = self._max_age_ms / 86_400_000
-            _refuse(Reason.TIME_TOO_OLD, "$.event_time", f"{_short(value)} is more than {days:g} days before the event's arrival")
+            _refuse(
+                Reason.TIME_TOO_OLD,
+                "$.event_time",
+                f"{_short(value)} is more than {days:g} days before the event's arrival",
+            )
         return time_ms
 
 

@@ -30,7 +30,9 @@ def load_pack(name_or_path: str) -> Pack:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"no pack {name_or_path!r}: shipped are {', '.join(shipped)}; or give a file's path") from error
+        raise ConfigError(
+            f"no pack {name_or_path!r}: shipped are {', '.join(shipped)}; or give a file's path"
+        ) from error
     return parse_pack(text, where=str(path))
 
 

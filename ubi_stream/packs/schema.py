@@ -72,7 +72,9 @@ class Entity(Model):
     delay_days: float = Field(0, ge=0, le=90, description="Windows end this long before the event (labels come late)")
     exact_max_events: int = Field(5000, ge=10, le=100_000, description="Events kept in exact mode; oldest go first")
     features: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]
-    anomaly_features: tuple[Name, ...] = Field((), description="What the anomaly model looks at; none means all features")
+    anomaly_features: tuple[Name, ...] = Field(
+        (), description="What the anomaly model looks at; none means all features"
+    )
 
 
 class Condition(Model):
@@ -181,7 +183,8 @@ class Pack(Model):
             if not entity.key:
                 raise ValueError(f"entities: {entity.name!r} needs a key, the property with its id")
         features = {feature for entity in self.entities[:1] for feature in entity.features}
-        for part in (*self.segments, *self.rules):
+        parts: tuple[Segment | Rule, ...] = (*self.segments, *self.rules)
+        for part in parts:
             for condition in part.when:
                 if condition.feature not in features:
                     raise ValueError(

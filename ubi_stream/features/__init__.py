@@ -1,0 +1,1 @@
+"""A state becomes a vector of named, bounded numbers."""

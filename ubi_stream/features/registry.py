@@ -1,0 +1,109 @@
+"""Every feature by name, with unit, range and meaning. Families are the other modules of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Final, Literal
+
+from ubi_stream.errors import ConfigError
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.model import UserState
+
+Extractor = Callable[[UserState, int, Plan], float]
+"""(state, time in ms, plan) -> value; NaN where there is no value yet. A function of its arguments alone."""
+
+MISSING: Final = float("nan")
+FAMILIES: Final = ("baseline", "exact", "rhythm", "spend", "visit", "volume")
+"""Modules of this folder that register features when they are imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One number about an entity.
+
+    `low` and `high` bound what the anomaly model tells apart: values beyond count as the bound. `scale` says whether
+    equal steps or equal ratios matter. `usual` gives the entity's own usual value, where there is one.
+    """
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    meaning: str
+    extract: Extractor
+    scale: Literal["linear", "log"] = "linear"
+    usual: Extractor | None = None
+
+
+_features: dict[str, Feature] = {}
+
+
+def feature(
+    name: str,
+    *,
+    unit: str,
+    low: float = 0.0,
+    high: float,
+    meaning: str,
+    scale: Literal["linear", "log"] = "linear",
+    usual: Extractor | None = None,
+) -> Callable[[Extractor], Extractor]:
+    """Register the decorated function as a feature.
+
+    Raises
+    ------
+    ValueError
+        The name is taken, or the range is empty.
+    """
+
+    def register(extract: Extractor) -> Extractor:
+        add_feature(Feature(name, unit, low, high, meaning, extract, scale, usual))
+        return extract
+
+    return register
+
+
+def add_feature(new: Feature) -> None:
+    """Register a feature.
+
+    Raises
+    ------
+    ValueError
+        The name is taken by another, or the range is empty.
+    """
+    if new.low >= new.high or (new.scale == "log" and new.low < 0):
+        raise ValueError(f"feature {new.name!r}: the range {new.low}..{new.high} is empty or has no logarithm")
+    if _features.get(new.name, new) != new:
+        raise ValueError(f"feature {new.name!r} is registered twice")
+    _features[new.name] = new
+
+
+def all_features() -> dict[str, Feature]:
+    """Every registered feature by name: the shipped families, and those of installed extensions.
+
+    An extension is a module named by an entry point of the group `ubi_stream.features`; importing it registers its
+    features.
+    """
+    for family in FAMILIES:
+        import_module(f"ubi_stream.features.{family}")
+    for extension in entry_points(group="ubi_stream.features"):
+        extension.load()
+    return dict(_features)
+
+
+def select_features(names: tuple[str, ...]) -> tuple[Feature, ...]:
+    """Features by name, in that order.
+
+    Raises
+    ------
+    ConfigError
+        One is not registered.
+    """
+    known = all_features()
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigError(f"no feature {', '.join(map(repr, unknown))}; there are: {', '.join(sorted(known))}")
+    return tuple(known[name] for name in names)

@@ -1,0 +1,158 @@
+"""The fold: (state, event) -> state. Everything here is a function of the entity's own events, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from math import isfinite
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ubi_stream.events.model import Event
+from ubi_stream.ids import short_hash
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.log import log_event, log_label
+from ubi_stream.state.model import Logged, UserState
+from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS
+from ubi_stream.state.visits import EndedVisit, fold_visit
+
+PANE_MS: Final = 5 * MINUTE_MS
+PANES_OF_5_MIN: Final = 12
+PANES_OF_1_H: Final = 24
+PANES_OF_1_DAY: Final = 30
+MAX_CATEGORIES: Final = 16
+"""Distinct categories counted per entity; the least seen gives way."""
+MAX_AMOUNT: Final = 1e12
+"""An amount beyond it is taken for a mistake and not counted."""
+
+_SLOW_ALPHA: Final = 0.05
+_FAST_ALPHA: Final = 0.3
+
+
+def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
+    """Take one event into a state, in place; returns the visit that it ended, if any.
+
+    Windows count an event in its own pane, also when it comes late, as long as that pane is kept; else `late` goes up.
+    """
+    time_ms = event.event_time_ms
+    type_index = plan.type_index.get(event.event_type, plan.other_type)
+    amount = number(event.properties, plan.amount)
+    spent = amount if amount is not None and type_index in plan.amount_types else None
+    micros = 0 if spent is None else round(spent * MICRO)
+
+    if state.events == 0:
+        state.first_ms = time_ms
+    if not _count_in_windows(state, event, type_index, micros, plan):
+        state.late += 1
+    ended = fold_visit(state, event, type_index, micros, plan)
+    _fold_rhythm(state, time_ms, local_hour(time_ms, event.context))
+    _fold_amounts(state, spent, number(event.properties, plan.latency))
+    if type_index in plan.conversions:
+        state.conversions += 1
+        state.last_conversion_ms = max(state.last_conversion_ms, time_ms)
+    category = event.properties.get(plan.category) if plan.category else None
+    if isinstance(category, str) and category:
+        _count_category(state.categories, category[:64])
+    state.events += 1
+    state.last_ms = max(state.last_ms, time_ms)
+    return ended
+
+
+def fold_label(state: UserState, event: Event, plan: Plan) -> bool:
+    """Take in what a `$label` event says about an earlier event; False where it matches none that is kept."""
+    state.labels += 1
+    reference = event.properties.get(plan.reference) if plan.reference else None
+    bad = event.properties.get(plan.outcome) if plan.outcome else None
+    if reference is None or not isinstance(bad, bool):
+        return False
+    return log_label(state, short_hash(str(reference)), bad=bad)
+
+
+def _count_in_windows(state: UserState, event: Event, type_index: int, micros: int, plan: Plan) -> bool:
+    time_ms = event.event_time_ms
+    if plan.exact:
+        reference = event.properties.get(plan.reference) if plan.reference else None
+        entry = Logged(time_ms, micros, type_index, 0 if reference is None else short_hash(str(reference)))
+        return log_event(state, entry, delay_ms=plan.delay_ms, max_events=plan.entity.exact_max_events)
+    state.minutes.add(time_ms // PANE_MS, PANES_OF_5_MIN, type_index, micros)
+    state.hours.add(time_ms // HOUR_MS, PANES_OF_1_H, type_index, micros)
+    return state.days.add(time_ms // DAY_MS, PANES_OF_1_DAY, type_index, micros)
+
+
+def _fold_rhythm(state: UserState, time_ms: int, hour: int) -> None:
+    if not state.hour_profile:
+        state.hour_profile = [0] * 24
+    state.hour_profile[hour] += 1
+    state.last_hour = hour
+    if state.events and time_ms >= state.last_ms:
+        gap_s = (time_ms - state.last_ms) / 1000
+        state.last_gap_s = gap_s
+        state.gap_s.add(gap_s, _SLOW_ALPHA)
+
+
+def _fold_amounts(state: UserState, spent: float | None, latency_ms: float | None) -> None:
+    # The newest value is kept beside the baseline, which must not contain it when the two are compared:
+    # so each value enters the baseline only when the next one comes.
+    if spent is not None:
+        if state.last_amount >= 0:
+            state.amount.add(state.last_amount, _SLOW_ALPHA)
+        state.last_amount = spent
+    if latency_ms is not None and latency_ms >= 0:
+        if state.last_latency_ms >= 0:
+            state.latency_ms.add(state.last_latency_ms, _FAST_ALPHA)
+        state.last_latency_ms = latency_ms
+
+
+def _count_category(categories: dict[str, int], category: str) -> None:
+    """Count a category in bounded space (space-saving: Metwally, Agrawal, El Abbadi 2005)."""
+    if category in categories or len(categories) < MAX_CATEGORIES:
+        categories[category] = categories.get(category, 0) + 1
+    else:
+        least = min(categories, key=lambda name: (categories[name], name))
+        categories[category] = categories.pop(least) + 1
+
+
+def number(properties: Mapping[str, Any], name: str | None) -> float | None:
+    """A property as a finite number within bounds; None where it is missing or is none."""
+    if name is None:
+        return None
+    value = properties.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        result = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return result if isfinite(result) and abs(result) <= MAX_AMOUNT else None
+
+
+_zones: dict[str, ZoneInfo | None] = {}
+_MAX_ZONES: Final = 1000
+
+
+def local_hour(time_ms: int, context: Mapping[str, Any]) -> int:
+    """Hour of the day (0-23) where the user is: by `utc_offset_min`, else by IANA `timezone`, else UTC."""
+    offset_min = context.get("utc_offset_min") if context else None
+    if type(offset_min) is int and -1440 < offset_min < 1440:
+        return (time_ms + offset_min * MINUTE_MS) // HOUR_MS % 24
+    name = context.get("timezone") if context else None
+    if type(name) is str:
+        zone = _zone(name)
+        if zone is not None:
+            return _hour_in(zone, time_ms)
+    return time_ms // HOUR_MS % 24
+
+
+def _hour_in(zone: ZoneInfo, time_ms: int) -> int:
+    return datetime.fromtimestamp(time_ms / 1000, zone).hour
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    if name not in _zones:
+        if len(_zones) >= _MAX_ZONES:
+            _zones.clear()
+        try:
+            _zones[name] = ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            _zones[name] = None
+    return _zones[name]

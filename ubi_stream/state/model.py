@@ -1,0 +1,88 @@
+"""What one entity's record holds: a function of its own events alone, about 1 kB."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ubi_stream.state.moments import Baseline
+from ubi_stream.state.panes import PaneRing
+
+
+class Session(msgspec.Struct, array_like=True, gc=False):
+    """The current visit: events with one session id, or without a gap longer than the pack's.
+
+    `part` counts how often the same session id went on after such a gap. `kept` are the features of one event of the
+    visit (as 32-bit floats), chosen by the smallest hash: what the outcome model learns from when the visit ends.
+    """
+
+    id: str | None = None
+    part: int = 0
+    start_ms: int = 0
+    last_ms: int = 0
+    events: int = 0
+    interests: int = 0
+    intents: int = 0
+    conversions: int = 0
+    amount_micros: int = 0
+    last_type: int = -1
+    pace_ms: float = 0.0
+    first_pace_ms: float = 0.0
+    kept_hash: int = 0
+    kept: bytes = b""
+
+
+class Visits(msgspec.Struct, array_like=True, gc=False):
+    """What all ended visits come to."""
+
+    count: int = 0
+    bounces: int = 0
+    converted: int = 0
+    with_intent: int = 0
+    duration_s: Baseline = msgspec.field(default_factory=Baseline)
+    depth: Baseline = msgspec.field(default_factory=Baseline)
+
+
+class Logged(msgspec.Struct, array_like=True, gc=False):
+    """One event in an exact log. `outcome` is None until a label says whether the event was bad."""
+
+    time_ms: int
+    amount_micros: int
+    type_index: int
+    reference: int
+    outcome: bool | None = None
+
+
+class UserState(msgspec.Struct, array_like=True, gc=False):
+    """State of one entity. Times are Unix milliseconds of event time.
+
+    Fields are encoded by position: append new ones, with a default.
+    """
+
+    first_ms: int = 0
+    last_ms: int = 0
+    events: int = 0
+    minutes: PaneRing = msgspec.field(default_factory=PaneRing)
+    hours: PaneRing = msgspec.field(default_factory=PaneRing)
+    days: PaneRing = msgspec.field(default_factory=PaneRing)
+    log: list[Logged] = []
+    log_dropped: int = 0
+    session: Session = msgspec.field(default_factory=Session)
+    visits: Visits = msgspec.field(default_factory=Visits)
+    hour_profile: list[int] = []
+    gap_s: Baseline = msgspec.field(default_factory=Baseline)
+    amount: Baseline = msgspec.field(default_factory=Baseline)
+    latency_ms: Baseline = msgspec.field(default_factory=Baseline)
+    last_gap_s: float = -1.0
+    last_amount: float = -1.0
+    last_latency_ms: float = -1.0
+    last_hour: int = 0
+    conversions: int = 0
+    last_conversion_ms: int = 0
+    categories: dict[str, int] = {}
+    recent_ids: dict[int, int] = {}
+    forwarded: dict[str, int] = {}
+    segment: str = ""
+    segment_since_ms: int = 0
+    segment_day: int = -1
+    late: int = 0
+    labels: int = 0

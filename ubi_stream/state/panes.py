@@ -1,0 +1,96 @@
+"""Tumbling panes in a ring: counts and amounts per event type over the last hour, day and month.
+
+A pane is a list of integers `[amount in micro-units, count of type 0, count of type 1, …]`. Integers make adding exact
+and commutative, so the order of events does not change a window. New event types are appended, so old panes are short.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 86_400_000
+MICRO: Final = 1_000_000
+"""Amounts are kept as whole millionths: exact for every currency's minor unit."""
+
+Pane = list[int]
+
+
+class PaneRing(msgspec.Struct, array_like=True, gc=False):
+    """The newest `length` panes of one width. Only panes with events are stored.
+
+    Attributes
+    ----------
+    head
+        Number of the newest pane (event time divided by the width), -1 before the first event.
+    panes
+        Pane by number, at most `length`.
+    total
+        Sum of all kept panes.
+    """
+
+    head: int = -1
+    panes: dict[int, Pane] = {}
+    total: Pane = []
+
+    def add(self, pane: int, length: int, type_index: int, amount_micros: int) -> bool:
+        """Count one event in pane number `pane`; False where that pane is not kept any more (too late)."""
+        if pane > self.head:
+            self._advance(pane, length)
+        elif pane <= self.head - length:
+            return False
+        cell = self.panes.get(pane)
+        if cell is None:
+            cell = self.panes[pane] = [0] * (type_index + 2)
+        _count(cell, type_index, amount_micros)
+        _count(self.total, type_index, amount_micros)
+        return True
+
+    def _advance(self, head: int, length: int) -> None:
+        """Make `head` the newest pane, and forget those that fall out of the ring."""
+        self.head = head
+        oldest = head - length
+        panes = self.panes
+        if not panes:
+            return
+        for number in [number for number in panes if number <= oldest]:
+            for index, value in enumerate(panes.pop(number)):
+                self.total[index] -= value
+
+    def last(self, panes: int) -> Pane:
+        """Sum of the newest `panes` panes, the current one included."""
+        oldest = self.head - panes
+        result: Pane = []
+        for number, cell in self.panes.items():
+            if number > oldest:
+                if len(cell) > len(result):
+                    result.extend([0] * (len(cell) - len(result)))
+                for index, value in enumerate(cell):
+                    result[index] += value
+        return result
+
+
+def _count(cell: Pane, type_index: int, amount_micros: int) -> None:
+    if len(cell) < type_index + 2:
+        cell.extend([0] * (type_index + 2 - len(cell)))
+    cell[0] += amount_micros
+    cell[type_index + 1] += 1
+
+
+def amount_of(pane: Pane) -> float:
+    """Money of a pane or sum of panes, in units."""
+    return pane[0] / MICRO if pane else 0.0
+
+
+def count_of(pane: Pane, type_indexes: tuple[int, ...]) -> int:
+    """How many events of some types are in a pane or sum of panes."""
+    size = len(pane)
+    return sum(pane[index + 1] for index in type_indexes if index + 1 < size)
+
+
+def events_of(pane: Pane) -> int:
+    """How many events of any type are in a pane or sum of panes."""
+    return sum(pane) - pane[0] if pane else 0

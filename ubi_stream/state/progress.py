@@ -1,0 +1,32 @@
+"""How far a partition has come: what is learned, and what time it is there."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Progress(msgspec.Struct):
+    """Part of the partition's record: written at each barrier, before the states.
+
+    Attributes
+    ----------
+    learned
+        Last offset learned from, by source topic. An event at or below it is only folded where its state lacks it.
+    watermark_ms
+        Event time up to which the partition is taken to be complete: the newest event's time less the lateness.
+        It never goes back. -1 before the first event.
+    """
+
+    learned: dict[str, int] = {}
+    watermark_ms: int = -1
+
+    def is_new(self, topic: str, offset: int) -> bool:
+        """Whether an event is to be scored, learned from and told about."""
+        return offset > self.learned.get(topic, -1)
+
+    def advance(self, watermark_ms: int) -> bool:
+        """Move the watermark on; False where it stays."""
+        if watermark_ms <= self.watermark_ms:
+            return False
+        self.watermark_ms = watermark_ms
+        return True

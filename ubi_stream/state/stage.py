@@ -1,0 +1,199 @@
+"""The fold stage: events become moments of entities, each once, in order.
+
+A moment is what happened to one entity: an event of its own, or a silence that the partition's watermark brought to
+light. The stage decides what is new, what is a duplicate and what a replay; see `docs/delivery.md`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from ubi_stream.events.model import Event, Origin
+from ubi_stream.events.validate import LABEL_TYPE
+from ubi_stream.ids import short_hash
+from ubi_stream.packs.plan import Plan
+from ubi_stream.reasons import DropReason
+from ubi_stream.state.fold import fold, fold_label
+from ubi_stream.state.model import UserState
+from ubi_stream.state.progress import Progress
+from ubi_stream.state.store import Live, StateStore
+from ubi_stream.state.timers import SilenceTimers
+from ubi_stream.state.visits import EndedVisit
+
+SESSION_STAGE: Final = 0
+DORMANT_STAGE: Final = 1
+RETENTION_STAGE: Final = 2
+
+
+def silence_timers(plan: Plan) -> SilenceTimers:
+    """The silences that matter: a visit is over, an entity is dormant, an entity is forgotten."""
+    return SilenceTimers((plan.session_gap_ms, plan.dormant_ms, plan.retention_ms))
+
+
+class Moment(msgspec.Struct, frozen=True, gc=False):
+    """One thing that happened to one entity.
+
+    `state` is the live state right after it, valid until the next moment is asked for. `new` says whether it is to be
+    scored, learned from and told about, or only folded. `event` is None for a silence; `ended` is the visit that is
+    over and was not told about before; `dormant` says that the silence made the entity dormant. `cause_id` and
+    `origin` are those of the event that brought it about, which for a silence is another entity's.
+    """
+
+    entity_id: str
+    state: UserState
+    at_ms: int
+    new: bool
+    event: Event | None
+    event_hash: int
+    ended: EndedVisit | None
+    dormant: bool
+    cause_id: str
+    origin: Origin
+    trace_id: str | None
+
+
+class Fold:
+    """Folds one partition's events into its states.
+
+    Attributes
+    ----------
+    drops
+        Events that changed nothing, by reason.
+    late
+        New events that came after the watermark had passed them.
+    unmatched_labels
+        Labels of events that are not kept (any more).
+    """
+
+    def __init__(self, plan: Plan, states: StateStore, progress: Progress, timers: SilenceTimers) -> None:
+        self._plan = plan
+        self._states = states
+        self._progress = progress
+        self._timers = timers
+        self.drops: Counter[DropReason] = Counter()
+        self.late = 0
+        self.unmatched_labels = 0
+
+    def fold(self, events: Iterable[Event]) -> Iterator[Moment]:
+        """Moments of a batch of events. Lazy: each is made when it is asked for, so its state is the one right then."""
+        for event in events:
+            moment = self._own_moment(event)
+            if moment is not None:
+                yield moment
+                if moment.new:
+                    yield from self._silences(event)
+
+    def _own_moment(self, event: Event) -> Moment | None:
+        plan, progress = self._plan, self._progress
+        entity_id = plan.entity_id(event.user_id, event.properties)
+        if entity_id is None:
+            return None
+        live = self._states.get(entity_id) or self._states.new(entity_id)
+        if _is_applied(event, live):
+            self.drops[DropReason.REPLAYED] += 1
+            return None
+        event_hash = short_hash(event.event_id)
+        new = progress.is_new(event.topic, event.offset)
+        if event_hash in live.state.recent_ids:
+            self.drops[DropReason.DUPLICATE] += new
+            return None
+        if live.state.events and event.event_time_ms - live.state.last_ms > plan.retention_ms:
+            live = self._forgotten(entity_id, live)
+        state, time_ms = live.state, event.event_time_ms
+        previous_last_ms = state.session.last_ms
+        ended = None
+        if event.event_type == LABEL_TYPE:
+            self.unmatched_labels += not fold_label(state, event, plan)
+        else:
+            self.late += new and time_ms < progress.watermark_ms
+            ended = fold(state, event, plan)
+            self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
+        self._mark_applied(event, entity_id, live, event_hash)
+        if ended is not None and previous_last_ms + plan.session_gap_ms <= progress.watermark_ms:
+            ended = None  # the watermark has passed its end: it was told about then
+        return Moment(
+            entity_id=entity_id,
+            state=state,
+            at_ms=time_ms,
+            new=new,
+            event=event,
+            event_hash=event_hash,
+            ended=ended,
+            dormant=False,
+            cause_id=event.event_id,
+            origin=event.origin,
+            trace_id=event.trace_id,
+        )
+
+    def _mark_applied(self, event: Event, entity_id: str, live: Live, event_hash: int) -> None:
+        if event.forwarded:
+            live.state.forwarded[_lane(event.origin)] = event.origin.offset
+        else:
+            live.offset = event.offset
+        _remember(live.state.recent_ids, event_hash, event.event_time_ms // 1000, self._plan)
+        self._states.changed(entity_id, live)
+
+    def _forgotten(self, entity_id: str, live: Live) -> Live:
+        """A fresh state for an entity that was silent for longer than the retention; delivery marks stay."""
+        fresh = self._states.new(entity_id)
+        fresh.offset, fresh.state.forwarded = live.offset, live.state.forwarded
+        return fresh
+
+    def _silences(self, cause: Event) -> Iterator[Moment]:
+        """Silences of other entities that come to light as the watermark moves on."""
+        progress = self._progress
+        since_ms = progress.watermark_ms
+        if not progress.advance(cause.event_time_ms - self._plan.lateness_ms):
+            return
+        for due in self._timers.fire(since_ms, progress.watermark_ms):
+            live = self._states.get(due.entity_id)
+            if live is None:
+                continue
+            if due.stage == RETENTION_STAGE:
+                self._states.forget(due.entity_id)
+                continue
+            ended = None
+            if due.stage == SESSION_STAGE:
+                session = live.state.session
+                ended = EndedVisit(msgspec.structs.replace(session), session.last_ms)
+            yield Moment(
+                entity_id=due.entity_id,
+                state=live.state,
+                at_ms=due.deadline_ms,
+                new=True,
+                event=None,
+                event_hash=0,
+                ended=ended,
+                dormant=due.stage == DORMANT_STAGE,
+                cause_id=cause.event_id,
+                origin=cause.origin,
+                trace_id=cause.trace_id,
+            )
+
+
+def _lane(origin: Origin) -> str:
+    return f"{origin.topic}/{origin.partition}"
+
+
+def _is_applied(event: Event, live: Live) -> bool:
+    """Whether the state already contains the event: by the offset of the lane that it came through."""
+    if event.forwarded:
+        return event.origin.offset <= live.state.forwarded.get(_lane(event.origin), -1)
+    return event.offset <= live.offset
+
+
+def _remember(recent: dict[int, int], event_hash: int, time_s: int, plan: Plan) -> None:
+    """Keep an event's id for a while: bounded in time and number."""
+    if plan.dedup_max_ids == 0:
+        return
+    recent[event_hash] = time_s
+    oldest_s = time_s - plan.dedup_ms // 1000
+    while recent:
+        first = next(iter(recent))
+        if recent[first] >= oldest_s and len(recent) <= plan.dedup_max_ids:
+            break
+        del recent[first]

@@ -1,0 +1,100 @@
+"""Which entities fell silent: timers in event time, driven by the partition's watermark.
+
+A timer is due a fixed delay after an entity's newest event. Whether it has fired is never stored: it has, exactly if
+the watermark has passed it. So timers can be set up again from the newest event's time of each entity alone.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple
+
+NEVER = -1
+
+
+class Due(NamedTuple):
+    """A timer that fired: sorted by time, then entity, so that the order is the same in every run."""
+
+    deadline_ms: int
+    entity_id: str
+    stage: int
+
+
+class SilenceTimers:
+    """Fires once for each entity and delay, when the watermark passes newest event + delay.
+
+    Parameters
+    ----------
+    delays_ms
+        Ascending. `stage` of a fired timer is the position in it.
+
+    One heap entry per entity: the next deadline that may be due. It is looked up again when it comes up, so an event
+    costs nothing while an earlier entry is waiting.
+    """
+
+    def __init__(self, delays_ms: tuple[int, ...]) -> None:
+        self._delays = delays_ms
+        self._heap: list[tuple[int, str]] = []
+        self._next: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+    def restore(self, last_ms: dict[str, int], watermark_ms: int) -> None:
+        """Set up the timers of entities by the time of their newest event."""
+        self._last = dict(last_ms)
+        self._next = {}
+        for entity_id, last in self._last.items():
+            self._plan(entity_id, last, watermark_ms)
+        self._heap = [(deadline, entity_id) for entity_id, deadline in self._next.items()]
+        heapify(self._heap)
+
+    def touch(self, entity_id: str, last_ms: int, watermark_ms: int) -> None:
+        """Note the time of an entity's newest event."""
+        self._last[entity_id] = last_ms
+        waiting = self._next.get(entity_id)
+        deadline = self._deadline_after(last_ms, watermark_ms)
+        if deadline != NEVER and (waiting is None or deadline < waiting):
+            self._next[entity_id] = deadline
+            heappush(self._heap, (deadline, entity_id))
+
+    def forget(self, entity_id: str) -> None:
+        """Drop an entity's timers."""
+        self._last.pop(entity_id, None)
+        self._next.pop(entity_id, None)
+
+    def fire(self, since_ms: int, watermark_ms: int) -> list[Due]:
+        """Timers passed by a watermark that moved from `since_ms` to `watermark_ms`, in order."""
+        due: list[Due] = []
+        heap, planned = self._heap, self._next
+        while heap and heap[0][0] <= watermark_ms:
+            deadline, entity_id = heappop(heap)
+            if planned.get(entity_id) != deadline:
+                continue
+            del planned[entity_id]
+            last = self._last[entity_id]
+            due.extend(
+                Due(last + delay, entity_id, stage)
+                for stage, delay in enumerate(self._delays)
+                if since_ms < last + delay <= watermark_ms
+            )
+            self._plan(entity_id, last, watermark_ms)
+            if entity_id in planned:
+                heappush(heap, (planned[entity_id], entity_id))
+        due.sort()
+        return due
+
+    def _plan(self, entity_id: str, last_ms: int, watermark_ms: int) -> None:
+        deadline = self._deadline_after(last_ms, watermark_ms)
+        if deadline == NEVER:
+            # All have fired: only the entity's next event matters, and it will be noted by touch().
+            self._last.pop(entity_id, None)
+        else:
+            self._next[entity_id] = deadline
+
+    def _deadline_after(self, last_ms: int, watermark_ms: int) -> int:
+        for delay in self._delays:
+            if last_ms + delay > watermark_ms:
+                return last_ms + delay
+        return NEVER

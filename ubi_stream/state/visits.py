@@ -1,0 +1,79 @@
+"""Visits (sessions): the producer's session id, else a gap without events."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from ubi_stream.events.model import Event
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.model import Session, UserState, Visits
+
+_VISIT_ALPHA: Final = 0.1
+_PACE_ALPHA: Final = 0.3
+_FIRST_GAPS: Final = 4
+"""Gaps whose mean is the pace that a visit began with."""
+
+
+class EndedVisit(msgspec.Struct, frozen=True):
+    """A visit that is over, and since when."""
+
+    session: Session
+    end_ms: int
+
+
+def fold_visit(state: UserState, event: Event, type_index: int, micros: int, plan: Plan) -> EndedVisit | None:
+    """Take one event into the current visit, or begin another; returns the one that ended."""
+    session, time_ms = state.session, event.event_time_ms
+    ended: EndedVisit | None = None
+    if session.events:
+        other = event.session_id is not None and session.id is not None and event.session_id != session.id
+        if other and time_ms < session.start_ms:
+            return None  # a late event of an earlier visit: counted in the windows, but that visit is over
+        if other or time_ms - session.last_ms > plan.session_gap_ms:
+            ended = EndedVisit(session, session.last_ms)
+            count_visit(state.visits, session)
+            part = 0 if other or event.session_id is None else session.part + 1
+            session = state.session = Session(part=part)
+    _fold_into(session, event, time_ms, type_index, micros, plan)
+    return ended
+
+
+def _fold_into(session: Session, event: Event, time_ms: int, type_index: int, micros: int, plan: Plan) -> None:
+    if session.events == 0:
+        session.start_ms = session.last_ms = time_ms
+    elif time_ms > session.last_ms:
+        gap = time_ms - session.last_ms
+        session.pace_ms += (gap - session.pace_ms) * _PACE_ALPHA if session.events > 1 else gap
+        if session.events <= _FIRST_GAPS:
+            session.first_pace_ms += (gap - session.first_pace_ms) / session.events
+        session.last_ms = time_ms
+    else:
+        session.start_ms = min(session.start_ms, time_ms)
+    if session.id is None:
+        session.id = event.session_id
+    session.events += 1
+    session.last_type = type_index
+    session.amount_micros += micros
+    session.interests += type_index in plan.interests
+    session.intents += type_index in plan.intents
+    session.conversions += type_index in plan.conversions
+
+
+def count_visit(visits: Visits, session: Session) -> None:
+    """Add an ended visit to what all of them come to. A visit that went on after a gap counts once."""
+    if session.part == 0:
+        visits.count += 1
+        visits.bounces += session.events == 1
+    visits.converted += session.conversions > 0
+    visits.with_intent += session.intents > 0
+    visits.duration_s.add((session.last_ms - session.start_ms) / 1000, _VISIT_ALPHA)
+    visits.depth.add(float(session.events), _VISIT_ALPHA)
+
+
+def fatigue(session: Session) -> float:
+    """How much slower a visit has become, in [0, 1): 0 at the pace it began with, 0.5 at half of it."""
+    if session.events <= _FIRST_GAPS + 1 or session.pace_ms <= session.first_pace_ms:
+        return 0.0
+    return 1.0 - session.first_pace_ms / session.pace_ms
