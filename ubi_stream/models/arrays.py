@@ -52,13 +52,23 @@ def running_sums(carry: FloatArray, rows: FloatArray) -> FloatArray:
 
 
 def row_sums(rows: FloatArray) -> FloatArray:
-    """Sum each row from its first column to its last: the same bits for one row as for many.
+    """Sum each row (the last axis) from its first column to its last: the same bits for one row as for many.
 
     >>> row_sums(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([3., 7.])
     """
-    sums: FloatArray = np.add.accumulate(rows, axis=1)[:, -1]
+    sums: FloatArray = np.add.accumulate(rows, axis=-1)[..., -1]
     return sums
+
+
+def clipped(values: FloatArray, limit: float) -> FloatArray:
+    """Clip to ±limit; NaN stays NaN. Several times faster than `numpy.clip` on a short row.
+
+    >>> clipped(np.array([-9.0, 0.5, 9.0]), 1.0)
+    array([-1. ,  0.5,  1. ])
+    """
+    inside: FloatArray = np.minimum(np.maximum(values, -limit), limit)
+    return inside
 
 
 def blocks(n_rows: int, filled: int, size: int) -> Iterator[slice]:

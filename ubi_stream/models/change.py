@@ -58,12 +58,14 @@ def rate_change(
     Returns
     -------
     RateChange or None
-        None where there is no such change, or not enough to tell (also for an exposure that isn't positive and finite).
+        None where there is no such change, or not enough to tell; also where an exposure isn't positive and finite, or
+        vanishes beside the other.
 
     Examples
     --------
-    >>> rate_change(30, 1.0, 70, 7.0)
-    RateChange(factor=3.028..., z=4.55..., direction='up')
+    >>> change = rate_change(30, 1.0, 70, 7.0)
+    >>> round(change.factor, 2), round(change.z, 2), change.direction
+    (3.03, 4.61, 'up')
     >>> rate_change(3, 1.0, 2, 7.0) is None  # five events prove nothing
     True
 
@@ -72,11 +74,13 @@ def rate_change(
     J. Przyborowski, H. Wilenski: Homogeneity of results in testing samples from Poisson series. Biometrika 31, 1940.
     P. McCullagh, J. A. Nelder: Generalized Linear Models, 2nd ed., 1989 (binomial deviance).
     """
-    exposed = 0.0 < recent_exposure < math.inf and 0.0 < baseline_exposure < math.inf
-    if not exposed or recent_count + baseline_count < min_count:
+    if not (0.0 < recent_exposure < math.inf and 0.0 < baseline_exposure < math.inf):
+        return None
+    share = recent_exposure / (recent_exposure + baseline_exposure)
+    if not 1e-9 < share < 1.0 - 1e-9 or recent_count + baseline_count < min_count:
         return None
     factor = (recent_count + 0.5) / recent_exposure / ((baseline_count + 0.5) / baseline_exposure)
-    z = _signed_root(recent_count, baseline_count, recent_exposure / (recent_exposure + baseline_exposure))
+    z = _signed_root(recent_count, baseline_count, share)
     if abs(z) < min_z or not (factor >= min_factor or factor <= 1.0 / min_factor):
         return None
     return RateChange(factor, z, "up" if z > 0.0 else "down")

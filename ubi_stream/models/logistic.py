@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from river.base import Classifier
 
-from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows, row_of, row_sums, sigmoid
+from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows, clipped, row_of, row_sums, sigmoid
 
 _MAX_DEVIATION = 50.0
-"""Standard deviations. A value further out is a broken sensor or a unit mix-up; unclipped, one would wreck the weights."""
+"""Standard deviations. What lies further out is a broken sensor or another unit; unclipped, it wrecks the weights."""
 
 
 class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are untyped under strict mode
@@ -35,10 +36,10 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
     Examples
     --------
     >>> model = OnlineLogistic(("visits",), lr=0.1, min_labels=20, min_per_class=5)
-    >>> for visits in range(20):
-    ...     model.learn(np.array([float(visits)]), visits >= 10)
+    >>> for visits in [2.0, 9.0, 12.0, 18.0] * 10:
+    ...     model.learn(np.array([visits]), visits > 10)
     >>> model.ready, model.n_seen
-    (True, 20)
+    (True, 40)
     >>> model.predict(np.array([2.0])) < 0.3 < 0.7 < model.predict(np.array([18.0]))
     True
 
@@ -81,12 +82,11 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
 
     def predict(self, row: FloatArray) -> float:
         """Return the probability of True for a row of shape (F,), before calibration; 0.5 before any label."""
-        return sigmoid(self._logit(row))
+        return sigmoid(float(self._logits(row)))
 
     def predict_many(self, x: FloatArray) -> FloatArray:
         """Return the probability of True for rows of shape (n, F), as the model stands: valid between two labels."""
-        parts = self._contributions(as_rows(x, len(self.features)))
-        return np.array([sigmoid(logit) for logit in (row_sums(parts) + self.intercept).tolist()])
+        return np.array([sigmoid(logit) for logit in self._logits(as_rows(x, len(self.features))).tolist()])
 
     def learn(self, row: FloatArray, outcome: bool, weight: float = 1.0) -> None:
         """Learn that a row of shape (F,) ended in `outcome`.
@@ -100,8 +100,9 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
             raise ValueError(f"a label's weight is a finite number of at least 0, not {weight}")
         present = np.isfinite(row)
         self._learn_moments(np.where(present, row, self._means), present)
-        deviations = self._deviations(row[np.newaxis])[0]
-        gradient = weight * (self.predict(row) - outcome)
+        deviations = self._deviations(row)
+        logit = float(row_sums(deviations * self.weights)) + self.intercept
+        gradient = weight * (sigmoid(logit) - outcome)
         self.intercept -= self.intercept_lr * gradient
         self.weights -= self.lr * (gradient * deviations + self.l2 * present * self.weights)
         self.n_seen += 1
@@ -109,8 +110,7 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
 
     def contributions(self, row: FloatArray) -> FloatArray:
         """Return weight times deviation of each feature, shape (F,): with the intercept they add up to the log-odds."""
-        parts: FloatArray = self._contributions(row[np.newaxis])[0]
-        return parts
+        return self._deviations(row) * self.weights
 
     def predict_proba_one(self, x: Mapping[str, float | None]) -> dict[bool, float]:
         """Return both probabilities for named values, River's way."""
@@ -121,8 +121,8 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
         """Learn named values, River's way."""
         self.learn(row_of(x, self.features), y, w)
 
-    def _learn_moments(self, row: FloatArray, present: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
-        row = np.clip(row, -MAX_ABS, MAX_ABS)
+    def _learn_moments(self, row: FloatArray, present: NDArray[np.bool_]) -> None:
+        row = clipped(row, MAX_ABS)
         self._counts += present
         counts = np.maximum(self._counts, 1.0)
         deviation = row - self._means
@@ -132,12 +132,8 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
         np.divide(1.0, deviation_scale, out=self._scales, where=deviation_scale > 0.0)
 
     def _deviations(self, rows: FloatArray) -> FloatArray:
-        deviations = (np.clip(rows, -MAX_ABS, MAX_ABS) - self._means) * self._scales
-        deviations = np.clip(deviations, -_MAX_DEVIATION, _MAX_DEVIATION)
+        deviations = clipped((clipped(rows, MAX_ABS) - self._means) * self._scales, _MAX_DEVIATION)
         return np.where(np.isfinite(rows), deviations, 0.0)
 
-    def _contributions(self, rows: FloatArray) -> FloatArray:
-        return self._deviations(rows) * self.weights
-
-    def _logit(self, row: FloatArray) -> float:
-        return float(row_sums(self._contributions(row[np.newaxis]))[0]) + self.intercept
+    def _logits(self, rows: FloatArray) -> FloatArray:
+        return row_sums(self._deviations(rows) * self.weights) + self.intercept

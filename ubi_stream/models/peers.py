@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows, blocks, running_sums
+from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows, blocks, clipped, running_sums
 
 
 class PeerBaseline:
@@ -64,12 +65,21 @@ class PeerBaseline:
         """Take in rows of shape (n, F), in order."""
         rows = as_rows(x, self.n_features)
         for part in blocks(len(rows), self.n_seen % self._block, self._block):
+            values = clipped(rows[part], MAX_ABS)
             present = np.isfinite(rows[part])
-            deviation = np.where(present, np.clip(rows[part], -MAX_ABS, MAX_ABS) - self._mean, 0.0)
+            self._start_at_first(values, present)
+            deviation = np.where(present, values - self._mean, 0.0)
             self._sums = running_sums(self._sums, np.stack((present, deviation, deviation * deviation), axis=1))
             self.n_seen += part.stop - part.start
             if self.n_seen % self._block == 0:
                 self._end_block()
+
+    def _start_at_first(self, values: FloatArray, present: NDArray[np.bool_]) -> None:
+        """Measure a new feature's deviations from its first value: from 0, a small spread of large values drowns."""
+        new = (self._weight == 0.0) & (self._sums[0] == 0.0) & present.any(axis=0)
+        if new.any():
+            (columns,) = np.nonzero(new)
+            self._mean[columns] = values[present.argmax(axis=0)[columns], columns]
 
     def _end_block(self) -> None:
         count, total, squares = self._sums
