@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ubi_stream.reasons import SnapshotReason
+
 
 class UbiError(Exception):
     """A broken world, told in one sentence that an operator can act on.
@@ -76,4 +78,14 @@ class ContiguityError(UbiError):
 
 
 class SnapshotError(UbiError):
-    """A model snapshot is not usable: unsigned, tampered, or of another version. The model starts fresh."""
+    """A model snapshot is not usable: unsigned, tampered, or of another version. The model starts fresh.
+
+    Attributes
+    ----------
+    reason
+        Which of the closed list: a metric label.
+    """
+
+    def __init__(self, reason: SnapshotReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -31,3 +31,16 @@ class DropReason(StrEnum):
     DUPLICATE = "duplicate"
     REPLAYED = "replayed"
     UNKNOWN_EVENT_TYPE = "unknown_event_type"
+
+
+class SnapshotReason(StrEnum):
+    """Why a model snapshot is not used, and the model starts fresh."""
+
+    TOO_SHORT = "too_short"
+    TOO_LARGE = "too_large"
+    UNSIGNED = "unsigned"
+    WRONG_KEY_OR_TAMPERED = "wrong_key_or_tampered"
+    CODEC_VERSION = "codec_version"
+    RIVER_VERSION = "river_version"
+    FEATURE_HASH = "feature_hash"
+    UNREADABLE = "unreadable"
