@@ -8,7 +8,7 @@ import msgspec
 import orjson
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class ProducerRecord(msgspec.Struct, frozen=True, gc=False):
     """One record of the events topic before it has an offset.
 
     Attributes
@@ -41,10 +41,10 @@ class Row(msgspec.Struct, gc=False):
     raw: str | bytes
 
 
-def record_of(event: dict[str, Any], time_ms: int) -> Record:
+def record_of(event: dict[str, Any], time_ms: int) -> ProducerRecord:
     """Encode an event that is known to be good, keyed by its user.
 
     >>> record_of({"user_id": "u1", "event_type": "view"}, 5)
-    Record(key=b'u1', value=b'{"user_id":"u1","event_type":"view"}', time_ms=5)
+    ProducerRecord(key=b'u1', value=b'{"user_id":"u1","event_type":"view"}', time_ms=5)
     """
-    return Record(event["user_id"].encode(), orjson.dumps(event), time_ms)
+    return ProducerRecord(event["user_id"].encode(), orjson.dumps(event), time_ms)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from ubi_stream.clock import Clock
 from ubi_stream.errors import DeliveryError
 from ubi_stream.replay.pacing import Pacer, Sleep, Speed
-from ubi_stream.replay.records import Record
+from ubi_stream.replay.records import ProducerRecord
 
 # A record of this many gives way to the event loop, so that a file read at full speed doesn't starve the network.
 _YIELD_EVERY = 256
@@ -94,7 +94,7 @@ class Sender:
         """Counts so far; final once `send` has ended, also when it was cancelled."""
         return SendReport(self._records, self._acknowledged, self._refused, self._sent_bytes)
 
-    async def send(self, records: Iterable[Record]) -> SendReport:
+    async def send(self, records: Iterable[ProducerRecord]) -> SendReport:
         """Send all records and wait for every acknowledgement.
 
         Raises
@@ -122,20 +122,28 @@ class Sender:
             self._progress()
         return self.report
 
-    async def _send_one(self, record: Record) -> None:
+    async def _send_one(self, record: ProducerRecord) -> None:
         await self._until_in_flight(self._max_in_flight - 1)
-        self._records += 1
         if record.key is None and record.value is None:
-            self._refused += 1  # Kafka's clients send no record with neither
+            self._refuse()  # Kafka's clients send no record with neither
             return
         try:
             acknowledged = await self._producer.send(self._topic, value=record.value, key=record.key)
         except MessageSizeTooLargeError:
-            self._refused += 1
+            self._refuse()
             return
+        except KafkaError as error:
+            self._failure = error
+            await self._until_in_flight(0)
+            return
+        self._records += 1
         self._sent_bytes += len(record.key or b"") + len(record.value or b"")
         self._in_flight += 1
         acknowledged.add_done_callback(self._land)
+
+    def _refuse(self) -> None:
+        self._records += 1
+        self._refused += 1
 
     def _land(self, acknowledged: asyncio.Future[Any]) -> None:
         self._in_flight -= 1

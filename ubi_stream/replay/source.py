@@ -9,7 +9,7 @@ from typing import Self
 
 from ubi_stream.replay.mapping import Mapping, load_mapping
 from ubi_stream.replay.readers import open_rows
-from ubi_stream.replay.records import Record
+from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.transform import map_rows
 
 
@@ -44,7 +44,7 @@ class ReplaySource:
         """Data rows read so far."""
         return self._reader.rows_read
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[ProducerRecord]:
         return map_rows(self.mapping, self._reader)
 
     def __enter__(self) -> Self:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from ubi_stream.replay.mapping import AlsoSpec, EventSpec, Mapping, TimeSpec, ValueSpec
-from ubi_stream.replay.records import Record, Row
+from ubi_stream.replay.records import ProducerRecord, Row
 from ubi_stream.replay.values import CONVERTERS, as_string, time_reader
 
 Values = dict[str, Any]
@@ -59,7 +59,7 @@ class EventIds:
         return digest.hex()
 
 
-def map_rows(mapping: Mapping, rows: Iterable[Row]) -> Iterator[Record]:
+def map_rows(mapping: Mapping, rows: Iterable[Row]) -> Iterator[ProducerRecord]:
     """Turn rows into records, in the order of the rows; delayed events come in between when their time has come.
 
     Parameters
@@ -71,11 +71,11 @@ def map_rows(mapping: Mapping, rows: Iterable[Row]) -> Iterator[Record]:
 
     Yields
     ------
-    Record
+    ProducerRecord
         `mapping.events_per_row` for each row; those still due at the end come last.
     """
     read = _event_rows(mapping) if mapping.rows_are_events else _mapped_rows(mapping)
-    waiting: list[tuple[int, int, Record]] = []
+    waiting: list[tuple[int, int, ProducerRecord]] = []
     order = 0
     for row in rows:
         first, *delayed = read(row)
@@ -93,12 +93,12 @@ def map_rows(mapping: Mapping, rows: Iterable[Row]) -> Iterator[Record]:
         yield heapq.heappop(waiting)[2]
 
 
-def _event_rows(mapping: Mapping) -> Callable[[Row], list[Record]]:
+def _event_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
     """Rows that are events already: only the key, and an id where there is none."""
     ids = EventIds(mapping.name)
     iso, epoch = time_reader("iso", "UTC"), time_reader("ms", "UTC")
 
-    def read(row: Row) -> list[Record]:
+    def read(row: Row) -> list[ProducerRecord]:
         if row.values is None:
             return _unreadable(row, 1)
         event = {key: value for key, value in row.values.items() if not _is_nothing(value)}
@@ -108,7 +108,7 @@ def _event_rows(mapping: Mapping) -> Callable[[Row], list[Record]]:
     return read
 
 
-def _mapped_rows(mapping: Mapping) -> Callable[[Row], list[Record]]:
+def _mapped_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
     event = mapping.event
     if event is None:
         raise ValueError("a mapping without [event] has rows that are events")
@@ -119,7 +119,7 @@ def _mapped_rows(mapping: Mapping) -> Callable[[Row], list[Record]]:
     build = _event_builder(mapping, event)
     further = [(also.after_ms, _also_builder(also, event, mapping)) for also in mapping.also]
 
-    def read(row: Row) -> list[Record]:
+    def read(row: Row) -> list[ProducerRecord]:
         if row.values is None:
             return _unreadable(row, mapping.events_per_row)
         written = _lookup(row.values, time_column, empty)
@@ -236,18 +236,18 @@ def _is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _encode(event: dict[str, Any], time_ms: int | None, ids: EventIds, row: Row) -> Record:
+def _encode(event: dict[str, Any], time_ms: int | None, ids: EventIds, row: Row) -> ProducerRecord:
     """Encode an event with its key; a row that no JSON can hold is passed on as the file has it."""
     user = event.get("user_id")
     try:
         body = orjson.dumps(event, default=_plain)
         key = str(user).encode() if isinstance(user, str | int) and not isinstance(user, bool) else None
     except (TypeError, ValueError):  # lone surrogates (no UTF-8), integers over 64 bits, nesting over 250
-        return Record(None, _raw(row), time_ms)
+        return ProducerRecord(None, _raw(row), time_ms)
     if "event_id" not in event:
         head = f'{{"event_id":"{ids.derive(body)}"'.encode()
         body = head + (b"}" if body == b"{}" else b"," + body[1:])
-    return Record(key, body, time_ms)
+    return ProducerRecord(key, body, time_ms)
 
 
 def _plain(value: Any) -> Any:
@@ -257,8 +257,8 @@ def _plain(value: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _unreadable(row: Row, events: int) -> list[Record]:
-    return [Record(None, _raw(row), None)] * events
+def _unreadable(row: Row, events: int) -> list[ProducerRecord]:
+    return [ProducerRecord(None, _raw(row), None)] * events
 
 
 def _raw(row: Row) -> bytes:
