@@ -1,0 +1,188 @@
+"""What a sink takes, gives back and promises; every implementation passes `tests/contract/test_sinks.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+import msgspec
+
+from ubi_stream.errors import UbiError
+
+
+class TopicPartition(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Position(NamedTuple):
+    """Where a record is on Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def topic_partition(self) -> TopicPartition:
+        return TopicPartition(self.topic, self.partition)
+
+
+class InsightRow(msgspec.Struct, frozen=True, gc=False):
+    """One insight as a row. `position` is the record's place on the insights topic, `source_*` the causing event's."""
+
+    position: Position
+    id: UUID
+    at: datetime
+    kind: str
+    entity: str
+    user_id: str
+    pack: str
+    label: str | None
+    score: float | None
+    confidence: float | None
+    severity: str
+    summary: str
+    explanation: str
+    evidence: str
+    model_version: str
+    trace_id: str | None
+    source_topic: str
+    source_partition: int
+    source_offset: int
+
+
+class DeadLetterRow(msgspec.Struct, frozen=True, gc=False):
+    """What the index says of one dead letter; `at` is the broker's timestamp of the source record."""
+
+    position: Position
+    id: str
+    reason: str
+    path: str
+    message: str
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    at: datetime | None
+
+
+class WindowIdentity(NamedTuple):
+    """What tells one partial count from another."""
+
+    pack: str
+    entity: str
+    partition: int
+    pane_start: datetime
+    pane_ms: int
+    measure: str
+    key: str
+
+
+class WindowRow(msgspec.Struct, frozen=True, gc=False):
+    """One partial count; a later row of the same identity replaces it."""
+
+    position: Position
+    pack: str
+    entity: str
+    partition: int
+    pane_start: datetime
+    pane_ms: int
+    measure: str
+    key: str
+    count: int
+    amount: float
+
+    @property
+    def identity(self) -> WindowIdentity:
+        return WindowIdentity(
+            self.pack, self.entity, self.partition, self.pane_start, self.pane_ms, self.measure, self.key
+        )
+
+
+Row = InsightRow | DeadLetterRow | WindowRow
+
+
+class SinkBatch(msgspec.Struct, frozen=True):
+    """Rows of one poll, and the stretch of each partition that they came from.
+
+    `starts` is the offset at which the stretch begins (where the sink is thought to be), `next_offsets` the first one
+    after it. A stretch may hold no row at all: the offset moves on all the same.
+    """
+
+    starts: Mapping[TopicPartition, int]
+    next_offsets: Mapping[TopicPartition, int]
+    insights: tuple[InsightRow, ...] = ()
+    dead_letters: tuple[DeadLetterRow, ...] = ()
+    windows: tuple[WindowRow, ...] = ()
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A row that the sink can never store; `code` is the SQLSTATE or the name of the error, never its text."""
+
+    row: Row
+    code: str
+
+
+class WriteResult(msgspec.Struct, frozen=True):
+    """What one write changed: rows that were not there before, and rows that can't be stored."""
+
+    insights: int = 0
+    dead_letters: int = 0
+    windows: int = 0
+    rejected: tuple[Rejected, ...] = ()
+
+
+class SinkBehindError(UbiError):
+    """The sink has less than its writer thought (a restored backup): read on from where the sink really is."""
+
+    retriable = True
+
+
+class InsightSink(Protocol):
+    """Stores each row once, however often and by however many writers its record is delivered."""
+
+    async def write(self, batch: SinkBatch) -> WriteResult:
+        """Store the rows and move the offsets on, both or neither.
+
+        Rows below the sink's own offset of their partition are left out: another writer has stored them. Offsets only
+        move forward. Waits for as long as the sink is away; cancelling is safe at any moment.
+
+        Raises
+        ------
+        SinkBehindError
+            A stretch starts after the sink's own offset, so records between would be lost. Nothing is stored.
+        """
+        ...
+
+    async def next_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """First offset that is not stored yet, of those partitions of which anything is."""
+        ...
+
+    async def forget(self, partitions: Collection[TopicPartition]) -> None:
+        """Drop the offsets (not the rows): the topic was made anew and starts again."""
+        ...
+
+
+class SinkObserver(Protocol):
+    """Who counts: the runtime wires it to metrics, tests to a list."""
+
+    def batch_written(self, result: WriteResult, seconds: float) -> None:
+        """One transaction is in; `seconds` includes waiting for the sink."""
+        ...
+
+    def records_skipped(self, topic: str, count: int) -> None:
+        """So many records of a topic could not be read as what the topic holds."""
+        ...
+
+
+class NullObserver:
+    """Counts nothing."""
+
+    def batch_written(self, result: WriteResult, seconds: float) -> None:
+        return None
+
+    def records_skipped(self, topic: str, count: int) -> None:
+        return None

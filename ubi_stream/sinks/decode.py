@@ -1,0 +1,173 @@
+"""From what the topics hold to rows. Outcomes are values: a record that can't be read is None, and never raises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from ubi_stream.insights.model import Source, WindowCount
+from ubi_stream.sinks.base import DeadLetterRow, InsightRow, Position, Row, WindowRow
+
+_T = TypeVar("_T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_UNSTORABLE = re.compile(
+    rb"(?<!\\)((?:\\\\)*)"  # an even number of backslashes, so that the next one starts an escape
+    rb"(?:\\u0000"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"  # a high surrogate without its low one
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"  # a low one without its high one
+)
+
+
+def storable(value: bytes) -> bytes:
+    r"""JSON without what Postgres can't store: NUL and lone surrogates become U+FFFD, the replacement character.
+
+    >>> storable(rb'{"a": "x\u0000y", "b": "\ud83d\ude00 \ud83d", "c": "\\u0000"}')
+    b'{"a": "x\\ufffdy", "b": "\\ud83d\\ude00 \\ufffd", "c": "\\\\u0000"}'
+    """
+    return _UNSTORABLE.sub(rb"\1\\ufffd", value) if b"\\u" in value else value
+
+
+class _Summary(msgspec.Struct):
+    summary: str
+
+
+class _InsightData(msgspec.Struct):
+    """`data` of an insight's CloudEvent. Kinds are plain text here: a newer worker's kind must be stored as well."""
+
+    id: UUID
+    kind: str
+    entity: str
+    user_id: str
+    pack: str
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    severity: str
+    explanation: msgspec.Raw
+    model_version: str
+    source: Source
+    label: str | None = None
+    score: float | None = None
+    confidence: float | None = None
+    evidence: msgspec.Raw = msgspec.Raw(b"{}")
+    trace_id: str | None = None
+
+
+class _InsightEvent(msgspec.Struct):
+    data: _InsightData
+
+
+class _DeadLetterSource(msgspec.Struct):
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int | None = None
+
+
+class _DeadLetter(msgspec.Struct):
+    id: str
+    reason: str
+    path: str
+    message: str
+    source: _DeadLetterSource
+
+
+_SUMMARY = msgspec.json.Decoder(_Summary)
+_INSIGHT = msgspec.json.Decoder(_InsightEvent)
+_DEAD_LETTER = msgspec.json.Decoder(_DeadLetter)
+_WINDOW = msgspec.json.Decoder(WindowCount)
+
+Reader = Callable[[bytes | None, Position], Row | None]
+"""Makes the row of one record's value, or None where the value is not what the topic holds."""
+
+
+def read_insight(value: bytes | None, position: Position) -> InsightRow | None:
+    """Row of an insight's CloudEvent; explanation and evidence are kept as they came."""
+
+    def row(event: _InsightEvent) -> InsightRow:
+        data = event.data
+        return InsightRow(
+            position=position,
+            id=data.id,
+            at=data.at,
+            kind=data.kind,
+            entity=data.entity,
+            user_id=data.user_id,
+            pack=data.pack,
+            label=data.label,
+            score=data.score,
+            confidence=data.confidence,
+            severity=data.severity,
+            summary=_SUMMARY.decode(data.explanation).summary,
+            explanation=bytes(data.explanation).decode(),
+            evidence=bytes(data.evidence).decode(),
+            model_version=data.model_version,
+            trace_id=data.trace_id,
+            source_topic=data.source.topic,
+            source_partition=data.source.partition,
+            source_offset=data.source.offset,
+        )
+
+    return _read(_INSIGHT, value, row)
+
+
+def read_dead_letter(value: bytes | None, position: Position) -> DeadLetterRow | None:
+    """Index entry of a dead letter; its body is not even decoded."""
+
+    def row(letter: _DeadLetter) -> DeadLetterRow:
+        source = letter.source
+        known = source.timestamp_ms is not None and source.timestamp_ms >= 0  # -1 is Kafka's "no timestamp"
+        return DeadLetterRow(
+            position=position,
+            id=letter.id,
+            reason=letter.reason,
+            path=letter.path,
+            message=letter.message,
+            source_topic=source.topic,
+            source_partition=source.partition,
+            source_offset=source.offset,
+            at=_moment(source.timestamp_ms or 0) if known else None,
+        )
+
+    return _read(_DEAD_LETTER, value, row)
+
+
+def read_window(value: bytes | None, position: Position) -> WindowRow | None:
+    """Row of one partition's count in one closed pane."""
+
+    def row(window: WindowCount) -> WindowRow:
+        return WindowRow(
+            position=position,
+            pack=window.pack,
+            entity=window.entity,
+            partition=window.partition,
+            pane_start=_moment(window.pane_start_ms),
+            pane_ms=window.pane_ms,
+            measure=window.measure,
+            key=window.key,
+            count=window.count,
+            amount=window.amount,
+        )
+
+    return _read(_WINDOW, value, row)
+
+
+_R = TypeVar("_R", bound=Row)
+
+
+def _read(decoder: msgspec.json.Decoder[_T], value: bytes | None, row: Callable[[_T], _R]) -> _R | None:
+    if value is None:
+        return None
+    try:
+        return row(decoder.decode(storable(value)))
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError):
+        return None  # no such JSON, not UTF-8 inside a part that is kept as it came, a year after 9999, nested too deep
+
+
+def _moment(unix_ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=unix_ms)  # exact, which a float of seconds is not
