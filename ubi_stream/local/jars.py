@@ -136,7 +136,8 @@ def _fetch_from_maven(jar: Jar, folder: Path) -> Path:
     from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - as above
     from jgo.maven import MavenContext  # noqa: PLC0415 - as above
 
-    repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
+    # Behind a mirror: `central = URL` under [repositories] of jgo's own configuration file.
+    repositories = {"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories}
     for attempt in range(1, _TRIES + 1):
         context = MavenContext(repo_cache=folder / str(attempt), remote_repos=repositories, timeout=_TIMEOUT_S)
         artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()

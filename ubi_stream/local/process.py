@@ -207,6 +207,7 @@ class _Guard:
     """A shell of about 1 MB that ends the server when we can't any more."""
 
     def __init__(self, stop_signal: signal.Signals) -> None:
+        self._watching = False
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", _GUARD, "sh", str(stop_signal.value)],
             stdin=subprocess.PIPE,
@@ -221,12 +222,14 @@ class _Guard:
         return self._process.pid
 
     def watch(self, pid: int) -> None:
+        self._watching = True
         self._write(f"{pid}\n".encode())
 
     def dismiss(self) -> None:
         """End it without harm to the server; nothing happens the second time."""
         if self._process.returncode is None:
-            self._write(b"stopped\n")
+            if self._watching:
+                self._write(b"stopped\n")
             self._process.communicate()
 
     def _write(self, line: bytes) -> None:

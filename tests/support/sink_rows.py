@@ -1,0 +1,141 @@
+"""Rows and records as the sinks get them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+
+from ubi_stream.sinks.base import DeadLetterRow, InsightRow, Position, SinkBatch, TopicPartition, WindowRow
+
+INSIGHTS, DEAD_LETTERS, WINDOWS = "t.insights", "t.dead-letters", "t.windows"
+START = datetime(2019, 10, 1, tzinfo=UTC)
+_NAMESPACE = UUID(int=1)
+
+
+def insight_id(number: int) -> UUID:
+    return uuid5(_NAMESPACE, str(number))
+
+
+def insight_row(number: int, *, partition: int = 0, **changes: Any) -> InsightRow:
+    """The insight of that number, at that offset, one second after the one before."""
+    row = InsightRow(
+        position=Position(INSIGHTS, partition, number),
+        id=insight_id(number),
+        at=START + timedelta(seconds=number),
+        kind="segment",
+        entity="user",
+        user_id=f"u{number % 7}",
+        pack="ecommerce",
+        label="engaged_shopper",
+        score=0.7,
+        confidence=0.9,
+        severity="info",
+        summary="Looks at many things, buys some",
+        explanation='{"summary":"Looks at many things, buys some","contributions":[]}',
+        evidence='{"views":12}',
+        model_version="m1",
+        trace_id=None,
+        source_topic="t.events",
+        source_partition=partition,
+        source_offset=number,
+    )
+    return msgspec.structs.replace(row, **changes)
+
+
+def window_row(offset: int, count: int, *, key: str = "bouncer", partition: int = 0, **changes: Any) -> WindowRow:
+    row = WindowRow(
+        position=Position(WINDOWS, partition, offset),
+        pack="ecommerce",
+        entity="user",
+        partition=partition,
+        pane_start=START,
+        pane_ms=300_000,
+        measure="segment_distribution",
+        key=key,
+        count=count,
+        amount=0.0,
+    )
+    return msgspec.structs.replace(row, **changes)
+
+
+def dead_letter_row(offset: int, *, partition: int = 0) -> DeadLetterRow:
+    return DeadLetterRow(
+        position=Position(DEAD_LETTERS, partition, offset),
+        id=f"t.events-{partition}-{offset}",
+        reason="malformed_json",
+        path="$",
+        message="Not JSON",
+        source_topic="t.events",
+        source_partition=partition,
+        source_offset=offset,
+        at=START,
+    )
+
+
+def stretch(topic: str, start: int, end: int, *rows: Any, partition: int = 0) -> SinkBatch:
+    """A batch of the offsets [start, end) of one partition, with these rows in it."""
+    where = TopicPartition(topic, partition)
+    return SinkBatch(
+        starts={where: start},
+        next_offsets={where: end},
+        insights=tuple(row for row in rows if isinstance(row, InsightRow)),
+        dead_letters=tuple(row for row in rows if isinstance(row, DeadLetterRow)),
+        windows=tuple(row for row in rows if isinstance(row, WindowRow)),
+    )
+
+
+def insights_stretch(start: int, end: int) -> SinkBatch:
+    """A batch of the insights [start, end), each at its own number as offset."""
+    return stretch(INSIGHTS, start, end, *(insight_row(number) for number in range(start, end)))
+
+
+def insight_record(number: int, **changes: Any) -> bytes:
+    """Value of the insights topic for the insight of that number."""
+    row = insight_row(number)
+    data: dict[str, Any] = {
+        "id": str(row.id),
+        "kind": row.kind,
+        "entity": row.entity,
+        "user_id": row.user_id,
+        "pack": row.pack,
+        "at": row.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "label": row.label,
+        "score": row.score,
+        "confidence": row.confidence,
+        "severity": row.severity,
+        "explanation": {"summary": row.summary, "contributions": []},
+        "evidence": {"views": 12},
+        "model_version": row.model_version,
+        "source": {"topic": row.source_topic, "partition": row.source_partition, "offset": row.source_offset},
+        "trace_id": None,
+    }
+    event = {
+        "specversion": "1.0",
+        "id": data["id"],
+        "source": "ubi-stream/ecommerce",
+        "type": "dev.ubi.insight.v1",
+        "subject": row.user_id,
+        "time": data["at"],
+        "datacontenttype": "application/json",
+        "data": data | changes,
+    }
+    return msgspec.json.encode(event)
+
+
+def dead_letter_record(number: int) -> bytes:
+    """Value of the dead-letters topic for a record of that number."""
+    return msgspec.json.encode(
+        {
+            "id": f"t.events-0-{number}",
+            "reason": "malformed_json",
+            "path": "$",
+            "message": "Not JSON",
+            "source": {"topic": "t.events", "partition": 0, "offset": number, "timestamp_ms": 1_569_888_000_000},
+            "key_base64": None,
+            "value_base64": "AAAA",
+            "headers": [],
+        }
+    )
