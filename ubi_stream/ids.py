@@ -13,13 +13,13 @@ EntityId = NewType("EntityId", str)
 _NAMESPACE = UUID("6d1d3d5e-5a52-5f0e-8e0b-3c1f5f1f2a77")
 
 
-def insight_id(pack: str, entity: str, entity_id: str, kind: str, cause_id: str, window: str = "") -> str:
+def insight_id(pack: str, entity: str, entity_id: EntityId, kind: str, cause_id: str, window: str = "") -> str:
     """UUIDv5 of what an insight is about and which event caused it.
 
     `window` tells apart several insights of one kind from one event: a rule's name, a session's start.
 
-    >>> insight_id("shop", "user", "u1", "risk", "e1") == insight_id("shop", "user", "u1", "risk", "e1")
-    True
+    >>> insight_id("shop", "user", EntityId("u1"), "risk", "e1")
+    '44c489a3-d97b-5af3-bdbe-6d30ec77e4ef'
     """
     return str(uuid5(_NAMESPACE, "\x1f".join((pack, entity, entity_id, kind, cause_id, window))))
 

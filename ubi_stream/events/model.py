@@ -67,12 +67,6 @@ class DeadLetter(msgspec.Struct, frozen=True):
     record: Record
 
 
-class Unkeyed(msgspec.Struct, frozen=True):
-    """A valid event whose record's key is not its user's id: it belongs to another partition."""
-
-    event: Event
-
-
 class Unwanted(msgspec.Struct, frozen=True):
     """An event of a type that the pack says to drop."""
 

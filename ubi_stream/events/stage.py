@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Final
 
 from ubi_stream.events.decode import decode
@@ -15,24 +16,36 @@ ORIGIN_OFFSET: Final = "ubi-source-offset"
 ORIGIN_TIME: Final = "ubi-source-time"
 
 
-def read_events(records: Iterable[Record], validator: Validator) -> Iterator[Event | DeadLetter | Unwanted]:
-    """One outcome for each record, in order."""
+@dataclass(slots=True)
+class Read:
+    """Outcomes of a batch of records, each kind in order."""
+
+    events: list[Event] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    unwanted: list[Unwanted] = field(default_factory=list)
+
+
+def read_events(records: Iterable[Record], validator: Validator, *, forwarded: bool) -> Read:
+    """Decode and validate records; `forwarded` says that they come from a repartition topic."""
+    read = Read()
     for record in records:
         data = decode(record)
         if isinstance(data, DeadLetter):
-            yield data
+            read.dead_letters.append(data)
+            continue
+        outcome = validator.validate(data, record, origin_of(record) if forwarded else None)
+        if isinstance(outcome, Event):
+            read.events.append(outcome)
+        elif isinstance(outcome, DeadLetter):
+            read.dead_letters.append(outcome)
         else:
-            yield validator.validate(data, record, origin_of(record.headers))
+            read.unwanted.append(outcome)
+    return read
 
 
-def origin_of(headers: Sequence[tuple[str, bytes]]) -> Origin | None:
-    """Where a forwarded record entered the system; None for a record that was not forwarded.
-
-    Headers that are not ours, or not whole, count as none: a producer can't make us trust a position.
-    """
-    if not headers:
-        return None
-    values = dict(headers)
+def origin_of(record: Record) -> Origin:
+    """Where a record of a repartition topic entered the system: by its headers, else right there."""
+    values = dict(record.headers)
     try:
         return Origin(
             values[ORIGIN_TOPIC].decode("ascii"),
@@ -41,7 +54,7 @@ def origin_of(headers: Sequence[tuple[str, bytes]]) -> Origin | None:
             int(values[ORIGIN_TIME]),
         )
     except (KeyError, ValueError):
-        return None
+        return Origin(record.topic, record.partition, record.offset, record.timestamp_ms)
 
 
 def origin_headers(origin: Origin) -> Headers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import log1p
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ubi_stream.events.validate import LABEL_TYPE
+from ubi_stream.features.facts import Facts, facts_of
 from ubi_stream.features.registry import MISSING, Feature, select_features
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import UserState
@@ -34,6 +35,10 @@ class Featurized:
         Shape (rows, features): the feature, and the entity's own usual value of it; NaN where there is none.
     scaled
         The same shape: features in [0, 1] by their registered range and scale.
+    facts
+        Figures of each row that models need whatever features a pack lists.
+    scale
+        Maps feature values to [0, 1] as `scaled` has them.
     """
 
     moments: list[Moment]
@@ -41,6 +46,8 @@ class Featurized:
     values: Matrix
     usual: Matrix
     scaled: Matrix
+    facts: list[Facts]
+    scale: Callable[[Matrix], Matrix]
 
 
 class Featurizer:
@@ -70,6 +77,7 @@ class Featurizer:
         rows: list[int] = []
         values: list[list[float]] = []
         usual: list[list[float]] = []
+        facts: list[Facts] = []
         width = len(self.features)
         for moment in moments:
             kept.append(moment)
@@ -80,17 +88,19 @@ class Featurizer:
             row = self._row(moment.state, moment.at_ms)
             values.append(row)
             usual.append(self._usual_row(moment.state, moment.at_ms))
+            facts.append(facts_of(moment.state, moment.at_ms, self._plan))
             if self._keeps_rows:
                 self._keep_for_outcome(moment, row)
         matrix = np.array(values, dtype=np.float64).reshape(len(values), width)
         usual_matrix = np.array(usual, dtype=np.float64).reshape(len(values), width)
-        return Featurized(kept, rows, matrix, usual_matrix, self.scale(matrix))
+        return Featurized(kept, rows, matrix, usual_matrix, self.scale(matrix), facts, self.scale)
 
     def scale(self, values: Matrix) -> Matrix:
         """Map features to [0, 1], elementwise; NaN stays NaN."""
         with np.errstate(invalid="ignore"):
             logs = np.where(self._is_log, np.log1p(np.maximum(values, 0)), values)
-        return np.clip((logs - self._low) / self._span, 0.0, 1.0)
+        scaled: Matrix = np.clip((logs - self._low) / self._span, 0.0, 1.0)
+        return scaled
 
     def _row(self, state: UserState, at_ms: int) -> list[float]:
         plan = self._plan

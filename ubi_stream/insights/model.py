@@ -85,8 +85,9 @@ class Insight(msgspec.Struct, frozen=True):
 class WindowCount(msgspec.Struct, frozen=True):
     """Counts of one partition in one closed five-minute pane of event time.
 
-    They are partial: the sum over partitions is the figure. `measure` is `events` (by event type), `segment_distribution`
-    (events' users by segment; `key` is the segment) or `conversion_funnel` (`key` is "segment/step").
+    They are partial: the sum over partitions is the figure. `measure` is `events` (`key` is the event type),
+    `segment_distribution` (active entities; `key` is the segment) or `conversion_funnel` (ended visits; `key` is
+    "segment/step").
     """
 
     pack: str

@@ -26,6 +26,9 @@ OWN_BASELINE: Final = ("amount_z", "latency_z", "activity_z", "hour_surprise")
 _OWN_SCALE: Final = 5.0
 """Deviations at which the own baseline alone gives a score of 0.63."""
 
+_PEERS_BLOCK: Final = 250
+"""Events after which the peers' means are renewed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -78,7 +81,7 @@ class PartitionModels:
     def __init__(self, plan: Plan, featurizer: Featurizer, *, seed: int) -> None:
         names = featurizer.names
         self.n_seen = 0
-        self.peers = PeerBaseline(len(names))
+        self.peers = PeerBaseline(len(names), block=_PEERS_BLOCK)
         self.anomaly: AnomalyEnsemble | None = None
         self.outcome: OutcomeClassifier | None = None
         if plan.pack.models.anomaly is not None:
@@ -86,12 +89,6 @@ class PartitionModels:
             self.anomaly = AnomalyEnsemble(plan.pack.models.anomaly, names, watched, seed=seed)
         if plan.pack.models.outcome is not None and plan.entity.key is None:
             self.outcome = OutcomeClassifier(plan.pack.models.outcome, names)
-
-    @property
-    def version(self) -> str:
-        """Which models these are, for an insight."""
-        learned = self.outcome.model.n_seen if self.outcome else 0
-        return f"hst+logistic/{self.n_seen}+{learned}"
 
     def score_and_learn(self, batch: Featurized) -> Scores:
         """Score the new rows of a batch, each before it is learned from. Rows that are not new get NaN."""
@@ -110,7 +107,7 @@ class PartitionModels:
     def _score_rows(self, batch: Featurized, first: int, scores: Scores) -> None:
         n = len(scores.anomaly)
         events = np.array([facts.events for facts in batch.facts])
-        for part in blocks(n - first, self.peers.n_seen % 250, 250):
+        for part in blocks(n - first, self.peers.n_seen % _PEERS_BLOCK, _PEERS_BLOCK):
             start, stop = part.start + first, part.stop + first
             scores.peers.append((start, self.peers.mean))
             if self.anomaly is not None:
@@ -181,7 +178,7 @@ class AnomalyEnsemble:
     ) -> Matrix:
         """Share of each feature: the forest's by leaving it at its usual value, the own baseline's as a whole."""
         usual = np.where(np.isnan(batch.usual[row]), peers, batch.usual[row])
-        reference = batch.scale_row(usual)[self.columns]
+        reference = batch.scale(usual)[self.columns]
         parts = np.zeros(batch.values.shape[1])
         parts[self.columns] = np.nan_to_num(self.forest.contributions(watched, reference)) * (1.0 - own)
         if own > 0.0:

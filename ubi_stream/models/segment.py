@@ -9,10 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ubi_stream.features.facts import Facts
 from ubi_stream.features.registry import Feature
-from ubi_stream.features.stage import Featurized, Matrix
+from ubi_stream.features.stage import NO_ROW, Featurized, Matrix
 from ubi_stream.packs.schema import Condition, Segment
 from ubi_stream.state.panes import DAY_MS
+from ubi_stream.state.stage import Moment
 
 _COMPARE: Final = {
     ">": np.greater,
@@ -42,14 +44,16 @@ class Conditions:
             result &= _COMPARE[condition.op](values[:, column], condition.value) & ~np.isnan(values[:, column])
         return result
 
-    def margin(self, row: Matrix) -> float:
-        """How far the weakest condition is from its threshold, as a share of its feature's range; negative if unmet."""
-        if not self.items:
-            return 0.0
-        return min(
-            _distance(row[column], condition, feature)
+    def distances(self, row: Matrix) -> list[tuple[int, float]]:
+        """Column of each condition, and how far the feature is past its threshold as a share of its range."""
+        return [
+            (column, _distance(float(row[column]), condition, feature))
             for condition, column, feature in zip(self.items, self.columns, self._features, strict=True)
-        )
+        ]
+
+    def margin(self, row: Matrix) -> float:
+        """How far the weakest condition is past its threshold, as a share of its feature's range; negative if unmet."""
+        return min((distance for _, distance in self.distances(row)), default=0.0)
 
 
 def _distance(value: float, condition: Condition, feature: Feature) -> float:
@@ -79,6 +83,15 @@ class SegmentChange:
     daily: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Segments of a batch: of each moment's entity before and after it ("" is none), and what is to be told of them."""
+
+    before: list[str]
+    after: list[str]
+    changes: dict[int, SegmentChange]
+
+
 class Segments:
     """Assigns the first segment whose conditions all hold."""
 
@@ -90,34 +103,42 @@ class Segments:
         self.fallback = next((s.name for s in segments if not s.silent and not s.when), None)
         self._dormant_ms = dormant_ms
 
-    def assign(self, batch: Featurized) -> dict[int, SegmentChange]:
-        """Write each entity's segment into its state; returns what is to be told, by position of the moment.
+    def assign(self, batch: Featurized) -> Assigned:
+        """Write each entity's segment into its state; changes are by position of the moment.
 
         The segment is a function of the entity's own events, so it is kept in its state. That it is told is not:
         it is told when it changes at an event (the fallback apart: one event proves nothing yet), when the first visit
         of a day ends, and when a silence makes the entity dormant.
         """
-        if not self.conditions:
-            return {}
         first = self._first_that_holds(batch.values)
-        told: dict[int, SegmentChange] = {}
+        assigned = Assigned([], [], {})
         for position, (moment, row) in enumerate(zip(batch.moments, batch.rows, strict=True)):
             state, before = moment.state, moment.state.segment
+            change: SegmentChange | None = None
             if moment.ended is not None and moment.ended.first_of_day and before:
-                told[position] = SegmentChange(before, before, state.segment_since_ms, None, daily=True)
+                change = SegmentChange(before, before, state.segment_since_ms, None, daily=True)
             if moment.dormant and self.silent:
-                told[position] = SegmentChange(self.silent, before or None, state.segment_since_ms, None, daily=False)
-            if row < 0:
-                continue
-            name = self._names[first[row]]
-            if self.silent and batch.facts[row].was_silent_ms > self._dormant_ms:
-                before = self.silent
-            if name != before:
-                if name != self.fallback:
-                    told[position] = SegmentChange(name, before or None, state.segment_since_ms, row, daily=False)
-                    state.segment_day = max(state.segment_day, moment.at_ms // DAY_MS)
-                state.segment, state.segment_since_ms = name, moment.at_ms
-        return told
+                change = SegmentChange(self.silent, before or None, state.segment_since_ms, None, daily=False)
+            if row != NO_ROW and self._names:
+                change = self._at_event(moment, self._names[first[row]], batch.facts[row], row) or change
+            assigned.before.append(before)
+            assigned.after.append(state.segment)
+            if change is not None:
+                assigned.changes[position] = change
+        return assigned
+
+    def _at_event(self, moment: Moment, name: str, facts: Facts, row: int) -> SegmentChange | None:
+        """Note the segment after an event; a change if it is to be told."""
+        state, before = moment.state, moment.state.segment
+        since_ms = state.segment_since_ms
+        if name != before:
+            state.segment, state.segment_since_ms = name, moment.at_ms
+        if self.silent and facts.was_silent_ms > self._dormant_ms:
+            before = self.silent
+        if name == before or name == self.fallback:
+            return None
+        state.segment_day = max(state.segment_day, moment.at_ms // DAY_MS)
+        return SegmentChange(name, before or None, since_ms, row, daily=False)
 
     def confidence(self, name: str, row: Matrix) -> float:
         """How clear the assignment is: 0.5 at the threshold, towards 1 far from it."""
@@ -133,5 +154,8 @@ class Segments:
         return max(others)[1] if others else None
 
     def _first_that_holds(self, values: Matrix) -> NDArray[np.intp]:
+        if not self.conditions:
+            return np.zeros(len(values), dtype=np.intp)
         holds = np.stack([conditions.holds(values) for conditions in self.conditions.values()])
-        return np.argmax(holds, axis=0)
+        first: NDArray[np.intp] = np.argmax(holds, axis=0)
+        return first

@@ -24,9 +24,10 @@ class Progress(msgspec.Struct):
         """Whether an event is to be scored, learned from and told about."""
         return offset > self.learned.get(topic, -1)
 
-    def advance(self, watermark_ms: int) -> bool:
-        """Move the watermark on; False where it stays."""
-        if watermark_ms <= self.watermark_ms:
-            return False
-        self.watermark_ms = watermark_ms
-        return True
+    def advance(self, watermark_ms: int) -> None:
+        """Move the watermark on; it stays where that would be back."""
+        self.watermark_ms = max(self.watermark_ms, watermark_ms)
+
+    def learn_up_to(self, topic: str, offset: int) -> None:
+        """Note that everything of a topic up to an offset is done with."""
+        self.learned[topic] = max(offset, self.learned.get(topic, -1))

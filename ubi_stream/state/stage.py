@@ -6,8 +6,8 @@ light. The stage decides what is new, what is a duplicate and what a replay; see
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -16,13 +16,12 @@ from ubi_stream.events.model import Event, Origin
 from ubi_stream.events.validate import LABEL_TYPE
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
-from ubi_stream.reasons import DropReason
 from ubi_stream.state.fold import fold, fold_label
 from ubi_stream.state.model import UserState
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.store import Live, StateStore
 from ubi_stream.state.timers import SilenceTimers
-from ubi_stream.state.visits import EndedVisit
+from ubi_stream.state.visits import EndedVisit, ended_visit
 
 SESSION_STAGE: Final = 0
 DORMANT_STAGE: Final = 1
@@ -40,7 +39,8 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     `state` is the live state right after it, valid until the next moment is asked for. `new` says whether it is to be
     scored, learned from and told about, or only folded. `event` is None for a silence; `ended` is the visit that is
     over and was not told about before; `dormant` says that the silence made the entity dormant. `cause_id` and
-    `origin` are those of the event that brought it about, which for a silence is another entity's.
+    `origin` are those of the event that brought it about, which for a silence is another entity's. `watermark_ms` is
+    the partition's watermark with that event.
     """
 
     entity_id: str
@@ -54,52 +54,64 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     cause_id: str
     origin: Origin
     trace_id: str | None
+    watermark_ms: int
+
+
+@dataclass(slots=True)
+class FoldCounts:
+    """What became of a batch's events.
+
+    `duplicates` and `replayed` changed nothing; `late` came after the watermark had passed them; `unmatched_labels`
+    are labels of events that are not kept (any more); `foreign` name no entity of the kind that is folded.
+    """
+
+    duplicates: int = 0
+    replayed: int = 0
+    late: int = 0
+    unmatched_labels: int = 0
+    foreign: int = 0
 
 
 class Fold:
-    """Folds one partition's events into its states.
-
-    Attributes
-    ----------
-    drops
-        Events that changed nothing, by reason.
-    late
-        New events that came after the watermark had passed them.
-    unmatched_labels
-        Labels of events that are not kept (any more).
-    """
+    """Folds one partition's events into its states."""
 
     def __init__(self, plan: Plan, states: StateStore, progress: Progress, timers: SilenceTimers) -> None:
         self._plan = plan
         self._states = states
         self._progress = progress
         self._timers = timers
-        self.drops: Counter[DropReason] = Counter()
-        self.late = 0
-        self.unmatched_labels = 0
+        self._counts = FoldCounts()
+
+    def take_counts(self) -> FoldCounts:
+        """Counts since they were last taken."""
+        counts, self._counts = self._counts, FoldCounts()
+        return counts
 
     def fold(self, events: Iterable[Event]) -> Iterator[Moment]:
         """Moments of a batch of events. Lazy: each is made when it is asked for, so its state is the one right then."""
         for event in events:
+            since_ms = self._progress.watermark_ms
             moment = self._own_moment(event)
             if moment is not None:
                 yield moment
-                if moment.new:
-                    yield from self._silences(event)
+                if moment.watermark_ms > since_ms:
+                    yield from self._silences(event, since_ms)
 
     def _own_moment(self, event: Event) -> Moment | None:
         plan, progress = self._plan, self._progress
         entity_id = plan.entity_id(event.user_id, event.properties)
         if entity_id is None:
+            self._counts.foreign += 1
             return None
         live = self._states.get(entity_id) or self._states.new(entity_id)
         if _is_applied(event, live):
-            self.drops[DropReason.REPLAYED] += 1
+            self._counts.replayed += 1
             return None
         event_hash = short_hash(event.event_id)
         new = progress.is_new(event.topic, event.offset)
         if event_hash in live.state.recent_ids:
-            self.drops[DropReason.DUPLICATE] += new
+            self._counts.duplicates += new
+            self._counts.replayed += not new
             return None
         if live.state.events and event.event_time_ms - live.state.last_ms > plan.retention_ms:
             live = self._forgotten(entity_id, live)
@@ -107,14 +119,16 @@ class Fold:
         previous_last_ms = state.session.last_ms
         ended = None
         if event.event_type == LABEL_TYPE:
-            self.unmatched_labels += not fold_label(state, event, plan)
+            self._counts.unmatched_labels += not fold_label(state, event, plan)
         else:
-            self.late += new and time_ms < progress.watermark_ms
+            self._counts.late += new and time_ms < progress.watermark_ms
             ended = fold(state, event, plan)
             self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
         self._mark_applied(event, entity_id, live, event_hash)
         if ended is not None and previous_last_ms + plan.session_gap_ms <= progress.watermark_ms:
             ended = None  # the watermark has passed its end: it was told about then
+        if new:
+            progress.advance(time_ms - plan.lateness_ms)
         return Moment(
             entity_id=entity_id,
             state=state,
@@ -127,6 +141,7 @@ class Fold:
             cause_id=event.event_id,
             origin=event.origin,
             trace_id=event.trace_id,
+            watermark_ms=progress.watermark_ms,
         )
 
     def _mark_applied(self, event: Event, entity_id: str, live: Live, event_hash: int) -> None:
@@ -143,23 +158,16 @@ class Fold:
         fresh.offset, fresh.state.forwarded = live.offset, live.state.forwarded
         return fresh
 
-    def _silences(self, cause: Event) -> Iterator[Moment]:
+    def _silences(self, cause: Event, since_ms: int) -> Iterator[Moment]:
         """Silences of other entities that come to light as the watermark moves on."""
-        progress = self._progress
-        since_ms = progress.watermark_ms
-        if not progress.advance(cause.event_time_ms - self._plan.lateness_ms):
-            return
-        for due in self._timers.fire(since_ms, progress.watermark_ms):
+        watermark_ms = self._progress.watermark_ms
+        for due in self._timers.fire(since_ms, watermark_ms):
             live = self._states.get(due.entity_id)
             if live is None:
                 continue
             if due.stage == RETENTION_STAGE:
                 self._states.forget(due.entity_id)
                 continue
-            ended = None
-            if due.stage == SESSION_STAGE:
-                session = live.state.session
-                ended = EndedVisit(msgspec.structs.replace(session), session.last_ms)
             yield Moment(
                 entity_id=due.entity_id,
                 state=live.state,
@@ -167,11 +175,12 @@ class Fold:
                 new=True,
                 event=None,
                 event_hash=0,
-                ended=ended,
+                ended=ended_visit(live.state) if due.stage == SESSION_STAGE else None,
                 dormant=due.stage == DORMANT_STAGE,
                 cause_id=cause.event_id,
                 origin=cause.origin,
                 trace_id=cause.trace_id,
+                watermark_ms=watermark_ms,
             )
 
 

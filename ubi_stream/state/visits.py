@@ -9,6 +9,7 @@ import msgspec
 from ubi_stream.events.model import Event
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import Session, UserState, Visits
+from ubi_stream.state.panes import DAY_MS
 
 _VISIT_ALPHA: Final = 0.1
 _PACE_ALPHA: Final = 0.3
@@ -17,10 +18,27 @@ _FIRST_GAPS: Final = 4
 
 
 class EndedVisit(msgspec.Struct, frozen=True):
-    """A visit that is over, and since when."""
+    """A visit that is over.
+
+    `first_of_day`: the entity's segment was not told yet on the day it ended (UTC). `usual_duration_s` and
+    `usual_depth` are the entity's own means of the visits before, None where there were none.
+    """
 
     session: Session
-    end_ms: int
+    first_of_day: bool
+    usual_duration_s: float | None
+    usual_depth: float | None
+
+
+def ended_visit(state: UserState) -> EndedVisit:
+    """The current visit, as one that is over; a copy, because a late event may still change the original."""
+    session, visits = msgspec.structs.replace(state.session), state.visits
+    return EndedVisit(
+        session,
+        first_of_day=session.last_ms // DAY_MS > state.segment_day,
+        usual_duration_s=visits.duration_s.mean if visits.duration_s.n else None,
+        usual_depth=visits.depth.mean if visits.depth.n else None,
+    )
 
 
 def fold_visit(state: UserState, event: Event, type_index: int, micros: int, plan: Plan) -> EndedVisit | None:
@@ -32,7 +50,8 @@ def fold_visit(state: UserState, event: Event, type_index: int, micros: int, pla
         if other and time_ms < session.start_ms:
             return None  # a late event of an earlier visit: counted in the windows, but that visit is over
         if other or time_ms - session.last_ms > plan.session_gap_ms:
-            ended = EndedVisit(session, session.last_ms)
+            ended = ended_visit(state)
+            state.segment_day = max(state.segment_day, session.last_ms // DAY_MS)
             count_visit(state.visits, session)
             part = 0 if other or event.session_id is None else session.part + 1
             session = state.session = Session(part=part)

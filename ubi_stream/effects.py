@@ -1,0 +1,90 @@
+"""What comes out of the pipeline: everything that has to be delivered, and counts of what happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ubi_stream.events.model import DeadLetter, Event, Headers
+from ubi_stream.events.stage import Read
+from ubi_stream.features.stage import Featurized
+from ubi_stream.insights.model import Insight, WindowCount
+from ubi_stream.state.stage import FoldCounts
+
+
+class Forward(msgspec.Struct, frozen=True):
+    """A record for the partition of another entity, or of the user whose id the key should have been."""
+
+    entity: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+class FeatureRow(msgspec.Struct, frozen=True):
+    """The features of one event, as the models saw them. None where a feature had no value yet."""
+
+    event_id: str
+    entity: str
+    entity_id: str
+    at_ms: int
+    features: dict[str, float | None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of a batch; metrics and reports add them up.
+
+    Every record is in exactly one of `accepted` (by event type), `dead_letters` (by reason), `duplicates`, `unwanted`
+    (dropped by the pack's wish), `moved` (it belongs to another partition) and `replayed` (it was counted before a
+    restart, whatever it was then). `late` are among the accepted.
+    """
+
+    accepted: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+    replayed: int = 0
+    unwanted: int = 0
+    moved: int = 0
+    late: int = 0
+    unmatched_labels: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Add another batch's counts."""
+        self.accepted.update(other.accepted)
+        self.dead_letters.update(other.dead_letters)
+        for name in ("duplicates", "replayed", "unwanted", "moved", "late", "unmatched_labels"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Everything that one batch of records brings about besides changes of state."""
+
+    tally: Tally
+    insights: list[Insight]
+    dead_letters: list[DeadLetter]
+    forwards: list[Forward]
+    windows: list[WindowCount]
+    features: list[FeatureRow]
+
+
+def tally(
+    read: Read, letters: list[DeadLetter], strangers: list[Event], batch: Featurized, counts: FoldCounts
+) -> Tally:
+    """Count a batch; `letters` and `strangers` are those that are new."""
+    own = [moment for moment in batch.moments if moment.event is not None]
+    accepted = Counter(moment.event.event_type for moment in own if moment.new and moment.event is not None)
+    dead = Counter(letter.reason.value for letter in letters)
+    return Tally(
+        accepted=accepted,
+        dead_letters=dead,
+        duplicates=counts.duplicates,
+        replayed=counts.replayed + sum(not moment.new for moment in own) + len(read.dead_letters) - len(letters),
+        unwanted=len(read.unwanted),
+        moved=len(strangers),
+        late=counts.late,
+        unmatched_labels=counts.unmatched_labels,
+    )

@@ -1,0 +1,44 @@
+"""Figures about an entity that models need whatever features a pack lists."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.log import window
+from ubi_stream.state.model import UserState
+from ubi_stream.state.panes import DAY_MS, events_of
+
+_BASELINE_DAYS = 30
+
+
+class Facts(NamedTuple):
+    """Taken right after an event.
+
+    `events` is how many the entity has had; `recent` those of the last 24 hours, `before` those of the `before_days`
+    before (at most 30), the two not overlapping; `was_silent_ms` the time since the event before this one (-1: it is
+    the first).
+    """
+
+    events: int
+    recent: int
+    before: int
+    before_days: float
+    was_silent_ms: float
+
+
+def facts_of(state: UserState, at_ms: int, plan: Plan) -> Facts:
+    """Take the facts of a state, at the time of its newest event."""
+    if plan.exact:
+        recent = window(state, at_ms, DAY_MS).events
+        before = window(state, at_ms - DAY_MS, (_BASELINE_DAYS - 1) * DAY_MS).events
+        days = min(_BASELINE_DAYS - 1, (at_ms - DAY_MS - state.first_ms) / DAY_MS)
+    else:
+        ring = state.days
+        recent = events_of(state.hours.total)
+        # The last 24 hours reach into yesterday's pane, so the days before end before yesterday.
+        last_two = events_of(ring.panes.get(ring.head, [])) + events_of(ring.panes.get(ring.head - 1, []))
+        before = events_of(ring.total) - last_two
+        days = ring.head - 1 - max(state.first_ms / DAY_MS, ring.head - _BASELINE_DAYS + 1)
+    silent_ms = state.last_gap_s * 1000 if state.events > 1 else -1.0
+    return Facts(state.events, recent, before, max(0.0, days), silent_ms)

@@ -1,0 +1,238 @@
+"""One partition of one kind of entity: its pipeline, and its record, which says how far it has come.
+
+The record holds what depends on scores: models, policy memory, open windows; and the progress (`L`, watermark). It is
+written at each barrier before the states, in pieces under Kafka's size limit. Two slots take turns, so that a crash
+between two pieces leaves the record before whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from ubi_stream.errors import ConfigError, RecoveryError, SnapshotError
+from ubi_stream.events.validate import Validator
+from ubi_stream.features.stage import Featurizer
+from ubi_stream.insights.memory import PolicyMemory
+from ubi_stream.insights.policy import Policy
+from ubi_stream.insights.windows import OpenWindows, WindowCounter
+from ubi_stream.models import snapshot
+from ubi_stream.models.scorer import PartitionModels
+from ubi_stream.models.segment import Segments
+from ubi_stream.packs.plan import Plan, compile_plan
+from ubi_stream.packs.schema import Pack
+from ubi_stream.pipeline import Pipeline
+from ubi_stream.state.codec import decode_header
+from ubi_stream.state.progress import Progress
+from ubi_stream.state.stage import Fold, silence_timers
+from ubi_stream.state.store import StateStore
+
+PIECE_BYTES: Final = 800_000
+"""Below Kafka's default limit of a record, 1 MiB, with room for keys and headers."""
+SLOTS: Final = 2
+
+
+class Piece(msgspec.Struct, array_like=True, frozen=True):
+    """One piece of a partition's record. More `done` is newer; a record counts when all its pieces are there."""
+
+    version: int
+    epoch: int
+    generation: int
+    done: int
+    index: int
+    pieces: int
+    data: bytes
+
+
+class _Memory(msgspec.Struct):
+    """What a partition's record holds besides the models."""
+
+    progress: Progress
+    policy: PolicyMemory
+    windows: OpenWindows
+    types: tuple[str, ...]
+    models: bytes
+
+
+_VERSION: Final = 1
+_encode = msgspec.msgpack.Encoder().encode
+_decode_piece = msgspec.msgpack.Decoder(Piece).decode
+_decode_memory = msgspec.msgpack.Decoder(_Memory).decode
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionSetup:
+    """What a partition needs to know besides its own data."""
+
+    pack: Pack
+    entity: str
+    partition: int
+    epoch: int
+    seed: int
+    snapshot_key: bytes
+    cache_size: int
+
+
+class Partition:
+    """A pipeline over the states and the record of one partition.
+
+    Parameters
+    ----------
+    setup
+        Pack, entity, position.
+    states
+        Encoded states by entity id: the table. Written to at each cut.
+    record
+        Pieces of the partition's newest record by slot and index; empty for a new partition.
+
+    Attributes
+    ----------
+    pipeline
+        Run it with records; then deliver what it gives.
+    snapshot_problem
+        Why the models of the record could not be used, if so: they start fresh.
+
+    Raises
+    ------
+    ConfigError
+        The pack's event types are not those that the states were counted with.
+    RecoveryError
+        A record or state can't be read.
+    """
+
+    def __init__(
+        self, setup: PartitionSetup, states: MutableMapping[bytes, bytes], record: Mapping[bytes, bytes]
+    ) -> None:
+        self.setup = setup
+        self.snapshot_problem: SnapshotError | None = None
+        plan = compile_plan(setup.pack, setup.entity)
+        self._featurizer = Featurizer(plan)
+        self._feature_hash = _hash(",".join(self._featurizer.names), plan.pack.models.model_dump_json())
+        self.models = PartitionModels(plan, self._featurizer, seed=setup.seed)
+        memory = self._restore(record)
+        self.progress = memory.progress
+        self._memory = memory
+        self.store = StateStore(states, epoch=setup.epoch, cache_size=setup.cache_size)
+        self.timers = silence_timers(plan)
+        self.timers.restore(
+            {key.decode(): decode_header(blob).last_ms for key, blob in states.items()}, self.progress.watermark_ms
+        )
+        self.pipeline = self._assemble(plan)
+
+    def run_cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | None]]]:
+        """Pieces of the partition's record, and the changed states, both as of now; to be written in that order."""
+        return self._pieces(), self.store.cut()
+
+    def _assemble(self, plan: Plan) -> Pipeline:
+        pack, memory, features = plan.pack, self._memory, self._featurizer.features
+        segments = pack.segments if plan.entity.key is None else ()
+        assigner = Segments(segments, features, dormant_ms=plan.dormant_ms)
+        return Pipeline(
+            plan=plan,
+            further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
+            progress=self.progress,
+            validator=Validator(pack.events),
+            folder=Fold(plan, self.store, self.progress, self.timers),
+            featurizer=self._featurizer,
+            segments=assigner,
+            models=self.models,
+            policy=Policy(plan, features, assigner, memory.policy, model_version=self._model_version()),
+            windows=WindowCounter(plan, self.setup.partition, memory.windows),
+        )
+
+    def _model_version(self) -> str:
+        return f"{self.setup.pack.name}-{self.setup.pack.version}/{self._feature_hash}"
+
+    def _pieces(self) -> list[tuple[bytes, bytes]]:
+        memory = self._memory
+        self._generation += 1
+        try:
+            memory.models = snapshot.dumps(self.models, key=self.setup.snapshot_key, feature_hash=self._feature_hash)
+        except SnapshotError as problem:
+            self.snapshot_problem = problem  # too large: the models before stay in the record
+        data = _encode(memory)
+        chunks = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
+        done = sum(offset + 1 for offset in memory.progress.learned.values())
+        return [
+            (
+                self.piece_key(self._generation % SLOTS, index),
+                _encode(Piece(_VERSION, self.setup.epoch, self._generation, done, index, len(chunks), chunk)),
+            )
+            for index, chunk in enumerate(chunks)
+        ]
+
+    def piece_key(self, slot: int, index: int) -> bytes:
+        """Key of a piece in the table of partition records."""
+        return f"{self.setup.entity}/{self.setup.partition}/{slot}/{index}".encode()
+
+    def _restore(self, record: Mapping[bytes, bytes]) -> _Memory:
+        self._generation = 0
+        fresh = _Memory(Progress(), PolicyMemory(), OpenWindows(), self.setup.pack.events.types, b"")
+        pieces = [read_piece(blob) for blob in record.values()]
+        newest = newest_record([piece for piece in pieces if piece.epoch == self.setup.epoch]) or newest_record(pieces)
+        if not newest:
+            return fresh
+        self._generation = newest[0].generation
+        try:
+            memory = _decode_memory(b"".join(piece.data for piece in newest))
+        except msgspec.DecodeError as error:
+            raise RecoveryError(f"the record of partition {self.setup.partition} can't be read: {error}") from error
+        _check_types(memory.types, self.setup.pack)
+        memory.types = self.setup.pack.events.types
+        if newest[0].epoch != self.setup.epoch:
+            memory.progress = Progress()  # offsets of another life of the topic say nothing about this one
+        self._restore_models(memory.models)
+        return memory
+
+    def _restore_models(self, blob: bytes) -> None:
+        try:
+            models: Any = snapshot.loads(blob, key=self.setup.snapshot_key, feature_hash=self._feature_hash)
+        except SnapshotError as problem:
+            self.snapshot_problem = problem
+        else:
+            self.models = models
+
+
+def read_piece(blob: bytes) -> Piece:
+    """Read a piece of a partition's record.
+
+    Raises
+    ------
+    RecoveryError
+        It is none, or of a version that this release does not know.
+    """
+    try:
+        piece = _decode_piece(blob)
+    except msgspec.DecodeError as error:
+        raise RecoveryError(f"a piece of a partition's record can't be read: {error}") from error
+    if piece.version != _VERSION:
+        raise RecoveryError(f"a partition's record has version {piece.version}, {_VERSION} was expected")
+    return piece
+
+
+def newest_record(pieces: list[Piece]) -> list[Piece]:
+    """Pieces of the newest record that is whole, in order; none if there is none."""
+    by_generation: dict[tuple[int, int], dict[int, Piece]] = {}
+    for piece in pieces:
+        by_generation.setdefault((piece.done, piece.generation), {})[piece.index] = piece
+    whole = {key: found for key, found in by_generation.items() if len(found) == found[max(found)].pieces}
+    if not whole:
+        return []
+    found = whole[max(whole)]
+    return [found[index] for index in sorted(found)]
+
+
+def _check_types(counted_with: tuple[str, ...], pack: Pack) -> None:
+    if pack.events.types[: len(counted_with)] != counted_with:
+        raise ConfigError(
+            f"pack {pack.name}: events.types = {list(pack.events.types)}, but the states were counted with "
+            f"{list(counted_with)}; append new types at the end, or start with another app_id"
+        )
+
+
+def _hash(*parts: str) -> str:
+    return blake2b("\x1f".join(parts).encode(), digest_size=6).hexdigest()

@@ -1,0 +1,67 @@
+"""The way of an event, on one screen: one call per stage. No input or output, no clock, no Kafka.
+
+    records - read - route - fold - featurize - assign, score - decide - effects
+
+The same function runs in a Kafka agent, in an offline replay and in tests. Between two stages there is one type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ubi_stream.effects import Effects, tally
+from ubi_stream.events.model import Record
+from ubi_stream.events.stage import read_events
+from ubi_stream.events.validate import Validator
+from ubi_stream.features.stage import Featurizer
+from ubi_stream.insights.policy import Policy
+from ubi_stream.insights.windows import WindowCounter
+from ubi_stream.models.scorer import PartitionModels
+from ubi_stream.models.segment import Segments
+from ubi_stream.packs.plan import Plan
+from ubi_stream.routing import fan_out, feature_rows, key_by_user, send_home
+from ubi_stream.state.progress import Progress
+from ubi_stream.state.stage import Fold
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The stages of one kind of entity in one partition, over its states and its models."""
+
+    plan: Plan
+    further: tuple[Plan, ...]
+    progress: Progress
+    validator: Validator
+    folder: Fold
+    featurizer: Featurizer
+    segments: Segments
+    models: PartitionModels
+    policy: Policy
+    windows: WindowCounter
+
+    def run(self, records: Sequence[Record], *, forwarded: bool) -> Effects:
+        """Process a batch of records of one topic, in order; `forwarded` if it is a repartition topic.
+
+        Afterwards states, models and memory contain the batch, and its effects are to be delivered.
+        """
+        topic, last_offset = records[0].topic, records[-1].offset
+        read = read_events(records, self.validator, forwarded=forwarded)
+        ours, strangers = (read.events, []) if forwarded else key_by_user(read.events, records)
+        batch = self.featurizer.featurize(self.folder.fold(ours))
+        assigned = self.segments.assign(batch)
+        scores = self.models.score_and_learn(batch)
+        insights = self.policy.decide(scores, assigned)
+        windows = self.windows.count(batch, assigned)
+        # What was delivered before a crash is not delivered again; what was folded above knows that by itself.
+        letters = [letter for letter in read.dead_letters if self.progress.is_new(topic, letter.record.offset)]
+        strangers = [event for event in strangers if self.progress.is_new(topic, event.offset)]
+        self.progress.learn_up_to(topic, last_offset)
+        return Effects(
+            tally=tally(read, letters, strangers, batch, self.folder.take_counts()),
+            insights=insights,
+            dead_letters=letters,
+            forwards=send_home(strangers, self.plan.entity.name) + fan_out(batch, self.further),
+            windows=windows,
+            features=feature_rows(batch, self.featurizer.names, self.plan),
+        )

@@ -1,0 +1,128 @@
+"""The same pipeline without Kafka: a file in, insights out, in one process.
+
+Records are partitioned, ordered and given offsets as the topics would, so the insights are those of a worker that
+reads the same file from Kafka with the same settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from aiokafka.partitioner import murmur2
+
+from ubi_stream.effects import Effects, Forward, Tally
+from ubi_stream.events.model import Record
+from ubi_stream.packs.schema import Pack
+from ubi_stream.partition import Partition, PartitionSetup
+from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.settings import Settings
+
+OFFLINE_EPOCH = 0
+
+
+def partition_of(key: bytes | None, offset: int, partitions: int) -> int:
+    """Partition of a key as Kafka's clients choose it; a record without a key goes round."""
+    return offset % partitions if key is None else int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+class OfflineRun:
+    """Runs a pack over records, with as many partitions as the settings say.
+
+    Parameters
+    ----------
+    pack, settings
+        As a worker would have them.
+    now_ms
+        Processing time that stands for the broker's: events further ahead of it are dead letters.
+
+    Attributes
+    ----------
+    tally
+        Counts over all records of the events topic.
+    """
+
+    def __init__(self, pack: Pack, settings: Settings, *, now_ms: int) -> None:
+        self._pack = pack
+        self._settings = settings
+        self._now_ms = now_ms
+        self._offsets: dict[tuple[str, int], int] = {}
+        self._states: dict[tuple[str, int], dict[bytes, bytes]] = {}
+        self._partitions = {
+            (entity.name, number): self._partition(entity.name, number)
+            for entity in pack.entities
+            for number in range(settings.partitions)
+        }
+        self.tally = Tally()
+
+    def run(self, records: Iterable[ProducerRecord]) -> Iterator[Effects]:
+        """Process records in batches; yields what each batch brings about, forwards included."""
+        iterator = iter(records)
+        batch_size = self._settings.chunk_max_events * self._settings.partitions
+        while batch := list(islice(iterator, batch_size)):
+            yield from self._run_batch(batch)
+
+    def users(self) -> int:
+        """Users whose state is kept."""
+        for (entity, number), partition in self._partitions.items():
+            del entity, number
+            partition.store.cut()
+        return sum(len(states) for (entity, _), states in self._states.items() if entity == "user")
+
+    def partition(self, entity: str, number: int) -> Partition:
+        """One of the partitions, to look into."""
+        return self._partitions[entity, number]
+
+    def _partition(self, entity: str, number: int) -> Partition:
+        setup = PartitionSetup(
+            pack=self._pack,
+            entity=entity,
+            partition=number,
+            epoch=OFFLINE_EPOCH,
+            seed=self._settings.seed,
+            snapshot_key=b"offline runs write no snapshots",
+            cache_size=self._settings.state_cache_users,
+        )
+        states = self._states[entity, number] = {}
+        return Partition(setup, states, {})
+
+    def _run_batch(self, batch: list[ProducerRecord]) -> Iterator[Effects]:
+        topic = self._settings.events_topic
+        by_partition: dict[int, list[Record]] = {}
+        for item in batch:
+            number = partition_of(item.key, self._offsets.get((topic, -1), 0), self._settings.partitions)
+            self._offsets[topic, -1] = self._offsets.get((topic, -1), 0) + 1
+            by_partition.setdefault(number, []).append(self._record(topic, number, item.key, item.value, ()))
+        forwards: list[Forward] = []
+        for number, records in by_partition.items():
+            effects = self._partitions["user", number].pipeline.run(records, forwarded=False)
+            self.tally.add(effects.tally)
+            forwards += effects.forwards
+            yield effects
+        yield from self._run_forwards(forwards)
+
+    def _run_forwards(self, forwards: list[Forward]) -> Iterator[Effects]:
+        by_lane: dict[tuple[str, int], list[Record]] = {}
+        for forward in forwards:
+            number = partition_of(forward.key, 0, self._settings.partitions)
+            topic = self._settings.repartition_topic(forward.entity)
+            record = self._record(topic, number, forward.key, forward.value, forward.headers)
+            by_lane.setdefault((forward.entity, number), []).append(record)
+        again: list[Forward] = []
+        for lane, records in by_lane.items():
+            effects = self._partitions[lane].pipeline.run(records, forwarded=True)
+            if lane[0] == "user":
+                self.tally.add(effects.tally)
+                again += effects.forwards
+            yield effects
+        if again:
+            yield from self._run_forwards(again)
+
+    def _record(
+        self, topic: str, number: int, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]
+    ) -> Record:
+        offset = self._offsets.get((topic, number), 0)
+        self._offsets[topic, number] = offset + 1
+        return Record(topic, number, offset, self._now_ms, key, value, headers)
+
+

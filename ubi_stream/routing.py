@@ -1,0 +1,60 @@
+"""Which partition an event belongs to: by its user, and by the further entities that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isnan
+
+from ubi_stream.effects import FeatureRow, Forward
+from ubi_stream.events.model import Event, Record
+from ubi_stream.events.stage import origin_headers
+from ubi_stream.features.stage import NO_ROW, Featurized
+from ubi_stream.packs.plan import Plan
+
+
+def key_by_user(events: Iterable[Event], records: Iterable[Record]) -> tuple[list[Event], list[Event]]:
+    """Part a batch into events whose record has its user's id as key, and strangers.
+
+    A key that is wrong or missing would spread one user's events over several partitions.
+    """
+    keys = {record.offset: record.key for record in records}
+    ours: list[Event] = []
+    strangers: list[Event] = []
+    for event in events:
+        (ours if keys[event.offset] == event.user_id.encode() else strangers).append(event)
+    return ours, strangers
+
+
+def send_home(strangers: Iterable[Event], entity: str) -> list[Forward]:
+    """Events that came under a wrong key, for their user's partition."""
+    return [Forward(entity, event.user_id.encode(), event.raw, origin_headers(event.origin)) for event in strangers]
+
+
+def fan_out(batch: Featurized, plans: Iterable[Plan]) -> list[Forward]:
+    """New events of a batch, for each further entity that they are about."""
+    forwards: list[Forward] = []
+    for plan in plans:
+        for moment in batch.moments:
+            event = moment.event
+            if event is None or not moment.new:
+                continue
+            if plan.entity.types and event.event_type not in plan.entity.types:
+                continue
+            entity_id = plan.entity_id(event.user_id, event.properties)
+            if entity_id is not None:
+                forwards.append(Forward(plan.entity.name, entity_id.encode(), event.raw, origin_headers(event.origin)))
+    return forwards
+
+
+def feature_rows(batch: Featurized, names: tuple[str, ...], plan: Plan) -> list[FeatureRow]:
+    """The features of a batch's new events as records, where the pack asks for them."""
+    if not plan.pack.outputs.features:
+        return []
+    rows = []
+    for moment, row in zip(batch.moments, batch.rows, strict=True):
+        if row == NO_ROW or not moment.new:
+            continue
+        values = (None if isnan(value) else value for value in batch.values[row].tolist())
+        features = dict(zip(names, values, strict=True))
+        rows.append(FeatureRow(moment.cause_id, plan.entity.name, moment.entity_id, moment.at_ms, features))
+    return rows
