@@ -97,7 +97,7 @@ def loads(blob: bytes, *, key: bytes, feature_hash: str) -> object:
     if not hmac.compare_digest(signature, _signature(key, prefix, signed)):
         raise SnapshotError(SnapshotReason.WRONG_KEY_OR_TAMPERED, "the signature of the snapshot doesn't match its key")
     body_start = _HEADER_LENGTH + int.from_bytes(signed[:_HEADER_LENGTH], "big")
-    _check_header(msgspec.msgpack.decode(signed[_HEADER_LENGTH:body_start], type=_Header), feature_hash)
+    _check_header(signed[_HEADER_LENGTH:body_start], feature_hash)
     return _unpickle(_decompress(signed[body_start:]))
 
 
@@ -120,7 +120,11 @@ def _check_envelope(blob: bytes) -> None:
         )
 
 
-def _check_header(header: _Header, feature_hash: str) -> None:
+def _check_header(data: bytes, feature_hash: str) -> None:
+    try:
+        header = msgspec.msgpack.decode(data, type=_Header)
+    except msgspec.DecodeError as error:
+        raise SnapshotError(SnapshotReason.UNREADABLE, f"the header of the snapshot is broken: {error}") from error
     if header.river != river.__version__:
         raise SnapshotError(
             SnapshotReason.RIVER_VERSION, f"snapshot of River {header.river}; installed is {river.__version__}"
