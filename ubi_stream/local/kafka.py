@@ -82,13 +82,14 @@ class EmbeddedKafka(LocalService):
                 within_s=_FORMAT_WITHIN_S,
             )
 
-    def _launch(self) -> ChildProcess:
+    def _launch(self, lock: int) -> ChildProcess:
         return ChildProcess(
             self.name,
             self._java("kafka.Kafka", "server.properties"),
             log_file=self.log_file,
             cwd=self.data_dir,
             env=_environment(),
+            keep_open=(lock,),
         )
 
     def _answers(self) -> bool:

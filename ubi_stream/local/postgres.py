@@ -88,7 +88,7 @@ class EmbeddedPostgres(LocalService):
         )
         new.rename(self._databases)
 
-    def _launch(self) -> ChildProcess:
+    def _launch(self, lock: int) -> ChildProcess:
         settings = {**_SETTINGS, "port": str(self.port)}
         return ChildProcess(
             self.name,
@@ -103,6 +103,7 @@ class EmbeddedPostgres(LocalService):
             cwd=self.data_dir,
             env=service_environment(),
             stop_signal=signal.SIGINT,  # "fast": doesn't wait for clients to leave
+            keep_open=(lock,),
         )
 
     def _answers(self) -> bool:

@@ -52,6 +52,8 @@ class ChildProcess:
         Its whole environment.
     stop_signal
         Asks for an orderly end.
+    keep_open
+        File descriptors that the server and its children inherit.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class ChildProcess:
         cwd: Path,
         env: Mapping[str, str],
         stop_signal: signal.Signals = signal.SIGTERM,
+        keep_open: Sequence[int] = (),
     ) -> None:
         self._name = name
         self._log_file = log_file
@@ -83,6 +86,7 @@ class ChildProcess:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    pass_fds=keep_open,
                 )
         except OSError as error:
             self._guard.dismiss()

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import BinaryIO, ClassVar, Self
 
 from ubi_stream.errors import LocalServiceError
 from ubi_stream.local.ports import free_port
 from ubi_stream.local.process import ChildProcess
+
+_POLL_S = 0.05
 
 
 class LocalService(ABC):
@@ -28,6 +34,7 @@ class LocalService(ABC):
 
     name: ClassVar[str]
     start_within_s: ClassVar[float] = 60.0  # typically 3 s; a loaded machine with a slow disk takes ten times that
+    lock_within_s: ClassVar[float] = 6.0  # a guard takes up to 5 s
     stop_within_s: ClassVar[float] = 3.5  # typically under 0.5 s; Ctrl-C must be over in 5 s with all else
 
     def __init__(self, data_dir: Path, port: int = 0) -> None:
@@ -61,12 +68,10 @@ class LocalService(ABC):
         if self.running:
             raise LocalServiceError(f"{self.name} is already running on port {self.port}")
         self.kill()  # what is left of a server that died by itself
-        try:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LocalServiceError(f"{self.name} can't use {self.data_dir}: {error}") from error
-        self._prepare()
-        self._child = child = self._launch()
+        with self._locked_folder() as lock:
+            self._prepare()
+            # The server inherits the open lock file, so that the folder is locked until its last process has ended.
+            self._child = child = self._launch(lock.fileno())
         child.wait_until(self._answers, self.start_within_s)
 
     def stop(self) -> None:
@@ -119,14 +124,41 @@ class LocalService(ABC):
         """Make the data folder usable, when it is new."""
 
     @abstractmethod
-    def _launch(self) -> ChildProcess:
-        """Start the server's process."""
+    def _launch(self, lock: int) -> ChildProcess:
+        """Start the server's process, which must keep the file descriptor `lock` open."""
 
     @abstractmethod
     def _answers(self) -> bool:
         """Whether a client is served now; False while the server is still starting."""
 
+    @contextmanager
+    def _locked_folder(self) -> Iterator[BinaryIO]:
+        """Make the data folder and keep everybody else out of it.
+
+        Waits a little: when the last owner was killed, its guard may still be ending the server.
+        """
+        deadline = time.monotonic() + self.lock_within_s
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            lock_file = (self.data_dir / ".lock").open("wb")
+        except OSError as error:
+            raise LocalServiceError(f"{self.name} can't use {self.data_dir}: {error}") from error
+        with lock_file:
+            while not _try_lock(lock_file):
+                if time.monotonic() >= deadline:
+                    raise LocalServiceError(f"{self.name}'s folder {self.data_dir} is used by a running server")
+                time.sleep(_POLL_S)
+            yield lock_file
+
     def _running_child(self) -> ChildProcess:
         if self._child is None or not self._child.running:
             raise LocalServiceError(f"{self.name} is not running")
         return self._child
+
+
+def _try_lock(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -23,7 +23,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a shell script as a server and waits until it has written "ready" into its log."""
     children = []
 
-    def start(script: str, **options: signal.Signals) -> ChildProcess:
+    def start(script: str, stop_signal: signal.Signals = signal.SIGTERM) -> ChildProcess:
         log_file = tmp_path / "server.log"
         child = ChildProcess(
             "Server",
@@ -31,7 +31,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             log_file=log_file,
             cwd=tmp_path,
             env=service_environment(),
-            **options,
+            stop_signal=stop_signal,
         )
         children.append(child)
         child.wait_until(lambda: b"ready" in log_file.read_bytes(), within_s=10)
