@@ -41,7 +41,7 @@ POISON_REASONS: dict[Poison, DeadLetterReason] = {
     Poison.NULL_VALUE: DeadLetterReason.NULL_VALUE,
     Poison.NO_KEY: DeadLetterReason.MISSING_FIELD,
 }
-"""The dead letter that each kind must become. `no_key` has neither a key nor a user id, so nobody can be told from it."""
+"""The dead letter that each kind must become. `no_key` names its user neither in the key nor in the event."""
 
 
 class ChaosOptions(msgspec.Struct, frozen=True):
@@ -154,7 +154,7 @@ class Chaos:
         self._rng = Random(f"chaos {options.seed}")
         self._held: list[tuple[int, int, ProducerRecord, bool]] = []
         self._order = 0
-        self._newest_ms = 0
+        self._newest_ms = 0  # of the good records passed on so far
 
     def spoil(self, records: Iterable[ProducerRecord]) -> Iterator[ProducerRecord]:
         """Pass the records on, spoiled; held back ones come at the end at the latest.
@@ -166,13 +166,11 @@ class Chaos:
         """
         options, rng = self._options, self._rng
         for record in records:
-            time_ms = record.time_ms or 0
-            while self._held and self._held[0][0] <= time_ms:
-                yield self._release()
-            self._newest_ms = max(self._newest_ms, time_ms)
             if rng.random() < options.poison:
                 yield self._garbage(rng.choice(options.kinds), record)
-            yield from self._treat(record, time_ms, rng.random())
+            yield from self._treat(record, record.time_ms or 0, rng.random())
+            while self._held and self._held[0][0] <= self._newest_ms:
+                yield self._release()
         while self._held:
             yield self._release()
 
@@ -193,7 +191,12 @@ class Chaos:
             yield self._good(record)
 
     def _good(self, record: ProducerRecord) -> ProducerRecord:
+        """Count a good record as what it has become: near the end a held back one may not be late after all."""
+        behind_ms = self._newest_ms - (record.time_ms or 0)
+        self._newest_ms -= min(behind_ms, 0)
         self.account.good += 1
+        self.account.late += behind_ms >= self._options.late_ms
+        self.account.out_of_order += 0 < behind_ms < self._options.late_ms
         return record
 
     def _hold(self, record: ProducerRecord, until_ms: int, *, copy: bool) -> None:
@@ -201,15 +204,11 @@ class Chaos:
         heapq.heappush(self._held, (until_ms, self._order, record, copy))
 
     def _release(self) -> ProducerRecord:
-        """Send what was held back, and count it as what it has become: near the end it may not be late after all."""
         _, _, record, copy = heapq.heappop(self._held)
-        if copy:
-            self.account.duplicates += 1
-            return record
-        behind_ms = self._newest_ms - (record.time_ms or 0)
-        self.account.late += behind_ms >= self._options.late_ms
-        self.account.out_of_order += 0 < behind_ms < self._options.late_ms
-        return self._good(record)
+        if not copy:
+            return self._good(record)
+        self.account.duplicates += 1
+        return record
 
     def _garbage(self, kind: Poison, near: ProducerRecord) -> ProducerRecord:
         """A record of this kind, made from a good one so that nothing else is wrong with it."""

@@ -96,7 +96,6 @@ class EventSpec(_Part):
     event_id: ValueSpec | None = None
     session_id: ValueSpec | None = None
     trace_id: ValueSpec | None = None
-    sent_at: TimeSpec | None = None
 
 
 class AlsoSpec(_Part):
@@ -227,5 +226,5 @@ def _known_keys(loc: tuple[int | str, ...]) -> str:
     elif len(names) == 2 and names[0] in tables:
         model = tables[names[0]]
     else:
-        model = TimeSpec if names[-2] in ("event_time", "sent_at") else ValueSpec
+        model = TimeSpec if names[-2] == "event_time" else ValueSpec
     return ", ".join(model.model_fields)

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from ubi_stream.replay.mapping import AlsoSpec, EventSpec, Mapping, TimeSpec, ValueSpec
+from ubi_stream.replay.mapping import AlsoSpec, EventSpec, Mapping, ValueSpec
 from ubi_stream.replay.records import ProducerRecord, Row
 from ubi_stream.replay.values import CONVERTERS, as_string, time_reader
 
@@ -142,7 +142,6 @@ def _event_builder(mapping: Mapping, event: EventSpec) -> Callable[[Values, Any]
             "event_type": event.event_type,
             "user_id": event.user_id,
             "session_id": event.session_id,
-            "sent_at": event.sent_at,
             "trace_id": event.trace_id,
         },
         empty,
@@ -183,15 +182,11 @@ def _assemble(
     return event
 
 
-def _getters(specs: abc.Mapping[str, ValueSpec | TimeSpec | None], empty: frozenset[str]) -> list[tuple[str, Getter]]:
-    return [
-        (key, _time_getter(spec, empty) if isinstance(spec, TimeSpec) else _value_getter(spec, empty))
-        for key, spec in specs.items()
-        if spec is not None
-    ]
+def _getters(specs: abc.Mapping[str, ValueSpec | None], empty: frozenset[str]) -> list[tuple[str, Getter]]:
+    return [(key, _getter(spec, empty)) for key, spec in specs.items() if spec is not None]
 
 
-def _value_getter(spec: ValueSpec, empty: frozenset[str]) -> Getter:
+def _getter(spec: ValueSpec, empty: frozenset[str]) -> Getter:
     column, constant, renames, convert = spec.column, spec.constant, spec.values, CONVERTERS[spec.type]
     if column is None:
         return lambda _values: constant
@@ -205,17 +200,6 @@ def _value_getter(spec: ValueSpec, empty: frozenset[str]) -> Getter:
             if isinstance(text, str) and text in renames:
                 return renames[text]
         return convert(value)
-
-    return get
-
-
-def _time_getter(spec: TimeSpec, empty: frozenset[str]) -> Getter:
-    time_of = time_reader(spec.format, spec.timezone)
-
-    def get(values: Values) -> Any:
-        written = _lookup(values, spec.column, empty)
-        time_ms = time_of(written)
-        return written if time_ms is None else time_ms
 
     return get
 

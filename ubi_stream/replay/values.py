@@ -183,8 +183,8 @@ def _epoch_reader(unit_ms: float) -> Callable[[Any], int | None]:
         number = as_number(value)
         if not isinstance(number, float):
             return None
-        time_ms = round(number * unit_ms)
-        return time_ms if _MIN_TIME_MS <= time_ms <= _MAX_TIME_MS else None
+        time_ms = number * unit_ms
+        return round(time_ms) if _MIN_TIME_MS <= time_ms <= _MAX_TIME_MS else None
 
     return read
 
@@ -209,4 +209,5 @@ def _text_reader(time_format: str, zone: tzinfo) -> Callable[[Any], int | None]:
 
 def _to_ms(moment: datetime, zone: tzinfo) -> int:
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
-    return round(aware.timestamp() * 1000)
+    # Whole seconds and microseconds apart: a float of seconds would lose the last digit.
+    return int(aware.replace(microsecond=0).timestamp()) * 1000 + aware.microsecond // 1000
