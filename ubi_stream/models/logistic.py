@@ -99,12 +99,16 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
         if not 0.0 <= weight < math.inf:
             raise ValueError(f"a label's weight is a finite number of at least 0, not {weight}")
         present = np.isfinite(row)
-        self._learn_moments(np.where(present, row, self._means), present)
-        deviations = self._deviations(row)
+        row = clipped(np.where(present, row, self._means), MAX_ABS)
+        self._learn_moments(row, present)
+        deviations = clipped((row - self._means) * self._scales, _MAX_DEVIATION)  # 0 where missing: the mean stayed
         logit = float(row_sums(deviations * self.weights)) + self.intercept
         gradient = weight * (sigmoid(logit) - outcome)
         self.intercept -= self.intercept_lr * gradient
-        self.weights -= self.lr * (gradient * deviations + self.l2 * present * self.weights)
+        step = gradient * deviations
+        if self.l2:
+            step += self.l2 * present * self.weights
+        self.weights -= self.lr * step
         self.n_seen += 1
         self.n_positive += bool(outcome)
 
@@ -122,14 +126,13 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
         self.learn(row_of(x, self.features), y, w)
 
     def _learn_moments(self, row: FloatArray, present: NDArray[np.bool_]) -> None:
-        row = clipped(row, MAX_ABS)
         self._counts += present
-        counts = np.maximum(self._counts, 1.0)
+        share = present / np.maximum(self._counts, 1.0)
         deviation = row - self._means
-        self._means += deviation / counts
-        self._variances += present * (deviation * (row - self._means) - self._variances) / counts
-        deviation_scale = np.sqrt(self._variances)
-        np.divide(1.0, deviation_scale, out=self._scales, where=deviation_scale > 0.0)
+        self._means += deviation * share
+        self._variances += (deviation * (row - self._means) - self._variances) * share
+        varied = self._variances > 0.0
+        np.divide(1.0, np.sqrt(self._variances), out=self._scales, where=varied)
 
     def _deviations(self, rows: FloatArray) -> FloatArray:
         deviations = clipped((clipped(rows, MAX_ABS) - self._means) * self._scales, _MAX_DEVIATION)
