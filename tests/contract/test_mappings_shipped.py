@@ -1,0 +1,147 @@
+"""Every shipped mapping parses, is documented, and reads a row of its file; the example in the document works."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import BaseModel
+
+from ubi_stream.replay.mapping import (
+    AlsoSpec,
+    EventSpec,
+    FileSpec,
+    Mapping,
+    TimeSpec,
+    ValueSpec,
+    load_mapping,
+    mapping_names,
+)
+from ubi_stream.replay.source import ReplaySource
+from ubi_stream.replay.values import COLUMN_TYPES
+from ubi_stream.resources import config_dir
+
+_DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "mappings.md"
+
+# One file for each shipped mapping, and what its rows become (derived ids left out).
+SAMPLES: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "rees46": (
+        "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
+        "2019-10-01 00:00:01 UTC,remove_from_cart,7,8,a.b,,5.50,u1,s1\n",
+        [
+            {
+                "event_time": 1_569_888_001_000,
+                "event_type": "remove_from_cart",
+                "user_id": "u1",
+                "session_id": "s1",
+                "properties": {"price": 5.5, "category": "a.b", "category_id": "8", "product_id": "7"},
+            }
+        ],
+    ),
+    "retailrocket": (
+        "timestamp,visitorid,event,itemid,transactionid\n"
+        "1433221332117,257597,addtocart,355908,\n"
+        "1433221332118,257597,transaction,355908,4000\n",
+        [
+            {
+                "event_time": 1_433_221_332_117,
+                "event_type": "cart",
+                "user_id": "257597",
+                "properties": {"product_id": "355908"},
+            },
+            {
+                "event_time": 1_433_221_332_118,
+                "event_type": "purchase",
+                "user_id": "257597",
+                "properties": {"product_id": "355908", "transaction_id": "4000"},
+            },
+        ],
+    ),
+    "taobao": (
+        "1,2268318,2520377,pv,1511544070\n1,2268318,2520377,buy,1511544071\n",
+        [
+            {
+                "event_time": (1_511_544_070 + later_s) * 1000,
+                "event_type": event_type,
+                "user_id": "1",
+                "properties": {"product_id": "2268318", "category": "2520377"},
+            }
+            for later_s, event_type in enumerate(("view", "purchase"))
+        ],
+    ),
+    "card_payments": (
+        "tx_id,ts,customer_id,terminal_id,amount,fraud,scenario\n738456,1529193651,4122,9421,81.58,1,2\n",
+        [
+            {
+                "event_id": "738456",
+                "event_time": 1_529_193_651_000,
+                "event_type": "payment",
+                "user_id": "4122",
+                "properties": {"amount": 81.58, "tx_id": "738456", "terminal_id": "9421"},
+            },
+            {
+                "event_time": 1_529_193_651_000 + 3 * 86_400_000,
+                "event_type": "$label",
+                "user_id": "4122",
+                "properties": {"tx_id": "738456", "terminal_id": "9421", "fraud": True},
+            },
+        ],
+    ),
+    "own": (
+        '{"event_id": "e1", "event_time": "2019-10-01T00:00:00Z", "event_type": "view", "user_id": "u1"}\n',
+        [{"event_id": "e1", "event_time": "2019-10-01T00:00:00Z", "event_type": "view", "user_id": "u1"}],
+    ),
+}
+
+
+def events(path: Path, mapping: str | Path) -> list[dict[str, Any]]:
+    """Events of a file without the ids that were derived."""
+    with ReplaySource(path, mapping) as source:
+        found: list[dict[str, Any]] = [orjson.loads(record.value or b"") for record in source]
+    return [{key: v for key, v in event.items() if key != "event_id" or len(v) != 32} for event in found]
+
+
+def test_every_shipped_mapping_has_a_sample() -> None:
+    assert mapping_names() == sorted(SAMPLES)
+    assert {path.suffix for path in (config_dir() / "mappings").iterdir()} == {".toml"}
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_reads_a_row_of_the_file_that_it_is_for(tmp_path: Path, name: str) -> None:
+    text, expected = SAMPLES[name]
+    path = tmp_path / ("rows.jsonl" if text.startswith("{") else "rows.csv")
+    path.write_text(text, encoding="utf-8")
+    assert events(path, name) == expected
+    assert len(expected) == load_mapping(name).events_per_row * (text.count("\n") - (_has_header(name)))
+
+
+def _has_header(name: str) -> bool:
+    return name not in ("taobao", "own")
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in _DOCUMENT.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("model", [Mapping, FileSpec, EventSpec, AlsoSpec, TimeSpec, ValueSpec])
+def test_every_key_and_type_is_documented(model: type[BaseModel]) -> None:
+    text = _DOCUMENT.read_text(encoding="utf-8")
+    for key in model.model_fields:
+        assert re.search(rf"`\[*{key}\]*`|\b{key} = ", text), key
+    for column_type in COLUMN_TYPES:
+        assert f"| `{column_type}` |" in text
+
+
+def test_the_documents_example_works(tmp_path: Path) -> None:
+    blocks = dict(re.findall(r"```(\w+)\n(.*?)```", _DOCUMENT.read_text(encoding="utf-8"), re.DOTALL))
+    (tmp_path / "visits.csv").write_text(blocks["csv"], encoding="utf-8")
+    mapping = tmp_path / "visits.toml"
+    mapping.write_text("\n".join(line.strip() for line in blocks["toml"].splitlines()), encoding="utf-8")
+    assert tomllib.loads(mapping.read_text(encoding="utf-8"))["pack"] == "ecommerce"
+    second = events(tmp_path / "visits.csv", mapping)[1]
+    assert orjson.loads(blocks["json"]) == {"event_id": "…", **second}
