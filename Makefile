@@ -1,0 +1,57 @@
+# The one door for contributors. `make` alone lists what there is.
+
+VENV ?= .venv
+# The first Python that is new enough; make PYTHON=/path/to/python3 chooses another.
+PYTHON ?= $(or $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done),python3)
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# No index in the lock files: whoever installs decides where packages come from, the hashes decide which.
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test coverage demo lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Make the virtual environment with the locked dependencies, when it is missing or out of date
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "ubi-stream needs Python 3.11 or newer: make PYTHON=/path/to/python3"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+check: setup ## Style, types, layers, and the tests that need no server
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not server"
+
+format: setup ## Put the code into its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: setup ## All tests, with a real Kafka and Postgres that they start themselves
+	$(BIN)/pytest
+
+coverage: setup ## All tests, and which lines they reach
+	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+demo: setup ## Kafka, Postgres, a worker and a stream of users, live in the terminal; Ctrl-C ends it. ARGS="--help"
+	$(BIN)/ubi demo $(ARGS)
+
+lock: setup ## Bring the lock files up to date with pyproject.toml; ARGS=--upgrade takes newer versions
+	$(COMPILE) $(ARGS) --build-deps-for=wheel --only-build-deps --output-file=requirements-build.lock pyproject.toml
+	$(COMPILE) $(ARGS) --output-file=requirements-worker.lock pyproject.toml
+	$(COMPILE) $(ARGS) --extra=local --extra=dev --constraint=requirements-worker.lock \
+		--output-file=requirements.lock pyproject.toml
+
+clean: ## Remove what builds and tools left; keeps the virtual environment and downloaded jars
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
+	find ubi_stream agents tables tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

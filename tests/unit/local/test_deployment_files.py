@@ -1,0 +1,111 @@
+"""The container files agree with the code: versions, settings, ports, files that are copied."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ubi_stream.local.jars import read_lock
+from ubi_stream.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def load(name: str) -> dict[str, Any]:
+    loaded = yaml.safe_load((ROOT / name).read_text())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+COMPOSE = load("docker-compose.yml")
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+
+def settings_of(service: str) -> dict[str, str]:
+    """The service's environment with `${NAME:-default}` as its default."""
+    environment = SERVICES[service]["environment"]
+    return {key: re.sub(r"\$\{\w+:-(\w*)\}", r"\1", str(value)) for key, value in environment.items()}
+
+
+def test_the_embedded_kafka_and_the_containers_are_of_one_version() -> None:
+    embedded = {jar.version for jar in read_lock() if jar.group == "org.apache.kafka"}
+    assert {SERVICES["kafka"]["image"]} == {f"apache/kafka:{version}" for version in embedded}
+
+
+@pytest.mark.parametrize("service", ["init", "worker"])
+def test_our_containers_have_valid_settings(service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment = settings_of(service)
+    assert {name.removeprefix("UBI_").lower() for name in environment} <= Settings.model_fields.keys()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)  # away from a .env file
+    settings = Settings()
+    advertised = SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
+    assert f"INTERNAL://{settings.broker}" in advertised
+    database = settings_of("postgres")
+    assert settings.postgres_dsn.get_secret_value() == (
+        f"postgresql://{database['POSTGRES_USER']}:{database['POSTGRES_PASSWORD']}@postgres:5432/{database['POSTGRES_DB']}"
+    )
+
+
+def test_a_worker_starts_only_when_servers_topics_and_tables_are_there() -> None:
+    assert SERVICES["worker"]["depends_on"]["init"] == {"condition": "service_completed_successfully"}
+    for server in ("kafka", "postgres"):
+        assert SERVICES["init"]["depends_on"][server] == {"condition": "service_healthy"}
+        assert SERVICES[server]["healthcheck"]["test"][0] == "CMD"
+
+
+def test_nothing_is_reachable_from_other_machines() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_data_outlives_the_containers() -> None:
+    used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())}
+    assert set(COMPOSE["volumes"]) <= used
+
+
+def test_the_views_are_on_the_port_that_is_published_checked_and_scraped() -> None:
+    port = Settings.model_fields["web_port"].default
+    assert f"EXPOSE {port}\n" in DOCKERFILE
+    assert f"http://127.0.0.1:{port}/health/live" in DOCKERFILE
+    assert SERVICES["worker"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    (job,) = load("config/prometheus/prometheus.yml")["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"worker:{port}"]}]
+
+
+def test_the_image_has_a_python_that_the_package_accepts() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    versions = set(re.findall(r"^FROM python:(3\.\d+)-slim", DOCKERFILE, flags=re.MULTILINE))
+    assert versions == {project["requires-python"].removeprefix(">=")}
+
+
+def test_what_the_image_copies_is_let_through_and_nothing_else() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    let_through = {line.removeprefix("!") for line in ignored if line.startswith("!")}
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, flags=re.MULTILINE)
+    assert {name for line in copies for name in line.split()} == let_through
+    assert "*" in ignored
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-worker.lock", "requirements-build.lock"])
+def test_lock_files_pin_by_hash_and_name_no_index(name: str) -> None:
+    lines = (ROOT / name).read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith((" ", "#"))]
+    assert pins
+    assert all(re.fullmatch(r"[a-z0-9._-]+==\S+( ; .+)? \\", line) for line in pins)
+    assert not [line for line in lines if "://" in line or line.startswith("-")]
+
+
+def test_a_worker_runs_with_the_versions_that_were_tested() -> None:
+    def pins(name: str) -> dict[str, str]:
+        return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / name).read_text(), flags=re.MULTILINE))
+
+    assert pins("requirements-worker.lock").items() <= pins("requirements.lock").items()

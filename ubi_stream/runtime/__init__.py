@@ -1,0 +1,1 @@
+"""Where the stages, the transport and the servers are wired into a worker."""

@@ -1,0 +1,1 @@
+"""The views: an aiohttp application that a worker runs beside the stream."""
