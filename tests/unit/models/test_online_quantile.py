@@ -35,6 +35,15 @@ def test_alert_rate_on_a_drifting_stream_is_what_was_asked(alert_rate: float) ->
     assert 0.6 * alert_rate < achieved < 1.7 * alert_rate
 
 
+@pytest.mark.parametrize(("before", "after"), [(0.6, 0.3), (0.3, 0.6)], ids=["down", "up"])
+def test_alert_rate_returns_to_what_was_asked_after_a_jump(before: float, after: float) -> None:
+    level = np.repeat([before, after], 40_000)
+    scores = level + 0.04 * np.random.default_rng(5).standard_normal(80_000)
+    thresholds = OnlineQuantile(0.99, half_life=2_000).track_many(scores)
+    late = slice(60_000, None)  # ten half-lives after the jump
+    assert float((scores[late] > thresholds[late]).mean()) == pytest.approx(0.01, rel=0.25)
+
+
 def test_alert_rate_on_a_steady_stream_is_what_was_asked() -> None:
     scores = np.random.default_rng(2).beta(2, 8, 200_000)
     thresholds = OnlineQuantile(0.995).track_many(scores)

@@ -45,8 +45,8 @@ def test_activity_after_silence_is_up_with_a_finite_factor() -> None:
 
 @pytest.mark.parametrize(
     ("recent", "recent_exposure", "baseline", "baseline_exposure"),
-    [(2, 1.0, 7, 7.0), (4, 1.0, 7, 7.0), (150, 1.0, 700, 7.0), (9, 1.0, 0, 7.0)],
-    ids=["equal", "four times, by chance", "certain, but less than double", "fewer than ten events"],
+    [(2, 1.0, 7, 7.0), (4, 1.0, 7, 7.0), (150, 1.0, 700, 7.0), (140, 2.0, 1400, 14.0), (9, 1.0, 0, 7.0)],
+    ids=["equal", "four times, by chance", "certain, not double", "certain, not half", "fewer than ten events"],
 )
 def test_no_change_without_size_certainty_and_evidence(
     recent: int, recent_exposure: float, baseline: int, baseline_exposure: float
