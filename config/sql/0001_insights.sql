@@ -44,13 +44,20 @@ DECLARE
     next_first timestamptz := (month + interval '1 month') AT TIME ZONE 'UTC';
     partition  text        := 'insights_' || to_char(month, 'YYYY_MM');
 BEGIN
-    IF to_regclass(partition) IS NOT NULL OR month < '2000-01-01' OR month >= '2100-01-01' THEN
+    IF month < '2000-01-01' OR month >= '2100-01-01' THEN
         RETURN;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('ubi.insights.partitions', 0));
-    IF to_regclass(partition) IS NOT NULL THEN
-        RETURN;
-    END IF;
+    -- First without the lock, as nearly always the month is there. Not by to_regclass: after waiting for the lock, its
+    -- cache may not yet know the table that the worker before us has made.
+    FOR attempt IN 1..2 LOOP
+        IF EXISTS (
+            SELECT FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+            WHERE inhparent = 'insights'::regclass AND relname = partition
+        ) THEN
+            RETURN;
+        END IF;
+        PERFORM pg_advisory_xact_lock(hashtextextended('ubi.insights.partitions', 0));
+    END LOOP;
     EXECUTE format('CREATE TABLE %I (LIKE insights INCLUDING DEFAULTS)', partition);
     LOCK TABLE insights_default IN ACCESS EXCLUSIVE MODE;
     EXECUTE format(

@@ -38,6 +38,13 @@ _RETRIABLE_CLASSES = frozenset(
 )
 _RETRIABLE_STATES = frozenset({"25006", "42501"})  # read-only (a fail-over is under way), privilege withdrawn
 
+# How the driver tells that the server went away between two statements. A subclass of the first is a ValueError: bad
+# input. The second one sounds like a bug, but is what a COMMIT gets that meets the closing of its connection.
+_CONNECTION_LOST = asyncpg.InterfaceError | asyncpg.InternalClientError
+
+DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""All that using a connection can raise."""
+
 _REFUSED_LOGIN_CLASS = "28"
 _MISSING_DATABASE = "3D000"
 
@@ -70,8 +77,7 @@ def is_retriable(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = sqlstate(error)
         return state[:2] in _RETRIABLE_CLASSES or state in _RETRIABLE_STATES
-    # InterfaceError: the connection was lost between two statements; its subclass for bad input is a ValueError.
-    return isinstance(error, OSError | asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    return isinstance(error, OSError | _CONNECTION_LOST) and not isinstance(error, ValueError)
 
 
 class Target(NamedTuple):
@@ -194,7 +200,7 @@ async def wait_for_database(
     while True:
         try:
             connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE_ERRORS as error:
             code = sqlstate(error)
             if code == _MISSING_DATABASE:
                 return

@@ -28,6 +28,7 @@ from ubi_stream.sinks.base import (
 )
 from ubi_stream.sinks.database import (
     CONNECT_TIMEOUT_S,
+    DATABASE_ERRORS,
     backoff_s,
     create_pool,
     is_poison,
@@ -146,7 +147,7 @@ class PostgresSink:
                     )
                 async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                     result = await work(connection)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DATABASE_ERRORS as error:
                 if not is_retriable(error):
                     raise
                 self._report_outage(sqlstate(error), attempt)
