@@ -13,6 +13,9 @@ from ubi_stream.state.model import Logged, UserState
 from ubi_stream.state.panes import DAY_MS, MICRO
 
 LONGEST_WINDOW_MS: Final = 30 * DAY_MS
+SLACK_MS: Final = 3 * DAY_MS
+"""How far behind the newest an event may come and still find its whole window: forwarded events of several partitions
+come out of order."""
 
 _time = attrgetter("time_ms")
 
@@ -28,7 +31,7 @@ class Window(NamedTuple):
 def log_event(state: UserState, entry: Logged, *, delay_ms: int, max_events: int) -> bool:
     """Take an event into the log; False where it is older than anything that a window could still need."""
     newest = max(state.last_ms, entry.time_ms)
-    oldest = newest - LONGEST_WINDOW_MS - delay_ms
+    oldest = newest - LONGEST_WINDOW_MS - SLACK_MS - delay_ms
     if entry.time_ms <= oldest:
         return False
     log = state.log
