@@ -1,0 +1,62 @@
+"""What a worker says about itself: values that the views show and the metrics count."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Place(StrEnum):
+    """Where an entity's state is, as far as this worker knows."""
+
+    HERE = "here"
+    ELSEWHERE = "elsewhere"
+    UNKNOWN = "unknown"
+    """Partitions are being handed out, or restored: it will be known soon."""
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Who has an entity's state; `url` is the address of the other worker's views, such as `http://10.0.0.2:8088`."""
+
+    place: Place
+    url: str | None = None
+
+
+class Check(msgspec.Struct, frozen=True):
+    """Whether one thing that the worker needs is there. The message is one sentence, without addresses or ids."""
+
+    name: str
+    ok: bool
+    message: str = ""
+
+
+class ModelName(StrEnum):
+    """The models that learn."""
+
+    ANOMALY = "anomaly"
+    OUTCOME = "outcome"
+
+
+class ModelReport(msgspec.Struct, frozen=True):
+    """How far one model of one partition has come.
+
+    `n_seen` counts what it has learned from (rows, or labels for the outcome model), `warm` says whether it gives
+    scores yet. `quality` is `RollingQuality.as_dict()`: metrics under `all_time` and `window`; empty for a model that
+    has no labels to be measured by.
+    """
+
+    entity: str
+    partition: int
+    model: ModelName
+    n_seen: int
+    warm: bool
+    quality: dict[str, dict[str, float | int | None]] = {}
+
+
+class Lag(msgspec.Struct, frozen=True):
+    """Records of one partition that are on the topic and not processed yet."""
+
+    topic: str
+    partition: int
+    events: int

@@ -1,0 +1,46 @@
+"""What the views need of the worker that they run in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ubi_stream.packs.schema import Pack
+from ubi_stream.runtime.status import Check, Lag, ModelReport, Owner
+from ubi_stream.state.model import UserState
+
+
+class WorkerPort(Protocol):
+    """A worker as its views see it. All methods answer at once, from memory, on the event loop of the worker."""
+
+    @property
+    def pack(self) -> Pack:
+        """The pack that runs."""
+        ...
+
+    def locate(self, entity: str, entity_id: str) -> Owner:
+        """Which worker has the partition of an entity, whether or not anything is known about the entity.
+
+        `entity` is one of the pack's kinds.
+        """
+        ...
+
+    def state_of(self, entity: str, entity_id: str) -> UserState | None:
+        """Live state of an entity whose partition is here; None if nothing is known about it. Not to be changed."""
+        ...
+
+    def features_of(self, entity: str, entity_id: str, now_ms: int) -> dict[str, float | None]:
+        """The features of an entity of which `state_of` has a state, by name; None where one has no value yet."""
+        ...
+
+    def model_quality(self) -> Sequence[ModelReport]:
+        """The models of the partitions that are here."""
+        ...
+
+    def readiness(self) -> Sequence[Check]:
+        """What the worker needs besides the database: `broker`, `recovery`."""
+        ...
+
+    def lag(self) -> Sequence[Lag]:
+        """How far behind each partition is that is here."""
+        ...
