@@ -72,7 +72,7 @@ class EmbeddedPostgres(LocalService):
         run_to_end(
             "Initializing Postgres' data folder",
             [
-                *_unprivileged(),
+                *unprivileged(),
                 str(_programs() / "initdb"),
                 f"--pgdata={new}",
                 f"--username={_USER}",
@@ -93,7 +93,7 @@ class EmbeddedPostgres(LocalService):
         return ChildProcess(
             self.name,
             [
-                *_unprivileged(),
+                *unprivileged(),
                 str(_programs() / "postgres"),
                 "-D",
                 str(self._databases),
@@ -132,7 +132,7 @@ def _programs() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
-def _unprivileged() -> list[str]:
+def unprivileged() -> list[str]:
     """Beginning of a command line that Postgres accepts: nothing for a normal user, another user for root.
 
     Postgres refuses root, and another user can't reach folders such as root's home or a temporary one. Instead of
@@ -152,5 +152,7 @@ def _unprivileged() -> list[str]:
         "--clear-groups",
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
+        # Postgres asks with access() whether its programs are there, which otherwise ignores what a non-root user has.
+        "--securebits=+no_setuid_fixup",
         "--",
     ]

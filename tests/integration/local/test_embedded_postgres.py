@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 from support.waiting import eventually
 from ubi_stream.errors import LocalServiceError
 from ubi_stream.local import EmbeddedPostgres
+from ubi_stream.local.postgres import unprivileged
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +122,19 @@ async def test_a_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
         await starting
     assert not server.running
     assert server.pids == ()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a normal user starts Postgres as itself")
+def test_for_root_postgres_runs_as_somebody_who_still_reaches_roots_files(tmp_path: Path) -> None:
+    secret = tmp_path / "closed" / "file"
+    secret.parent.mkdir(mode=0o700)
+    secret.touch(mode=0o600)
+    # As Postgres does: ask for access first, then open.
+    script = f"test -r '{secret}' && cat '{secret}' && grep CapEff /proc/self/status && id -u"
+    done = subprocess.run([*unprivileged(), "/bin/sh", "-c", script], capture_output=True, text=True)
+    *_, capabilities, user = done.stdout.split()
+    assert int(user) == pwd.getpwnam("nobody").pw_uid
+    assert int(capabilities, 16) == 1 << 1  # CAP_DAC_OVERRIDE and no other
 
 
 OWNER = """
