@@ -54,4 +54,4 @@ lock: setup ## Bring the lock files up to date with pyproject.toml; ARGS=--upgra
 
 clean: ## Remove what builds and tools left; keeps the virtual environment and downloaded jars
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
-	find ubi_stream agents tables tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
