@@ -58,11 +58,11 @@ class World:
         self.topics = [self.insights, self.dead_letters, self.windows]
 
     async def create_topics(self) -> None:
-        async with self._admin() as admin:
+        async with self.admin() as admin:
             await admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in self.topics])
 
     async def delete_topics(self) -> None:
-        async with self._admin() as admin:
+        async with self.admin() as admin:
             await admin.delete_topics(self.topics)
 
     async def send(self, topic: str, values: list[bytes | None]) -> None:
@@ -124,7 +124,7 @@ class World:
             await sink.close()
 
     @asynccontextmanager
-    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka.bootstrap)
         await admin.start()
         try:
@@ -241,6 +241,23 @@ async def test_a_stop_during_an_outage_is_quick(world: World, postgres: Embedded
         await eventually(world.stored_are(30), within_s=20)
 
 
+async def test_a_broker_that_restarts_is_waited_for_and_one_that_is_away_does_not_hold_up_a_stop(
+    world: World, kafka: EmbeddedKafka
+) -> None:
+    await world.send_insights(0, 300)
+    try:
+        async with world.carrying():
+            await eventually(world.stored_are(300), within_s=20)
+            await asyncio.to_thread(kafka.stop)
+            await asyncio.to_thread(kafka.start)
+            await world.send_insights(300, 330)
+            await eventually(world.stored_are(330), within_s=30)
+            await asyncio.to_thread(kafka.stop)
+    finally:
+        if not kafka.running:
+            await asyncio.to_thread(kafka.start)
+
+
 async def test_topics_made_anew_are_read_from_their_beginning(world: World) -> None:
     await world.send_insights(0, 300)
     async with world.carrying():
@@ -249,7 +266,7 @@ async def test_topics_made_anew_are_read_from_their_beginning(world: World) -> N
 
     async def made() -> bool:
         await world.create_topics()
-        async with world._admin() as admin:
+        async with world.admin() as admin:
             return set(world.topics) <= set(await admin.list_topics())
 
     await eventually(made, message="topics are there again")
