@@ -1,0 +1,243 @@
+"""What is counted, and that no label's value comes from outside the closed sets."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from support.sink_rows import insight_row
+from ubi_stream.effects import Effects, Tally
+from ubi_stream.events.model import DeadLetter, Record
+from ubi_stream.insights.model import InsightKind, Severity
+from ubi_stream.packs.loader import load_pack
+from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
+from ubi_stream.replay.offline import OfflineRun
+from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.runtime.metrics import (
+    ANY,
+    OTHER,
+    Metrics,
+    Outcome,
+    QualityMetric,
+    Refusal,
+    SinkMetrics,
+    Stage,
+)
+from ubi_stream.runtime.status import Lag, ModelName, ModelReport
+from ubi_stream.settings import Settings
+from ubi_stream.sinks.base import Rejected, WriteResult
+
+PACK = load_pack("ecommerce")
+NOW_MS = 1_700_000_000_000
+USER = "ann@example.org"
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(PACK)
+
+
+def samples(metrics: Metrics) -> Iterator[tuple[str, dict[str, str], float]]:
+    """All series as a scraper reads them."""
+    text = metrics.render()[0].decode()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            yield sample.name, sample.labels, sample.value
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float:
+    found = [number for series, found, number in samples(metrics) if series == name and found == labels]
+    assert len(found) == 1, f"{name}{labels}: {len(found)} series"
+    return found[0]
+
+
+def effects(tally: Tally, dead_letters: list[DeadLetter] | None = None) -> Effects:
+    return Effects(tally, [], dead_letters or [], [], [], [])
+
+
+def record(number: int, event_type: str, **properties: object) -> ProducerRecord:
+    event = {
+        "event_time": NOW_MS - 10_000_000 + number * 60_000,
+        "event_type": event_type,
+        "user_id": USER,
+        "properties": properties,
+    }
+    return ProducerRecord(USER.encode(), json.dumps(event).encode())
+
+
+def run_offline() -> list[Effects]:
+    """What real events bring about, a broken one among them."""
+    records = [record(number, "view", price=5) for number in range(40)]
+    records += [record(40, "checkout", latency_ms=9000), record(41, "purchase", price=30), record(42, "no such type")]
+    run = OfflineRun(PACK, Settings(partitions=1), now_ms=NOW_MS)
+    return list(run.run(records))
+
+
+def test_what_the_pipeline_brings_about_is_counted(metrics: Metrics) -> None:
+    batches = run_offline()
+    for batch in batches:
+        metrics.observe(batch)
+    kinds = Counter((insight.kind, insight.severity) for batch in batches for insight in batch.insights)
+    assert kinds, "the events give insights"
+    for (kind, severity), count in kinds.items():
+        labels = {"pack": "ecommerce", "kind": kind.value, "severity": severity.value}
+        assert value(metrics, "ubi_insights_total", **labels) == count
+    accepted = {"pack": "ecommerce", "outcome": "accepted"}
+    assert value(metrics, "ubi_events_total", event_type="view", **accepted) == 40
+    assert value(metrics, "ubi_events_total", event_type="purchase", **accepted) == 1
+    assert value(metrics, "ubi_events_total", pack="ecommerce", event_type=ANY, outcome="dead_letter") == 1
+    assert value(metrics, "ubi_dead_letters_total", reason="unknown_event_type") == 1
+
+
+def test_each_outcome_is_counted_once(metrics: Metrics) -> None:
+    tally = Tally(
+        accepted=Counter(view=7), dead_letters=Counter(too_large=1, too_deep=2), duplicates=4, replayed=5, unwanted=6,
+        moved=8, late=2, unmatched_labels=3,
+    )  # fmt: skip
+    metrics.observe(effects(tally))
+    expected = {"dead_letter": 3, "duplicate": 4, "replayed": 5, "unwanted": 6, "moved": 8}
+    for outcome, count in expected.items():
+        assert value(metrics, "ubi_events_total", pack="ecommerce", event_type=ANY, outcome=outcome) == count
+    assert value(metrics, "ubi_late_events_total", pack="ecommerce") == 2
+    assert value(metrics, "ubi_unmatched_labels_total", pack="ecommerce") == 3
+
+
+def test_records_count_for_users_alone_so_that_an_event_of_two_entities_counts_once(metrics: Metrics) -> None:
+    tally = Tally(accepted=Counter(view=7))
+    metrics.observe(effects(tally), entity="user")
+    metrics.observe(effects(tally), entity="terminal")
+    assert value(metrics, "ubi_events_total", pack="ecommerce", event_type="view", outcome="accepted") == 7
+
+
+def test_event_types_that_the_pack_does_not_list_count_as_other(metrics: Metrics) -> None:
+    metrics.observe(effects(Tally(accepted=Counter({f"type of {USER} {number}": 1 for number in range(50)}))))
+    assert value(metrics, "ubi_events_total", pack="ecommerce", event_type=OTHER, outcome="accepted") == 50
+
+
+def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics) -> None:
+    for batch in run_offline():
+        metrics.observe(batch)
+    broken = Record("ubi.events", 0, 0, NOW_MS, USER.encode(), b"x", ())
+    letters = [DeadLetter(reason, "$", USER, broken) for reason in DeadLetterReason]
+    metrics.observe(effects(Tally(accepted=Counter({USER: 3})), letters))
+    for stop in FailStopReason:
+        metrics.fail_stop(stop)
+    for problem in SnapshotReason:
+        metrics.snapshot_problem(problem)
+    for stage in Stage:
+        with metrics.stage(stage):
+            pass
+    SinkMetrics(metrics).batch_written(WriteResult(rejected=(Rejected(insight_row(1, user_id=USER), "22P05"),)), 0.1)
+    SinkMetrics(metrics).records_skipped(f"topic of {USER}", 1)
+    metrics.set_lag([Lag("ubi.events", 3, 9)])
+    metrics.set_models([outcome_report(0, n_seen=5, n=10, log_loss=0.5)])
+    closed: dict[str, set[str]] = {
+        "pack": {"ecommerce"},
+        "event_type": {*PACK.events.types, "$label", OTHER, ANY},
+        "outcome": set(Outcome),
+        "kind": set(InsightKind),
+        "severity": set(Severity),
+        "reason": set(DeadLetterReason) | set(SnapshotReason) | set(FailStopReason),
+        "stage": set(Stage),
+        "cause": set(Refusal),
+        "table": {"insights", "dead_letters", "windows"},
+        "entity": {"user"},
+        "model": set(ModelName),
+        "metric": set(QualityMetric),
+        "topic": {"ubi.events"},
+        "partition": {"3"},
+    }
+    free = {"le", "version", "pack_version"}  # bounds of buckets, and what the build is
+    for name, labels, _ in samples(metrics):
+        for label, found in labels.items():
+            assert label in free or found in closed[label], f"{name} has {label}={found!r}"
+    assert USER not in metrics.render()[0].decode()
+
+
+def test_series_start_at_zero_so_that_the_first_one_raises_the_rate(metrics: Metrics) -> None:
+    for kind in InsightKind:
+        for severity in Severity:
+            assert value(metrics, "ubi_insights_total", pack="ecommerce", kind=kind, severity=severity) == 0
+    for reason in DeadLetterReason:
+        assert value(metrics, "ubi_dead_letters_total", reason=reason) == 0
+    assert value(metrics, "ubi_anomalies_total", pack="ecommerce") == 0
+
+
+def test_lag_of_a_partition_that_went_away_is_gone(metrics: Metrics) -> None:
+    metrics.set_lag([Lag("ubi.events", 0, 5), Lag("ubi.events", 1, 6)])
+    metrics.set_lag([Lag("ubi.events", 1, 7)])
+    lags = {labels["partition"]: count for name, labels, count in samples(metrics) if name == "ubi_lag_events"}
+    assert lags == {"1": 7}
+
+
+def outcome_report(partition: int, *, n_seen: int, n: int = 0, log_loss: float | None = None) -> ModelReport:
+    window: dict[str, float | int | None] = {"n": n, "log_loss": log_loss}
+    return ModelReport("user", partition, ModelName.OUTCOME, n_seen, True, {"all_time": {}, "window": window})
+
+
+def test_learning_counts_from_where_a_restored_model_starts(metrics: Metrics) -> None:
+    # partition 0: restored with 1000, then learns 10; goes away; comes back having learned 500 elsewhere, learns 1
+    for n_seen in (1000, 1010):
+        metrics.set_models([outcome_report(0, n_seen=n_seen)])
+    metrics.set_models([])
+    for n_seen in (1510, 1511):
+        metrics.set_models([outcome_report(0, n_seen=n_seen)])
+    assert value(metrics, "ubi_model_learned_total", entity="user", model="outcome") == 11
+
+
+def test_quality_is_the_partitions_average_by_labels(metrics: Metrics) -> None:
+    metrics.set_models(
+        [
+            outcome_report(0, n_seen=1, n=10, log_loss=0.2),
+            outcome_report(1, n_seen=1, n=30, log_loss=0.6),
+            outcome_report(2, n_seen=0, n=0, log_loss=None),
+        ]
+    )
+    found = value(metrics, "ubi_model_quality", entity="user", model="outcome", metric="log_loss")
+    assert found == pytest.approx(0.5)
+
+
+def test_what_the_sink_writes_is_counted(metrics: Metrics) -> None:
+    observer = SinkMetrics(metrics)
+    observer.batch_written(WriteResult(5, 2, 1, (Rejected(insight_row(1), "22P05"),)), 0.02)
+    observer.batch_written(WriteResult(1), 0.3)
+    observer.records_skipped("ubi.insights", 3)
+    assert value(metrics, "ubi_sink_rows_total", table="insights") == 6
+    assert value(metrics, "ubi_sink_rows_total", table="dead_letters") == 2
+    assert value(metrics, "ubi_sink_rows_total", table="windows") == 1
+    assert value(metrics, "ubi_sink_rejected_total", cause="refused") == 1
+    assert value(metrics, "ubi_sink_rejected_total", cause="unreadable") == 3
+    assert value(metrics, "ubi_sink_seconds_count") == 2
+
+
+def test_gauges_are_refreshed_right_before_they_are_read(metrics: Metrics) -> None:
+    users = iter([3, 4])
+    metrics.add_refresher(lambda: metrics.users.set(next(users)))
+    assert [value(metrics, "ubi_users"), value(metrics, "ubi_users")] == [3, 4]
+
+
+def test_two_workers_in_one_process_count_apart() -> None:
+    one, other = Metrics(PACK), Metrics(PACK)
+    one.barriers.inc()
+    assert (value(one, "ubi_barriers_total"), value(other, "ubi_barriers_total")) == (1, 0)
+
+
+def test_the_names_that_dashboards_and_alerts_use(metrics: Metrics) -> None:
+    metrics.set_lag([Lag("ubi.events", 0, 0)])
+    metrics.set_models([outcome_report(0, n_seen=1, n=1, log_loss=0.1)])
+    with metrics.stage(Stage.PIPELINE):
+        pass
+    found = {name for name, _, _ in samples(metrics)}
+    assert found >= {
+        "ubi_events_total", "ubi_dead_letters_total", "ubi_insights_total", "ubi_anomalies_total",
+        "ubi_e2e_latency_seconds_bucket", "ubi_stage_seconds_bucket", "ubi_batch_events_bucket", "ubi_lag_events",
+        "ubi_state_bytes", "ubi_users", "ubi_recovery_seconds", "ubi_recovery_records", "ubi_restoring",
+        "ubi_barrier_seconds_bucket", "ubi_barriers_total", "ubi_model_learned_total", "ubi_model_quality",
+        "ubi_snapshot_problems_total", "ubi_sink_rows_total", "ubi_sink_seconds_bucket", "ubi_sink_rejected_total",
+        "ubi_sink_lag_events", "ubi_fail_stops_total", "ubi_build_info",
+    }  # fmt: skip
+    assert not [name for name in found if name.endswith("_created")]

@@ -1,0 +1,295 @@
+"""Metrics for Prometheus. Every label value comes from a closed set: a pack's names, an enumeration, a topic of ours.
+
+Never a label: a user's id, an event's own text. An event type that the pack doesn't list counts as `other`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from itertools import product
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from ubi_stream import __version__
+from ubi_stream.effects import Effects, Tally
+from ubi_stream.events.validate import LABEL_TYPE
+from ubi_stream.insights.model import Insight, InsightKind, Severity
+from ubi_stream.packs.schema import Pack
+from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
+from ubi_stream.runtime.status import Lag, ModelName, ModelReport
+from ubi_stream.sinks.base import WriteResult
+
+OTHER: Final = "other"
+"""Event type of events that the pack doesn't list."""
+ANY: Final = "any"
+"""Event type of outcomes that are counted whatever the type: the record may have none."""
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus' text format, which every scraper reads."""
+
+_LATENCY_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_STAGE_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_BATCH_EVENTS: Final = (1, 4, 16, 64, 256, 1_024, 4_096, 10_000)
+
+
+class Outcome(StrEnum):
+    """What became of a record of the events topic."""
+
+    ACCEPTED = "accepted"
+    DEAD_LETTER = "dead_letter"
+    DUPLICATE = "duplicate"
+    REPLAYED = "replayed"
+    UNWANTED = "unwanted"
+    MOVED = "moved"
+
+
+class Stage(StrEnum):
+    """Parts of a worker's time."""
+
+    PIPELINE = "pipeline"
+    ENCODE = "encode"
+    DELIVER = "deliver"
+    SNAPSHOT = "snapshot"
+    STATES = "states"
+    COMMIT = "commit"
+
+
+class Refusal(StrEnum):
+    """Why a record of our own topics is not in the database."""
+
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+
+
+class QualityMetric(StrEnum):
+    """Which figures of a model's quality are metrics; over its last labels."""
+
+    LOG_LOSS = "log_loss"
+    BRIER = "brier"
+    ROC_AUC = "roc_auc"
+    ACCURACY = "accuracy"
+    MAJORITY_ACCURACY = "majority_accuracy"
+    CALIBRATION_ERROR = "calibration_error"
+
+
+class Metrics:
+    """The metrics of one worker, in a registry of its own.
+
+    Parameters
+    ----------
+    pack
+        Names the event types and kinds of entities that can be labels.
+
+    Attributes
+    ----------
+    e2e_latency
+        Observe, for each insight, the seconds from its event's broker timestamp to the insight's acknowledgement.
+    batch_events
+        Observe the records of each pass through the pipeline.
+    state_bytes, users, sink_lag_events
+        Set to what is there now.
+    restoring, recovery_seconds, recovery_records
+        Set: 1 while state is restored, else 0; how long the last restore took, and how many records it read.
+    barriers, barrier_seconds
+        Count each barrier that is through, and observe how long it took.
+    """
+
+    def __init__(self, pack: Pack) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped library; ends a series a counter
+        self.registry = CollectorRegistry()
+        self._pack = pack.name
+        self._types = frozenset(pack.events.types) | {LABEL_TYPE}
+        self._refreshers: list[Callable[[], None]] = []
+        self._seen: dict[tuple[str, int, ModelName], int] = {}
+        self._make_counters()
+        self._make_gauges()
+        self._make_histograms()
+        self._start_at_zero()
+        self._build.labels(__version__, pack.name, str(pack.version)).set(1)
+
+    def _make_counters(self) -> None:
+        labels = ("pack", "event_type", "outcome")
+        self._events = self._counter("ubi_events", "Records of the events topic by what became of them", labels)
+        self._late = self._counter("ubi_late_events", "Accepted events that came after the watermark", ("pack",))
+        self._unmatched = self._counter("ubi_unmatched_labels", "Labels of events that are not kept", ("pack",))
+        self._dead_letters = self._counter("ubi_dead_letters", "Dead letters by reason", ("reason",))
+        self._insights = self._counter("ubi_insights", "Insights", ("pack", "kind", "severity"))
+        self._anomalies = self._counter("ubi_anomalies", "Insights of kind anomaly", ("pack",))
+        self._learned = self._counter("ubi_model_learned", "Rows or labels learned from", ("entity", "model"))
+        self._snapshots = self._counter("ubi_snapshot_problems", "Model snapshots not usable", ("reason",))
+        self.sink_rows = self._counter("ubi_sink_rows", "Rows new in Postgres", ("table",))
+        self.sink_rejected = self._counter("ubi_sink_rejected", "Records that can't be stored", ("cause",))
+        self._fail_stops = self._counter("ubi_fail_stops", "The worker ended itself", ("reason",))
+        self.barriers = self._counter("ubi_barriers", "Barriers that are through")
+
+    def _make_gauges(self) -> None:
+        self._lag = self._gauge("ubi_lag_events", "Records not processed yet", ("topic", "partition"))
+        self._quality = self._gauge(
+            "ubi_model_quality", "Quality over the last labels, partitions averaged", ("entity", "model", "metric")
+        )
+        self.state_bytes = self._gauge("ubi_state_bytes", "Bytes of all encoded states")
+        self.users = self._gauge("ubi_users", "Users whose state is kept")
+        self.recovery_seconds = self._gauge("ubi_recovery_seconds", "Seconds that the last restore took")
+        self.recovery_records = self._gauge("ubi_recovery_records", "Records that the last restore read")
+        self.restoring = self._gauge("ubi_restoring", "1 while state is restored")
+        self.sink_lag_events = self._gauge("ubi_sink_lag_events", "Records of our topics not in Postgres yet")
+        self._build = self._gauge("ubi_build_info", "What runs; always 1", ("version", "pack", "pack_version"))
+
+    def _make_histograms(self) -> None:
+        self.e2e_latency = self._histogram(
+            "ubi_e2e_latency_seconds", "From an event's broker timestamp to its insight acknowledged", _LATENCY_S
+        )
+        self._stages = self._histogram("ubi_stage_seconds", "Time by stage", _STAGE_S, ("stage",))
+        self.batch_events = self._histogram("ubi_batch_events", "Records of one pass", _BATCH_EVENTS)
+        self.barrier_seconds = self._histogram("ubi_barrier_seconds", "Time of a barrier", _STAGE_S)
+        self.sink_seconds = self._histogram("ubi_sink_seconds", "Time of a write, waiting included", _STAGE_S)
+
+    def _start_at_zero(self) -> None:
+        """Make every series that there can be: an alert on a rate needs the zero before the first one."""
+        for event_type in sorted(self._types | {OTHER}):
+            self._events.labels(self._pack, event_type, Outcome.ACCEPTED)
+        for outcome in set(Outcome) - {Outcome.ACCEPTED}:
+            self._events.labels(self._pack, ANY, outcome)
+        for kind, severity in product(InsightKind, Severity):
+            self._insights.labels(self._pack, kind, severity)
+        for reason in DeadLetterReason:
+            self._dead_letters.labels(reason)
+        for problem in SnapshotReason:
+            self._snapshots.labels(problem)
+        for stop in FailStopReason:
+            self._fail_stops.labels(stop)
+        for table in ("insights", "dead_letters", "windows"):
+            self.sink_rows.labels(table)
+        for cause in Refusal:
+            self.sink_rejected.labels(cause)
+        for counter in (self._late, self._unmatched, self._anomalies):
+            counter.labels(self._pack)
+
+    def observe(self, effects: Effects, *, entity: str = "user") -> None:
+        """Count what a batch brought about.
+
+        Parameters
+        ----------
+        entity
+            Kind of entity of the partition. Records are counted for users alone: each event goes through a user's
+            partition, and through those of other entities once more.
+        """
+        if entity == "user":
+            self._observe_tally(effects.tally)
+        for letter in effects.dead_letters:
+            self._dead_letters.labels(letter.reason).inc()
+        for insight in effects.insights:
+            self._observe_insight(insight)
+
+    def _observe_tally(self, tally: Tally) -> None:
+        for event_type, count in tally.accepted.items():
+            known = event_type if event_type in self._types else OTHER
+            self._events.labels(self._pack, known, Outcome.ACCEPTED).inc(count)
+        others = {
+            Outcome.DEAD_LETTER: tally.dead_letters.total(),
+            Outcome.DUPLICATE: tally.duplicates,
+            Outcome.REPLAYED: tally.replayed,
+            Outcome.UNWANTED: tally.unwanted,
+            Outcome.MOVED: tally.moved,
+        }
+        for outcome, count in others.items():
+            if count:
+                self._events.labels(self._pack, ANY, outcome).inc(count)
+        self._late.labels(self._pack).inc(tally.late)
+        self._unmatched.labels(self._pack).inc(tally.unmatched_labels)
+
+    def _observe_insight(self, insight: Insight) -> None:
+        self._insights.labels(self._pack, insight.kind, insight.severity).inc()
+        if insight.kind is InsightKind.ANOMALY:
+            self._anomalies.labels(self._pack).inc()
+
+    def stage(self, stage: Stage) -> AbstractContextManager[object]:
+        """Measure the time of the `with` block."""
+        return self._stages.labels(stage).time()
+
+    def snapshot_problem(self, reason: SnapshotReason) -> None:
+        """A model snapshot could not be used or written."""
+        self._snapshots.labels(reason).inc()
+
+    def fail_stop(self, reason: FailStopReason) -> None:
+        """The worker is about to end itself."""
+        self._fail_stops.labels(reason).inc()
+
+    def set_lag(self, lags: Iterable[Lag]) -> None:
+        """Replace all lags: a partition that went to another worker is not reported from here any more."""
+        self._lag.clear()
+        for lag in lags:
+            self._lag.labels(lag.topic, str(lag.partition)).set(lag.events)
+
+    def set_models(self, reports: Iterable[ModelReport]) -> None:
+        """Replace the models' quality, and count what they learned since the last report.
+
+        The first report of a partition's model only says where it starts: give one when the partition is restored.
+        """
+        seen: dict[tuple[str, int, ModelName], int] = {}
+        sums: dict[tuple[str, ModelName, QualityMetric], tuple[float, float]] = {}
+        for report in reports:
+            key = (report.entity, report.partition, report.model)
+            seen[key] = report.n_seen
+            learned = report.n_seen - self._seen.get(key, report.n_seen)
+            self._learned.labels(report.entity, report.model).inc(max(0, learned))
+            window = report.quality.get("window", {})
+            weight = window.get("n") or 1
+            for metric in QualityMetric:
+                value = window.get(metric)
+                if value is not None:
+                    total, weights = sums.get((report.entity, report.model, metric), (0.0, 0.0))
+                    sums[report.entity, report.model, metric] = (total + value * weight, weights + weight)
+        self._seen = seen
+        self._quality.clear()
+        for (entity, model, metric), (total, weights) in sums.items():
+            self._quality.labels(entity, model, metric).set(total / weights)
+
+    def add_refresher(self, refresh: Callable[[], None]) -> None:
+        """Have a function called before each `render`, to set the gauges that it knows."""
+        self._refreshers.append(refresh)
+
+    def render(self) -> tuple[bytes, str]:
+        """All metrics as text for Prometheus, and its content type."""
+        for refresh in self._refreshers:
+            refresh()
+        return generate_latest(self.registry), CONTENT_TYPE
+
+    def _counter(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, meaning, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, meaning: str, buckets: tuple[float, ...], labels: tuple[str, ...] = ()
+    ) -> Histogram:
+        return Histogram(name, meaning, labels, buckets=buckets, registry=self.registry)
+
+
+class SinkMetrics:
+    """Counts for `SinkConsumer` (a `SinkObserver`)."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def batch_written(self, result: WriteResult, seconds: float) -> None:
+        """One transaction is in; `seconds` includes waiting for the database."""
+        for table in ("insights", "dead_letters", "windows"):
+            self._metrics.sink_rows.labels(table).inc(getattr(result, table))
+        self._metrics.sink_rejected.labels(Refusal.REFUSED).inc(len(result.rejected))
+        self._metrics.sink_seconds.observe(seconds)
+
+    def records_skipped(self, topic: str, count: int) -> None:
+        """Records that could not be read; the log says of which topic."""
+        self._metrics.sink_rejected.labels(Refusal.UNREADABLE).inc(count)
