@@ -10,7 +10,7 @@ import msgspec
 from ubi_stream.events.model import DeadLetter, Event, Headers
 from ubi_stream.events.stage import Read
 from ubi_stream.features.stage import Featurized
-from ubi_stream.insights.model import Insight, WindowCount
+from ubi_stream.insights.model import FeatureRow, Insight, WindowCount
 from ubi_stream.state.stage import FoldCounts
 
 
@@ -21,16 +21,6 @@ class Forward(msgspec.Struct, frozen=True):
     key: bytes
     value: bytes
     headers: Headers
-
-
-class FeatureRow(msgspec.Struct, frozen=True):
-    """The features of one event, as the models saw them. None where a feature had no value yet."""
-
-    event_id: str
-    entity: str
-    entity_id: str
-    at_ms: int
-    features: dict[str, float | None]
 
 
 @dataclass(slots=True)
@@ -69,6 +59,11 @@ class Effects:
     forwards: list[Forward]
     windows: list[WindowCount]
     features: list[FeatureRow]
+
+    @classmethod
+    def nothing(cls) -> Effects:
+        """No effects yet."""
+        return cls(Tally(), [], [], [], [], [])
 
 
 def tally(

@@ -47,3 +47,9 @@ def source_epoch(cluster_id: str, topic_id: str, partitions: int) -> int:
 def log_hash(entity_id: str) -> str:
     """What a log line says instead of a user's id: 12 hex digits, the same for the same id."""
     return blake2b(entity_id.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+
+def combined_epoch(*epochs: int) -> int:
+    """One epoch of several topics: changes when any of them does."""
+    text = ",".join(map(str, epochs)).encode()
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1

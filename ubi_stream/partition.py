@@ -123,7 +123,7 @@ class Partition:
         )
         self.pipeline = self._assemble(plan)
 
-    def run_cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | None]]]:
+    def cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | None]]]:
         """Pieces of the partition's record, and the changed states, both as of now; to be written in that order."""
         return self._pieces(), self.store.cut()
 
@@ -135,7 +135,7 @@ class Partition:
             plan=plan,
             further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
             progress=self.progress,
-            validator=Validator(pack.events),
+            validator=Validator(pack.events, tuple(entity.key for entity in pack.entities if entity.key)),
             folder=Fold(plan, self.store, self.progress, self.timers),
             featurizer=self._featurizer,
             segments=assigner,
@@ -192,7 +192,8 @@ class Partition:
         try:
             models: Any = snapshot.loads(blob, key=self.setup.snapshot_key, feature_hash=self._feature_hash)
         except SnapshotError as problem:
-            self.snapshot_problem = problem
+            if blob:
+                self.snapshot_problem = problem
         else:
             self.models = models
 
@@ -212,6 +213,18 @@ def read_piece(blob: bytes) -> Piece:
     if piece.version != _VERSION:
         raise RecoveryError(f"a partition's record has version {piece.version}, {_VERSION} was expected")
     return piece
+
+
+def newer_piece(known: bytes, other: bytes) -> bool:
+    """Whether the other of two pieces of one key is at least as new. Of two source epochs, the later written is.
+
+    Raises
+    ------
+    RecoveryError
+        One of them is no piece.
+    """
+    ours, theirs = read_piece(known), read_piece(other)
+    return theirs.epoch != ours.epoch or (theirs.done, theirs.generation) >= (ours.done, ours.generation)
 
 
 def newest_record(pieces: list[Piece]) -> list[Piece]:

@@ -44,3 +44,13 @@ class SnapshotReason(StrEnum):
     RIVER_VERSION = "river_version"
     FEATURE_HASH = "feature_hash"
     UNREADABLE = "unreadable"
+
+
+class FailStopReason(StrEnum):
+    """Why a worker ended itself rather than lose something; `docs/operations.md` says what to do."""
+
+    DELIVERY_FAILED = "delivery_failed"
+    OFFSETS_MISSING = "offsets_missing"
+    RECOVERY_FAILED = "recovery_failed"
+    PROCESSING_FAILED = "processing_failed"
+    SERVICE_CRASHED = "service_crashed"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isnan
 
-from ubi_stream.effects import FeatureRow, Forward
+from ubi_stream.effects import Forward
 from ubi_stream.events.model import Event, Record
-from ubi_stream.events.stage import origin_headers
+from ubi_stream.events.stage import forward_headers
 from ubi_stream.features.stage import NO_ROW, Featurized
+from ubi_stream.insights.model import FeatureRow
 from ubi_stream.packs.plan import Plan
 
 
@@ -27,7 +28,7 @@ def key_by_user(events: Iterable[Event], records: Iterable[Record]) -> tuple[lis
 
 def send_home(strangers: Iterable[Event], entity: str) -> list[Forward]:
     """Events that came under a wrong key, for their user's partition."""
-    return [Forward(entity, event.user_id.encode(), event.raw, origin_headers(event.origin)) for event in strangers]
+    return [Forward(entity, event.user_id.encode(), event.raw, forward_headers(event)) for event in strangers]
 
 
 def fan_out(batch: Featurized, plans: Iterable[Plan]) -> list[Forward]:
@@ -42,7 +43,7 @@ def fan_out(batch: Featurized, plans: Iterable[Plan]) -> list[Forward]:
                 continue
             entity_id = plan.entity_id(event.user_id, event.properties)
             if entity_id is not None:
-                forwards.append(Forward(plan.entity.name, entity_id.encode(), event.raw, origin_headers(event.origin)))
+                forwards.append(Forward(plan.entity.name, entity_id.encode(), event.raw, forward_headers(event)))
     return forwards
 
 

@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="UBI_", env_file=".env", extra="ignore", frozen=True)
 
     # What runs
-    app_id: str = Field("ubi", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Consumer group and prefix of changelogs")
+    app_id: str = Field(
+        "ubi", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Consumer group and prefix of changelogs"
+    )
     pack: str = Field("ecommerce", description="Name of a shipped pack, or path of a pack file")
     seed: int = Field(7, ge=0, description="Seed of every model: same events and seed, same insights")
 
@@ -37,16 +39,27 @@ class Settings(BaseSettings):
     ssl_key_file: Path | None = Field(None, description="PEM file of the client's key")
 
     # Postgres
-    postgres_dsn: SecretStr = Field(SecretStr("postgresql://postgres@127.0.0.1:5432/ubi"), description="Where insights go")
+    postgres_dsn: SecretStr = Field(
+        SecretStr("postgresql://postgres@127.0.0.1:5432/ubi"), description="Where insights go"
+    )
     postgres_pool_size: int = Field(4, ge=1, le=64, description="Connections of one worker")
 
     # Delivery
     flush_interval_s: float = Field(2.0, gt=0, le=60, description="Longest time between two barriers of a partition")
     flush_max_events: int = Field(20_000, ge=1, description="Events of a partition after which a barrier comes at once")
-    chunk_max_events: int = Field(256, ge=1, le=10_000, description="Events of one pass through the pipeline (10-20 ms)")
+    chunk_max_events: int = Field(
+        256, ge=1, le=10_000, description="Events of one pass through the pipeline (10-20 ms)"
+    )
+    delivery_timeout_s: float = Field(
+        120.0, ge=1, description="A record that the broker does not take for so long ends the worker (code 70)"
+    )
     state_cache_users: int = Field(20_000, ge=1, description="Decoded states kept per partition; the rest stay encoded")
-    session_timeout_s: float = Field(15.0, ge=6, description="Broker gives a silent worker's partitions away after this")
-    startup_timeout_s: float = Field(60.0, ge=0, description="How long to try to reach Kafka and Postgres before giving up")
+    session_timeout_s: float = Field(
+        15.0, ge=6, description="Broker gives a silent worker's partitions away after this"
+    )
+    startup_timeout_s: float = Field(
+        60.0, ge=0, description="How long to try to reach Kafka and Postgres before giving up"
+    )
     recovery_deadline_s: float = Field(300.0, gt=0, description="A restore that takes longer ends the worker (code 71)")
     instance_id: str | None = Field(None, description="Static membership: a name that outlives the process")
     snapshot_key: SecretStr = Field(SecretStr(""), description="Signs model snapshots; set it, or every start warns")
@@ -54,12 +67,16 @@ class Settings(BaseSettings):
     # Views
     web_host: str = "127.0.0.1"
     web_port: int = Field(8088, ge=0, le=65535, description="0 takes a free port")
-    advertised_url: str | None = Field(None, description="How other workers reach this one's views; default from host and port")
+    advertised_url: str | None = Field(
+        None, description="How other workers reach this one's views; default from host and port"
+    )
 
     # Shell
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
-    data_dir: Path | None = Field(None, description="Where embedded Kafka and Postgres keep data; default: a temporary folder")
+    data_dir: Path | None = Field(
+        None, description="Where embedded Kafka and Postgres keep data; default: a temporary folder"
+    )
 
     @field_validator("broker")
     @classmethod
@@ -104,3 +121,7 @@ class Settings(BaseSettings):
     def repartition_topic(self, entity: str) -> str:
         """Events forwarded to the partition of the entity that they are about."""
         return f"{self.topic_prefix}.events.by-{entity}"
+
+    def changelog_topic(self, table: str) -> str:
+        """Changelog of a table: Faust's way of naming it."""
+        return f"{self.app_id}-{table}-changelog"

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from ubi_stream.events.model import DeadLetter
-from ubi_stream.insights.model import Insight, WindowCount
+from ubi_stream.insights.model import FeatureRow, Insight, WindowCount
 
 CONTENT_TYPE: Final = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 INSIGHT_TYPE: Final = "dev.ubi.insight.v1"
@@ -54,6 +54,11 @@ def encode_insight(insight: Insight) -> bytes:
 def encode_window(count: WindowCount) -> bytes:
     """One cell of a closed pane."""
     return _encode(count)
+
+
+def encode_features(row: FeatureRow) -> bytes:
+    """The features of one event, as the models saw them."""
+    return _encode(row)
 
 
 def encode_dead_letter(letter: DeadLetter) -> bytes:

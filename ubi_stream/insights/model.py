@@ -80,6 +80,8 @@ class Insight(msgspec.Struct, frozen=True):
     model_version: str
     source: Source
     trace_id: str | None = None
+    received_ms: int = 0
+    """When the broker got the causing event: for the latency, not part of what is told."""
 
 
 class WindowCount(msgspec.Struct, frozen=True):
@@ -99,3 +101,13 @@ class WindowCount(msgspec.Struct, frozen=True):
     key: str
     count: int
     amount: float = 0.0
+
+
+class FeatureRow(msgspec.Struct, frozen=True):
+    """The features of one event, as the models saw them. None where a feature had no value yet."""
+
+    event_id: str
+    entity: str
+    entity_id: str
+    at_ms: int
+    features: dict[str, float | None]

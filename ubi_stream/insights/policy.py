@@ -266,6 +266,7 @@ class _Teller:
             model_version=self._model_version,
             source=Source(origin.topic, origin.partition, origin.offset),
             trace_id=moment.trace_id,
+            received_ms=origin.timestamp_ms,
         )
 
 

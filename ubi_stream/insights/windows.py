@@ -13,10 +13,10 @@ from ubi_stream.features.stage import NO_ROW, Featurized
 from ubi_stream.insights.model import WindowCount
 from ubi_stream.models.segment import Assigned
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.fold import PANE_MS as PANE_MS
 from ubi_stream.state.fold import number
 from ubi_stream.state.stage import Moment
 
-PANE_MS: Final = 300_000
 EVENTS: Final = "events"
 SEGMENTS: Final = "segment_distribution"
 FUNNEL: Final = "conversion_funnel"
@@ -60,21 +60,21 @@ class WindowCounter:
             if moment.event is not None and pane + PANE_MS <= before_ms:
                 continue  # too late: that pane was told
             if row != NO_ROW:
-                self._count_event(moment, pane, after, batch.facts[row].was_silent_ms)
+                self._count_event(moment, pane, after, first=batch.facts[row].first_in_pane)
             if moment.ended is not None:
                 self._count_visit(moment, pane, before)
         closed += self._close()
         return closed
 
-    def _count_event(self, moment: Moment, pane: int, segment: str, was_silent_ms: float) -> None:
+    def _count_event(self, moment: Moment, pane: int, segment: str, *, first: bool) -> None:
         event = moment.event
         assert event is not None, "a moment with a row has an event"
         spent = 0.0
         if self._plan.type_index.get(event.event_type) in self._plan.amount_types:
             spent = number(event.properties, self._plan.amount) or 0.0
-        self._add(pane, EVENTS, event.event_type, spent)
-        if segment and (was_silent_ms < 0 or moment.at_ms - was_silent_ms < pane):
-            self._add(pane, SEGMENTS, segment)  # the entity's first event in this pane
+        self._add(pane, EVENTS, self._plan.type_name(event.event_type), spent)
+        if segment and first:
+            self._add(pane, SEGMENTS, segment)
 
     def _count_visit(self, moment: Moment, pane: int, segment: str) -> None:
         assert moment.ended is not None, "called for ended visits"

@@ -1,1 +1,1 @@
-"""Where the stages, the transport and the servers are wired into a worker."""
+"""The shell around the pipeline: Kafka, Faust, barriers, recovery. The only place where everything is wired."""

@@ -22,7 +22,7 @@ from prometheus_client import (
 
 from ubi_stream import __version__
 from ubi_stream.effects import Effects, Tally
-from ubi_stream.events.validate import LABEL_TYPE
+from ubi_stream.packs.schema import LABEL_TYPE
 from ubi_stream.insights.model import Insight, InsightKind, Severity
 from ubi_stream.packs.schema import Pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
@@ -150,6 +150,7 @@ class Metrics:
             "ubi_e2e_latency_seconds", "From an event's broker timestamp to its insight acknowledged", _LATENCY_S
         )
         self._stages = self._histogram("ubi_stage_seconds", "Time by stage", _STAGE_S, ("stage",))
+        self.pipeline_seconds = self._stages.labels(Stage.PIPELINE)
         self.batch_events = self._histogram("ubi_batch_events", "Records of one pass", _BATCH_EVENTS)
         self.barrier_seconds = self._histogram("ubi_barrier_seconds", "Time of a barrier", _STAGE_S)
         self.sink_seconds = self._histogram("ubi_sink_seconds", "Time of a write, waiting included", _STAGE_S)

@@ -86,3 +86,5 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     segment_day: int = -1
     late: int = 0
     labels: int = 0
+    applied: int = 0
+    """Events and labels taken in, over forgetting too: of two records of one entity, the larger is the newer."""

@@ -16,6 +16,9 @@ DAY_MS: Final = 86_400_000
 MICRO: Final = 1_000_000
 """Amounts are kept as whole millionths: exact for every currency's minor unit."""
 
+MAX_MICROS: Final = 2**62
+"""No sum of money goes beyond it: the codec knows 64 bits. Only mistakes get near: it is 4.6 million millions."""
+
 Pane = list[int]
 
 
@@ -56,9 +59,12 @@ class PaneRing(msgspec.Struct, array_like=True, gc=False):
         panes = self.panes
         if not panes:
             return
+        total = self.total
         for number in [number for number in panes if number <= oldest]:
             for index, value in enumerate(panes.pop(number)):
-                self.total[index] -= value
+                total[index] -= value
+        if total:
+            total[0] = add_micros(total[0], 0)
 
     def last(self, panes: int) -> Pane:
         """Sum of the newest `panes` panes, the current one included."""
@@ -76,8 +82,13 @@ class PaneRing(msgspec.Struct, array_like=True, gc=False):
 def _count(cell: Pane, type_index: int, amount_micros: int) -> None:
     if len(cell) < type_index + 2:
         cell.extend([0] * (type_index + 2 - len(cell)))
-    cell[0] += amount_micros
+    cell[0] = add_micros(cell[0], amount_micros)
     cell[type_index + 1] += 1
+
+
+def add_micros(total: int, micros: int) -> int:
+    """Add money; the sum stays within ±`MAX_MICROS`."""
+    return max(-MAX_MICROS, min(MAX_MICROS, total + micros))
 
 
 def amount_of(pane: Pane) -> float:

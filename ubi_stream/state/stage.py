@@ -13,11 +13,12 @@ from typing import Final
 import msgspec
 
 from ubi_stream.events.model import Event, Origin
-from ubi_stream.events.validate import LABEL_TYPE
+from ubi_stream.packs.schema import LABEL_TYPE
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.fold import fold, fold_label
 from ubi_stream.state.model import UserState
+from ubi_stream.state.panes import DAY_MS
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.store import Live, StateStore
 from ubi_stream.state.timers import SilenceTimers
@@ -26,11 +27,15 @@ from ubi_stream.state.visits import EndedVisit, ended_visit
 SESSION_STAGE: Final = 0
 DORMANT_STAGE: Final = 1
 RETENTION_STAGE: Final = 2
+GRACE_MS: Final = DAY_MS
+"""How much longer than the retention a record is kept. An event after the retention finds nothing of before, be the
+record still there or not; the grace makes that true of late ones too. Else a replay, which finds records that were
+forgotten later, would differ."""
 
 
 def silence_timers(plan: Plan) -> SilenceTimers:
     """The silences that matter: a visit is over, an entity is dormant, an entity is forgotten."""
-    return SilenceTimers((plan.session_gap_ms, plan.dormant_ms, plan.retention_ms))
+    return SilenceTimers((plan.session_gap_ms, plan.dormant_ms, plan.retention_ms + GRACE_MS))
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
@@ -38,9 +43,10 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
 
     `state` is the live state right after it, valid until the next moment is asked for. `new` says whether it is to be
     scored, learned from and told about, or only folded. `event` is None for a silence; `ended` is the visit that is
-    over and was not told about before; `dormant` says that the silence made the entity dormant. `cause_id` and
-    `origin` are those of the event that brought it about, which for a silence is another entity's. `watermark_ms` is
-    the partition's watermark with that event.
+    over and was not told about before; `day_over` is the day (since 1970, UTC) on which the visit that the event ended
+    had its last event, told about or not, -1 if it ended none; `dormant` says that the silence made the entity
+    dormant. `cause_id` and `origin` are those of the event that brought it about, which for a silence is another
+    entity's. `watermark_ms` is the partition's watermark with that event.
     """
 
     entity_id: str
@@ -50,6 +56,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     event: Event | None
     event_hash: int
     ended: EndedVisit | None
+    day_over: int
     dormant: bool
     cause_id: str
     origin: Origin
@@ -103,59 +110,95 @@ class Fold:
         if entity_id is None:
             self._counts.foreign += 1
             return None
-        live = self._states.get(entity_id) or self._states.new(entity_id)
-        if _is_applied(event, live):
+        live = self._states.get(entity_id)
+        if live is not None and _is_applied(event, live):
             self._counts.replayed += 1
             return None
         event_hash = short_hash(event.event_id)
         new = progress.is_new(event.topic, event.offset)
-        if event_hash in live.state.recent_ids:
+        if live is not None and event_hash in live.state.recent_ids:
             self._counts.duplicates += new
             self._counts.replayed += not new
             return None
-        if live.state.events and event.event_time_ms - live.state.last_ms > plan.retention_ms:
+        if event.event_type == LABEL_TYPE:
+            return self._labelled(event, entity_id, live, event_hash, new=new)
+        if live is None:
+            live = self._states.new(entity_id)
+        elif live.state.events and event.event_time_ms - live.state.last_ms >= plan.retention_ms:
             live = self._forgotten(entity_id, live)
         state, time_ms = live.state, event.event_time_ms
-        previous_last_ms = state.session.last_ms
-        ended = None
-        if event.event_type == LABEL_TYPE:
-            self._counts.unmatched_labels += not fold_label(state, event, plan)
-        else:
-            self._counts.late += new and time_ms < progress.watermark_ms
-            ended = fold(state, event, plan)
-            self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
+        told_before = state.session.last_ms + plan.session_gap_ms <= progress.watermark_ms
+        self._counts.late += new and time_ms < progress.watermark_ms
+        ended = fold(state, event, plan)
+        self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
         self._mark_applied(event, entity_id, live, event_hash)
-        if ended is not None and previous_last_ms + plan.session_gap_ms <= progress.watermark_ms:
-            ended = None  # the watermark has passed its end: it was told about then
         if new:
-            progress.advance(time_ms - plan.lateness_ms)
+            # A clock that is ahead must not make everybody else late: time does not pass before an event arrives.
+            progress.advance(min(time_ms, event.origin.timestamp_ms) - plan.lateness_ms)
+        return self._moment(
+            event,
+            entity_id,
+            state,
+            event_hash,
+            new=new,
+            # Where the watermark had passed the visit's end, it was told about then.
+            ended=None if told_before else ended,
+            day_over=-1 if ended is None else ended.session.last_ms // DAY_MS,
+        )
+
+    def _labelled(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
+        """Take in a label. It is nothing that the entity did: it neither makes an unknown one known, nor time pass."""
+        if live is None:
+            self._counts.unmatched_labels += new
+            return self._moment(event, entity_id, UserState(), event_hash, new=new)
+        self._counts.unmatched_labels += not fold_label(live.state, event, self._plan) and new
+        self._mark_applied(event, entity_id, live, event_hash)
+        return self._moment(event, entity_id, live.state, event_hash, new=new)
+
+    def _moment(
+        self,
+        event: Event,
+        entity_id: str,
+        state: UserState,
+        event_hash: int,
+        *,
+        new: bool,
+        ended: EndedVisit | None = None,
+        day_over: int = -1,
+    ) -> Moment:
         return Moment(
             entity_id=entity_id,
             state=state,
-            at_ms=time_ms,
+            at_ms=event.event_time_ms,
             new=new,
             event=event,
             event_hash=event_hash,
             ended=ended,
+            day_over=day_over,
             dormant=False,
             cause_id=event.event_id,
             origin=event.origin,
             trace_id=event.trace_id,
-            watermark_ms=progress.watermark_ms,
+            watermark_ms=self._progress.watermark_ms,
         )
 
     def _mark_applied(self, event: Event, entity_id: str, live: Live, event_hash: int) -> None:
-        if event.forwarded:
-            live.state.forwarded[_lane(event.origin)] = event.origin.offset
+        if event.sender is not None:
+            live.state.forwarded[event.sender.lane] = event.sender.offset
         else:
             live.offset = event.offset
+        live.state.applied += 1
         _remember(live.state.recent_ids, event_hash, event.event_time_ms // 1000, self._plan)
         self._states.changed(entity_id, live)
 
     def _forgotten(self, entity_id: str, live: Live) -> Live:
         """A fresh state for an entity that was silent for longer than the retention; delivery marks stay."""
         fresh = self._states.new(entity_id)
-        fresh.offset, fresh.state.forwarded = live.offset, live.state.forwarded
+        fresh.offset, fresh.state.forwarded, fresh.state.applied = (
+            live.offset,
+            live.state.forwarded,
+            live.state.applied,
+        )
         return fresh
 
     def _silences(self, cause: Event, since_ms: int) -> Iterator[Moment]:
@@ -176,6 +219,7 @@ class Fold:
                 event=None,
                 event_hash=0,
                 ended=ended_visit(live.state) if due.stage == SESSION_STAGE else None,
+                day_over=-1,
                 dormant=due.stage == DORMANT_STAGE,
                 cause_id=cause.event_id,
                 origin=cause.origin,
@@ -184,14 +228,10 @@ class Fold:
             )
 
 
-def _lane(origin: Origin) -> str:
-    return f"{origin.topic}/{origin.partition}"
-
-
 def _is_applied(event: Event, live: Live) -> bool:
-    """Whether the state already contains the event: by the offset of the lane that it came through."""
-    if event.forwarded:
-        return event.origin.offset <= live.state.forwarded.get(_lane(event.origin), -1)
+    """Whether the state already contains the event: by its offset at the partition that it came from."""
+    if event.sender is not None:
+        return event.sender.offset <= live.state.forwarded.get(event.sender.lane, -1)
     return event.offset <= live.offset
 
 

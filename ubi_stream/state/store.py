@@ -41,6 +41,7 @@ class StateStore:
         self._cache_size = cache_size
         self._live: OrderedDict[str, Live] = OrderedDict()
         self._changed: dict[str, Live | None] = {}
+        self._bytes = sum(map(len, backing.values()))
 
     def get(self, entity_id: str) -> Live | None:
         """State of an entity, or None if nothing is known about it."""
@@ -48,11 +49,15 @@ class StateStore:
         if live is not None:
             self._live.move_to_end(entity_id)
             return live
-        blob = self._backing.get(entity_id.encode())
+        blob = None if entity_id in self._changed else self._backing.get(entity_id.encode())
         if blob is None:
-            return None
+            return None  # nothing known, or forgotten since the last cut: what changed otherwise is live
         header, state = decode_state(blob)
-        live = Live(state, header.offset if header.epoch == self._epoch else -1)
+        live = Live(state, header.offset)
+        if header.epoch != self._epoch:
+            # Offsets of another life of the topics say nothing about this one.
+            live.offset = -1
+            state.forwarded.clear()
         self._keep(entity_id, live)
         return live
 
@@ -69,7 +74,6 @@ class StateStore:
     def forget(self, entity_id: str) -> None:
         """Drop an entity: its record becomes a tombstone at the next cut."""
         self._live.pop(entity_id, None)
-        self._backing.pop(entity_id.encode(), None)
         self._changed[entity_id] = None
 
     def cut(self) -> list[tuple[bytes, bytes | None]]:
@@ -78,18 +82,25 @@ class StateStore:
         for entity_id, live in self._changed.items():
             key = entity_id.encode()
             if live is None:
+                self._bytes -= len(self._backing.pop(key, b""))
                 records.append((key, None))
                 continue
             blob = encode_state(live.state, epoch=self._epoch, offset=live.offset)
+            self._bytes += len(blob) - len(self._backing.get(key, b""))
             self._backing[key] = blob
             records.append((key, blob))
         self._changed.clear()
         return records
 
     @property
-    def changed_count(self) -> int:
-        """States that the next cut will hand out."""
-        return len(self._changed)
+    def count(self) -> int:
+        """Entities with a state, as of the last cut."""
+        return len(self._backing)
+
+    @property
+    def encoded_bytes(self) -> int:
+        """Bytes of all states, as of the last cut."""
+        return self._bytes
 
     def _keep(self, entity_id: str, live: Live) -> None:
         self._live[entity_id] = live

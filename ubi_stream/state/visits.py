@@ -9,7 +9,7 @@ import msgspec
 from ubi_stream.events.model import Event
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import Session, UserState, Visits
-from ubi_stream.state.panes import DAY_MS
+from ubi_stream.state.panes import add_micros
 
 _VISIT_ALPHA: Final = 0.1
 _PACE_ALPHA: Final = 0.3
@@ -20,12 +20,10 @@ _FIRST_GAPS: Final = 4
 class EndedVisit(msgspec.Struct, frozen=True):
     """A visit that is over.
 
-    `first_of_day`: the entity's segment was not told yet on the day it ended (UTC). `usual_duration_s` and
-    `usual_depth` are the entity's own means of the visits before, None where there were none.
+    `usual_duration_s` and `usual_depth` are the entity's own means of the visits before, None where there were none.
     """
 
     session: Session
-    first_of_day: bool
     usual_duration_s: float | None
     usual_depth: float | None
 
@@ -35,7 +33,6 @@ def ended_visit(state: UserState) -> EndedVisit:
     session, visits = msgspec.structs.replace(state.session), state.visits
     return EndedVisit(
         session,
-        first_of_day=session.last_ms // DAY_MS > state.segment_day,
         usual_duration_s=visits.duration_s.mean if visits.duration_s.n else None,
         usual_depth=visits.depth.mean if visits.depth.n else None,
     )
@@ -47,11 +44,11 @@ def fold_visit(state: UserState, event: Event, type_index: int, micros: int, pla
     ended: EndedVisit | None = None
     if session.events:
         other = event.session_id is not None and session.id is not None and event.session_id != session.id
-        if other and time_ms < session.start_ms:
+        earliest_ms = session.start_ms if other else session.start_ms - plan.session_gap_ms
+        if time_ms < earliest_ms:
             return None  # a late event of an earlier visit: counted in the windows, but that visit is over
         if other or time_ms - session.last_ms > plan.session_gap_ms:
             ended = ended_visit(state)
-            state.segment_day = max(state.segment_day, session.last_ms // DAY_MS)
             count_visit(state.visits, session)
             part = 0 if other or event.session_id is None else session.part + 1
             session = state.session = Session(part=part)
@@ -74,7 +71,7 @@ def _fold_into(session: Session, event: Event, time_ms: int, type_index: int, mi
         session.id = event.session_id
     session.events += 1
     session.last_type = type_index
-    session.amount_micros += micros
+    session.amount_micros = add_micros(session.amount_micros, micros)
     session.interests += type_index in plan.interests
     session.intents += type_index in plan.intents
     session.conversions += type_index in plan.conversions

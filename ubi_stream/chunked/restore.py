@@ -1,0 +1,154 @@
+"""Reads changelogs back into tables: with a consumer of its own, so nothing of it can get between the events.
+
+The end is read from the broker before, and it is reached when the position is: an empty, compacted or trimmed
+changelog, or a transaction marker at its end, can't hold a restore up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from ubi_stream.chunked.table import PartitionedTable
+from ubi_stream.clock import Clock
+from ubi_stream.errors import RecoveryError
+
+_MAX_RECORDS: Final = 2_000
+"""Records applied before other tasks get a turn: about 5 ms."""
+_LOG_EVERY_S: Final = 5.0
+
+
+@dataclass(slots=True)
+class RestoreProgress:
+    """How far a restore has come. `total` counts offsets, of which compaction may have removed some."""
+
+    running: bool = False
+    done: int = 0
+    total: int = 0
+    records: int = 0
+    quarantined: int = 0
+    seconds: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """Share that is done, in [0, 1]."""
+        return self.done / self.total if self.total else 1.0
+
+
+class Restorer:
+    """Restores partitions of tables.
+
+    Parameters
+    ----------
+    client_options
+        Of every Kafka client.
+    on_quarantine
+        Told of each record that can't be read: its topic. It is left out, and the record before it stands.
+    """
+
+    def __init__(
+        self,
+        client_options: Mapping[str, Any],
+        clock: Clock,
+        *,
+        deadline_s: float,
+        on_quarantine: Callable[[str], None] = lambda _topic: None,
+    ) -> None:
+        self._client_options = client_options
+        self._clock = clock
+        self._deadline_s = deadline_s
+        self._on_quarantine = on_quarantine
+        self._log = structlog.get_logger("ubi_stream.restore")
+        self.progress = RestoreProgress()
+
+    async def restore(self, tables: Mapping[str, PartitionedTable], partitions: set[int]) -> None:
+        """Restore partitions of the tables, given by changelog topic.
+
+        Raises
+        ------
+        RecoveryError
+            It took longer than the deadline.
+        """
+        self.progress = RestoreProgress(running=True)
+        started_s = self._clock.monotonic_s()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._restore(tables, partitions)
+        except TimeoutError as error:
+            raise RecoveryError(
+                f"state could not be restored within {self._deadline_s:.0f} s ({self.progress.share:.0%} done): "
+                "is the broker slow, or UBI_RECOVERY_DEADLINE_S too short for this much state?"
+            ) from error
+        finally:
+            self.progress.running = False
+            self.progress.seconds = self._clock.monotonic_s() - started_s
+
+    async def _restore(self, tables: Mapping[str, PartitionedTable], partitions: set[int]) -> None:
+        assigned = [TopicPartition(topic, number) for topic in tables for number in sorted(partitions)]
+        for tp in assigned:
+            tables[tp.topic].drop(tp.partition)
+        if not assigned:
+            return
+        consumer = AIOKafkaConsumer(
+            **self._client_options,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+        await consumer.start()
+        try:
+            consumer.assign(assigned)
+            starts = await consumer.beginning_offsets(assigned)
+            ends = await consumer.end_offsets(assigned)
+            await self._read(consumer, tables, starts, ends)
+        finally:
+            await consumer.stop()
+
+    async def _read(
+        self,
+        consumer: AIOKafkaConsumer,
+        tables: Mapping[str, PartitionedTable],
+        starts: Mapping[TopicPartition, int],
+        ends: Mapping[TopicPartition, int],
+    ) -> None:
+        progress = self.progress
+        progress.total = sum(ends[tp] - starts[tp] for tp in ends)
+        left = {tp for tp in ends if ends[tp] > starts[tp]}
+        logged_s = self._clock.monotonic_s()
+        await consumer.seek_to_beginning(*ends)
+        if idle := set(ends) - left:
+            consumer.pause(*idle)
+        while left:
+            for tp, records in (await consumer.getmany(*left, timeout_ms=500, max_records=_MAX_RECORDS)).items():
+                self._apply(tables[tp.topic], tp, records)
+            positions = {tp: await consumer.position(tp) for tp in left}
+            finished = {tp for tp in left if positions[tp] >= ends[tp]}
+            left -= finished
+            if finished:
+                consumer.pause(*finished)
+            progress.done = progress.total - sum(ends[tp] - positions[tp] for tp in left)
+            if self._clock.monotonic_s() - logged_s > _LOG_EVERY_S:
+                logged_s = self._clock.monotonic_s()
+                self._log.info("restoring", percent=round(100 * progress.share, 1), records=progress.records)
+            await asyncio.sleep(0)
+
+    def _apply(self, table: PartitionedTable, tp: TopicPartition, records: list[Any]) -> None:
+        for record in records:
+            try:
+                table.apply(tp.partition, record.key, record.value)
+            except RecoveryError as error:
+                self.progress.quarantined += 1
+                self._on_quarantine(tp.topic)
+                self._log.error(
+                    "changelog_record_unreadable",
+                    topic=tp.topic,
+                    partition=tp.partition,
+                    offset=record.offset,
+                    message=str(error),
+                )
+        self.progress.records += len(records)

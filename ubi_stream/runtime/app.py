@@ -1,0 +1,148 @@
+"""Puts the Faust application together: topics, tables, agents, transport, recovery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import faust
+from faust.types import TP
+
+import agents.events
+import agents.repartitioned
+import tables.partitions
+import tables.states
+from ubi_stream.chunked.recovery import ChunkTableManager
+from ubi_stream.chunked.restore import Restorer
+from ubi_stream.chunked.transport import ChunkConsumer, ChunkTopic, ChunkTransport
+from ubi_stream.clock import Clock
+from ubi_stream.packs.schema import Pack
+from ubi_stream.reasons import FailStopReason
+from ubi_stream.runtime.failstop import FailStop
+from ubi_stream.runtime.gaps import check_gap
+from ubi_stream.runtime.kafka_client import client_options, tls_context
+from ubi_stream.runtime.lane import LaneObserver
+from ubi_stream.runtime.lanes import Lanes
+from ubi_stream.runtime.outbox import Outbox
+from ubi_stream.runtime.topics import source_topics
+from ubi_stream.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an application is made of, besides settings and pack."""
+
+    epochs: dict[str, int]
+    outbox: Outbox
+    observer: LaneObserver
+    restorer: Restorer
+    fail_stop: FailStop
+    clock: Clock
+
+
+def create_app(settings: Settings, pack: Pack, parts: Parts) -> tuple[faust.App, Lanes]:
+    """Make the application and its lanes; nothing is connected yet."""
+    app = faust.App(settings.app_id, **_faust_settings(settings))
+    app.transport = ChunkTransport(app.conf.broker_consumer, app=app)
+    states = {entity.name: tables.states.declare(app, entity.name, settings.partitions) for entity in pack.entities}
+    records = {
+        entity.name: tables.partitions.declare(app, entity.name, settings.partitions) for entity in pack.entities
+    }
+    for table in (*states.values(), *records.values()):
+        app.tables.add(table)
+    lanes = Lanes(
+        pack,
+        settings,
+        epochs=parts.epochs,
+        states=states,
+        records=records,
+        outbox=parts.outbox,
+        observer=parts.observer,
+        clock=parts.clock,
+        trip=parts.fail_stop.trip,
+    )
+    _register_agents(app, settings, pack, lanes)
+    _wire(app, settings, pack, parts, lanes)
+    return app, lanes
+
+
+def _faust_settings(settings: Settings) -> dict[str, object]:
+    """Faust's settings; `docs/faust.md` has the reasons at length."""
+    tls = tls_context(settings) if settings.security_protocol.endswith("SSL") else None
+    credentials: object = tls
+    if settings.security_protocol.startswith("SASL"):
+        assert settings.sasl_password is not None, "the settings check that SASL has credentials"
+        credentials = faust.SASLCredentials(
+            username=settings.sasl_username,
+            password=settings.sasl_password.get_secret_value(),
+            ssl_context=tls,
+            mechanism=settings.sasl_mechanism,
+        )
+    return {
+        "broker": [f"kafka://{host}" for host in settings.broker.split(",")],
+        "broker_credentials": credentials,
+        "store": "memory://",  # Faust's own store is not used: tables keep bytes by partition
+        "processing_guarantee": "at_least_once",  # "exactly_once" loses and doubles
+        "web_enabled": False,  # it shows tables to anybody
+        "TableManager": ChunkTableManager,
+        "topic_allow_declare": False,  # topics are ours
+        "topic_disable_leader": True,
+        "topic_partitions": settings.partitions,
+        "table_standby_replicas": 0,  # with a memory store they cost traffic and give nothing
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": settings.instance_id,
+        "consumer_max_fetch_size": 256 * 1024,  # of one partition at a time: partitions stay close in event time
+        "broker_max_poll_records": settings.chunk_max_events,
+        "broker_session_timeout": settings.session_timeout_s,
+        "broker_heartbeat_interval": settings.session_timeout_s / 5,
+        "broker_request_timeout": 90.0,
+        "broker_max_poll_interval": 120.0,
+        "broker_commit_interval": 0.5,  # how much is folded again, without effect, after a crash
+        "stream_buffer_maxsize": 8,  # chunks, not messages
+        "stream_wait_empty": False,  # the barrier at revocation is ours
+        "stream_recovery_delay": 0.0,
+    }
+
+
+def _register_agents(app: faust.App, settings: Settings, pack: Pack, lanes: Lanes) -> None:
+    agents.events.register(app, _chunk_topic(app, settings.events_topic, settings.partitions), lanes.process)
+    for entity in pack.entities:
+        topic = _chunk_topic(app, settings.repartition_topic(entity.name), settings.partitions)
+        agents.repartitioned.register(app, topic, entity.name, lanes.process)
+
+
+def _chunk_topic(app: faust.App, name: str, partitions: int) -> ChunkTopic:
+    return ChunkTopic(
+        app,
+        topics=[name],
+        partitions=partitions,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+    )
+
+
+def _wire(app: faust.App, settings: Settings, pack: Pack, parts: Parts, lanes: Lanes) -> None:
+    options = client_options(settings)
+    fail_stop = parts.fail_stop
+
+    async def on_gap(tp: TP, expected: int, found: int) -> None:
+        try:
+            await check_gap(options, tp.topic, tp.partition, expected, found)
+        except Exception as error:  # noqa: BLE001 - without an answer the hole counts as ours
+            fail_stop.trip(FailStopReason.OFFSETS_MISSING, error)
+
+    def on_recovery_failure(error: BaseException) -> None:
+        fail_stop.trip(FailStopReason.RECOVERY_FAILED, error)
+
+    consumer: ChunkConsumer = app.consumer
+    consumer.chunk_topics = frozenset(source_topics(settings, pack))
+    consumer.on_gap = on_gap
+    lanes.consumer = consumer
+    app.tables.configure(parts.restorer, lanes.open, on_recovery_failure)
+
+    async def on_revoked(_app: faust.App, revoked: set[TP], **_signal: object) -> None:
+        await lanes.close({tp.partition for tp in revoked}, within_s=settings.session_timeout_s * 0.6)
+        await consumer.commit()
+
+    app.on_partitions_revoked.connect(on_revoked, weak=False)

@@ -1,0 +1,229 @@
+"""One partition of one kind of entity at work: processes chunks, delivers effects at once, and holds the barrier.
+
+The barrier's order is what makes a crash between any two steps harmless (`docs/delivery.md`):
+
+1. all insights, forwards, dead letters and windows of the chunks are acknowledged by the broker;
+2. the partition's record, with the last offset learned from, is in its changelog;
+3. the states that changed are in theirs;
+4. the chunks' offsets may be committed.
+
+While a barrier waits for the broker, further chunks are processed: it concerns what was there when it was cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import structlog
+from faust.types import TP
+
+from ubi_stream.clock import Clock
+from ubi_stream.effects import Effects
+from ubi_stream.errors import SnapshotError
+from ubi_stream.events.model import Record
+from ubi_stream.insights.encode import (
+    CONTENT_TYPE,
+    encode_dead_letter,
+    encode_features,
+    encode_insight,
+    encode_window,
+)
+from ubi_stream.partition import Partition, PartitionSetup
+from ubi_stream.runtime.isolate import Batch, describe, isolate
+from ubi_stream.runtime.outbox import Acknowledged, Outbox
+from ubi_stream.settings import Settings
+
+MAX_UNACKNOWLEDGED: Final = 5_000
+"""Effects on their way to the broker; with more, processing waits: a slow broker must not fill the memory."""
+
+
+class LaneObserver(Protocol):
+    """Who is told what a lane does: the metrics."""
+
+    def processed(self, entity: str, effects: Effects, events: int, seconds: float) -> None:
+        """A batch of so many events went through the pipeline."""
+
+    def delivered(self, latency_s: float) -> None:
+        """The broker has an insight, so long after it got the event."""
+
+    def barrier(self, seconds: float) -> None:
+        """A barrier is through."""
+
+    def snapshot_problem(self, problem: SnapshotError) -> None:
+        """Models can't be used, or not be written: they start fresh, or the ones before stay in the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneIO:
+    """What a lane reads from and writes to.
+
+    `states` and `records` are its partition's content of the two tables; `mark_done` is told what may be committed.
+    """
+
+    outbox: Outbox
+    states: dict[bytes, bytes]
+    records: dict[bytes, bytes]
+    states_changelog: str
+    records_changelog: str
+    mark_done: Callable[[TP, int], None]
+    observer: LaneObserver
+    clock: Clock
+
+
+@dataclass(slots=True)
+class _Cut:
+    """What a barrier is about, as of one moment between two chunks."""
+
+    unacknowledged: list[Acknowledged]
+    pieces: list[tuple[bytes, bytes | None]]
+    states: list[tuple[bytes, bytes | None]]
+    done: dict[TP, int] = field(default_factory=dict)
+
+
+class Lane:
+    """A partition at work. Chunks come one at a time; a barrier may run at the same time as the next chunks."""
+
+    def __init__(self, setup: PartitionSetup, settings: Settings, io: LaneIO) -> None:
+        self.setup = setup
+        self._settings = settings
+        self._io = io
+        self.partition = self._build()
+        self._unacknowledged: list[Acknowledged] = []
+        self._since_cut: list[Batch] = []
+        self._events_since_cut = 0
+        self._done: dict[TP, int] = {}
+        self._cut_at_s = io.clock.monotonic_s()
+        self._processing = asyncio.Lock()
+        self._barrier = asyncio.Lock()
+        self._closed = False
+        self._log = structlog.get_logger("ubi_stream.lane")
+
+    async def process(self, tp: TP, raw: Sequence[Any], *, forwarded: bool) -> None:
+        """Take a chunk through the pipeline, and send what comes of it."""
+        size = self._settings.chunk_max_events
+        for start in range(0, len(raw), size):
+            async with self._processing:
+                if self._closed:
+                    return  # given up meanwhile: its next owner gets these records again
+                await self._process_batch(tp, Batch([_record(item) for item in raw[start : start + size]], forwarded))
+            await asyncio.sleep(0)  # let the views answer
+        if self._events_since_cut >= self._settings.flush_max_events:
+            await self.barrier()
+
+    async def barrier(self) -> None:
+        """Bring everything processed so far to the broker, in order, and allow its offsets to be committed."""
+        async with self._barrier:
+            cut = self._cut()
+            if cut is None:
+                return
+            started_s = self._io.clock.monotonic_s()
+            await asyncio.gather(*cut.unacknowledged)
+            number = self.setup.partition
+            await self._io.outbox.write(self._io.records_changelog, number, cut.pieces)
+            await self._io.outbox.write(self._io.states_changelog, number, cut.states)
+            for tp, next_offset in cut.done.items():
+                self._io.mark_done(tp, next_offset)
+            seconds = self._io.clock.monotonic_s() - started_s
+            self._io.observer.barrier(seconds)
+
+    async def close(self, *, flush: bool) -> None:
+        """Take no more chunks; with `flush`, after a last barrier."""
+        async with self._processing:
+            self._closed = True
+        if flush:
+            await self.barrier()
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether it is time for a barrier."""
+        return bool(self._done) and now_s - self._cut_at_s >= self._settings.flush_interval_s
+
+    def _build(self) -> Partition:
+        return Partition(self.setup, self._io.states, self._io.records)
+
+    async def _process_batch(self, tp: TP, batch: Batch) -> None:
+        started_s = self._io.clock.monotonic_s()
+        effects, batch = self._run(batch)
+        seconds = self._io.clock.monotonic_s() - started_s
+        for part in effects:
+            await self._deliver(part)
+            self._io.observer.processed(self.setup.entity, part, len(batch.records), seconds / len(effects))
+        next_offset = self.partition.progress.learned[tp.topic] + 1
+        self._done[tp] = max(next_offset, self._done.get(tp, 0))
+        if batch.records:
+            self._since_cut.append(batch)
+        self._events_since_cut += len(batch.records)
+
+    def _run(self, batch: Batch) -> tuple[list[Effects], Batch]:
+        try:
+            return [self.partition.pipeline.run(batch.records, forwarded=batch.forwarded)], batch
+        except Exception as error:  # noqa: BLE001 - an event's content must never stop the partition
+            self._log.error("event_raised", entity=self.setup.entity, fault=describe(error))
+            self.partition, effects, batch = isolate(self._build, self._since_cut, batch)
+            return effects, batch
+
+    async def _deliver(self, effects: Effects) -> None:
+        settings = self._settings
+        for insight in effects.insights:
+            key = insight.user_id.encode()
+            sent = await self._send(settings.insights_topic, key, encode_insight(insight), CONTENT_TYPE)
+            sent.add_done_callback(_Latency(self._io, insight.received_ms))
+        for forward in effects.forwards:
+            topic = settings.repartition_topic(forward.entity)
+            await self._send(topic, forward.key, forward.value, forward.headers)
+        for letter in effects.dead_letters:
+            await self._send(settings.dead_letters_topic, letter.record.key, encode_dead_letter(letter))
+        for window in effects.windows:
+            await self._send(
+                settings.windows_topic, f"{window.entity}/{window.partition}".encode(), encode_window(window)
+            )
+        for row in effects.features:
+            await self._send(settings.features_topic, row.entity_id.encode(), encode_features(row))
+        if len(self._unacknowledged) > MAX_UNACKNOWLEDGED:
+            await asyncio.gather(*self._unacknowledged)
+            self._unacknowledged.clear()
+
+    async def _send(
+        self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> Acknowledged:
+        sent = await self._io.outbox.send(topic, key, value, headers)
+        self._unacknowledged.append(sent)
+        return sent
+
+    def _cut(self) -> _Cut | None:
+        """Encode what changed, between two chunks; None if nothing did."""
+        self._cut_at_s = self._io.clock.monotonic_s()
+        if not self._done:
+            return None
+        pieces, states = self.partition.cut()
+        if self.partition.snapshot_problem is not None:
+            self._io.observer.snapshot_problem(self.partition.snapshot_problem)
+            self.partition.snapshot_problem = None
+        self._io.records.update(pieces)
+        cut = _Cut(self._unacknowledged, list(pieces), states, self._done)
+        self._unacknowledged, self._done = [], {}
+        self._since_cut.clear()
+        self._events_since_cut = 0
+        return cut
+
+
+class _Latency:
+    """Tells how long an insight took from the broker's getting the event to its having the insight."""
+
+    __slots__ = ("_io", "_received_ms")
+
+    def __init__(self, io: LaneIO, received_ms: int) -> None:
+        self._io = io
+        self._received_ms = received_ms
+
+    def __call__(self, sent: Acknowledged) -> None:
+        if not sent.cancelled() and sent.exception() is None:
+            self._io.observer.delivered((self._io.clock.now_ms() - self._received_ms) / 1000)
+
+
+def _record(item: Any) -> Record:
+    return Record(
+        item.topic, item.partition, item.offset, item.timestamp, item.key, item.value, tuple(item.headers or ())
+    )

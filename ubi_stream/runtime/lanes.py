@@ -1,0 +1,140 @@
+"""All lanes of a worker: opened when partitions are restored, flushed and closed before they are given up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NoReturn
+
+import structlog
+from faust.types import TP
+
+from ubi_stream.chunked.table import PartitionedTable
+from ubi_stream.chunked.transport import ChunkConsumer, Records
+from ubi_stream.clock import Clock
+from ubi_stream.packs.schema import Pack
+from ubi_stream.partition import PartitionSetup
+from ubi_stream.reasons import FailStopReason
+from ubi_stream.runtime.lane import Lane, LaneIO, LaneObserver
+from ubi_stream.runtime.outbox import Outbox
+from ubi_stream.settings import Settings
+
+Trip = Callable[[FailStopReason, BaseException], NoReturn]
+
+
+class Lanes:
+    """One lane for each kind of entity and partition that this worker owns.
+
+    Parameters
+    ----------
+    epochs
+        Source epoch by entity.
+    states, records
+        The tables by entity.
+    trip
+        Ends the worker: what goes wrong here must not be passed over.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        settings: Settings,
+        *,
+        epochs: Mapping[str, int],
+        states: Mapping[str, PartitionedTable],
+        records: Mapping[str, PartitionedTable],
+        outbox: Outbox,
+        observer: LaneObserver,
+        clock: Clock,
+        trip: Trip,
+    ) -> None:
+        self._pack = pack
+        self._settings = settings
+        self._epochs = epochs
+        self._states = states
+        self._records = records
+        self._outbox = outbox
+        self._observer = observer
+        self._clock = clock
+        self._trip = trip
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._log = structlog.get_logger("ubi_stream.lanes")
+        self._lane_of_topic = {settings.repartition_topic(entity.name): entity.name for entity in pack.entities}
+        self.consumer: ChunkConsumer | None = None
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes.values())
+
+    def get(self, entity: str, partition: int) -> Lane | None:
+        """A lane of this worker; None for a partition that is not here."""
+        return self._lanes.get((entity, partition))
+
+    async def process(self, tp: TP, records: Records) -> None:
+        """Take in a chunk of a source topic."""
+        entity = self._lane_of_topic.get(tp.topic)
+        lane = self._lanes.get((entity or "user", tp.partition))
+        if lane is None:
+            return  # given up after the chunk was fetched: the next owner gets it
+        try:
+            await lane.process(tp, records, forwarded=entity is not None)
+        except Exception as error:  # noqa: BLE001 - an agent that raises would lose the chunk
+            self._trip(FailStopReason.PROCESSING_FAILED, error)
+
+    async def open(self, partitions: set[int]) -> None:
+        """Set up lanes on restored tables."""
+        for entity in self._epochs:
+            for number in sorted(partitions):
+                self._lanes[entity, number] = self._lane(entity, number)
+                await asyncio.sleep(0)
+
+    async def close(self, partitions: Iterable[int], *, within_s: float) -> None:
+        """Flush lanes and give them up. What can't be flushed in time is processed again by the next owner."""
+        leaving = {key: lane for key, lane in self._lanes.items() if key[1] in set(partitions)}
+        try:
+            async with asyncio.timeout(within_s):
+                await asyncio.gather(*(lane.close(flush=True) for lane in leaving.values()))
+        except TimeoutError:
+            self._log.warning("flush_timed_out", partitions=sorted({key[1] for key in leaving}), seconds=within_s)
+        for entity, number in leaving:
+            del self._lanes[entity, number]
+            self._states[entity].drop(number)
+            self._records[entity].drop(number)
+
+    async def keep_flushing(self) -> None:
+        """Start each lane's barrier when it is due; for ever."""
+        pause_s = min(0.25, self._settings.flush_interval_s / 4)
+        while True:
+            await asyncio.sleep(pause_s)
+            now_s = self._clock.monotonic_s()
+            due = [lane for lane in self._lanes.values() if lane.is_due(now_s)]
+            try:
+                await asyncio.gather(*(lane.barrier() for lane in due))
+            except Exception as error:  # noqa: BLE001 - a barrier that fails must not be taken for one that is through
+                self._trip(FailStopReason.DELIVERY_FAILED, error)
+
+    def _lane(self, entity: str, number: int) -> Lane:
+        states, records = self._states[entity], self._records[entity]
+        setup = PartitionSetup(
+            pack=self._pack,
+            entity=entity,
+            partition=number,
+            epoch=self._epochs[entity],
+            seed=self._settings.seed,
+            snapshot_key=self._settings.snapshot_key.get_secret_value().encode(),
+            cache_size=self._settings.state_cache_users,
+        )
+        io = LaneIO(
+            outbox=self._outbox,
+            states=states.content(number),
+            records=records.content(number),
+            states_changelog=states.changelog,
+            records_changelog=records.changelog,
+            mark_done=self._mark_done,
+            observer=self._observer,
+            clock=self._clock,
+        )
+        return Lane(setup, self._settings, io)
+
+    def _mark_done(self, tp: TP, next_offset: int) -> None:
+        if self.consumer is not None:
+            self.consumer.mark_done(tp, next_offset)

@@ -1,0 +1,111 @@
+"""What leaves a worker: records that the broker must acknowledge before anything that follows from them is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from ubi_stream.errors import DeliveryError
+
+Acknowledged = asyncio.Future[Any]
+
+BATCH_BYTES: Final = 512 * 1024
+"""Records of one request to one partition: large, because a barrier writes thousands of states at once."""
+LINGER_MS: Final = 3
+"""A record waits this long for others: a tenth of what an insight may take to the topic."""
+MAX_REQUEST_BYTES: Final = 1_048_576
+"""Kafka's default limit of a request."""
+
+
+class Outbox(Protocol):
+    """Hands records over to the broker."""
+
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> Acknowledged:
+        """Send a record to the partition of its key; the future is done when the broker has it."""
+        ...
+
+    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Write keys and values to one partition, in order; returns when the broker has all of them.
+
+        Raises
+        ------
+        DeliveryError
+            The broker did not take one, for good.
+        """
+        ...
+
+
+class KafkaOutbox:
+    """An outbox on one idempotent producer: what is sent twice by the client is stored once, and in order.
+
+    Parameters
+    ----------
+    client_options
+        Of every Kafka client.
+    timeout_s
+        A record that is not taken for so long has failed.
+    """
+
+    def __init__(self, client_options: Mapping[str, Any], *, timeout_s: float) -> None:
+        self._options = dict(client_options)
+        self._timeout_s = timeout_s
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect."""
+        self._producer = AIOKafkaProducer(
+            **self._options,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=LINGER_MS,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=int(self._timeout_s * 1000),
+        )
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Send what is left, and disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> Acknowledged:
+        try:
+            future: Acknowledged = await self._started.send(topic, value, key=key, headers=list(headers) or None)
+        except KafkaError as error:
+            raise _failed(topic, error) from error
+        return future
+
+    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+        producer = self._started
+        sent: list[Acknowledged] = []
+        try:
+            batch = producer.create_batch()
+            for key, value in records:
+                if batch.append(key=key, value=value, timestamp=None) is None:
+                    sent.append(await producer.send_batch(batch, topic, partition=partition))
+                    batch = producer.create_batch()
+                    if batch.append(key=key, value=value, timestamp=None) is None:
+                        raise DeliveryError(f"a record of {len(value or b'')} bytes for {topic} is too large")
+            if batch.record_count():
+                sent.append(await producer.send_batch(batch, topic, partition=partition))
+            await asyncio.gather(*sent)
+        except KafkaError as error:
+            raise _failed(topic, error) from error
+
+    @property
+    def _started(self) -> AIOKafkaProducer:
+        assert self._producer is not None, "start() comes first"
+        return self._producer
+
+
+def _failed(topic: str, error: KafkaError) -> DeliveryError:
+    return DeliveryError(f"Kafka did not take a record for {topic}: {type(error).__name__} {error}")

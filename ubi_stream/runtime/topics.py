@@ -1,0 +1,129 @@
+"""The topics: made by us, with explicit partitions and configuration, and checked at each start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError, UnknownMemberIdError, for_code
+from aiokafka.structs import OffsetAndMetadata
+
+from tables import partitions, states
+from ubi_stream.errors import BrokerUnavailableError, TopicLayoutError
+from ubi_stream.packs.schema import Pack
+from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.settings import Settings
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+
+LOG: Final = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(7 * _DAY_MS),  # a week to repair whatever consumes it
+}
+EVENTS: Final = LOG | {
+    "message.timestamp.type": "LogAppendTime",  # arrival is the broker's to say, and replays the same
+}
+CHANGELOG: Final = {
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": str(_HOUR_MS),  # a zombie's late write is still told from the newer one
+    "max.compaction.lag.ms": str(_DAY_MS),  # what was erased is gone a day later
+    "delete.retention.ms": str(7 * _DAY_MS),
+    "segment.ms": str(_HOUR_MS),  # the active segment is not compacted
+}
+
+
+def source_topics(settings: Settings, pack: Pack) -> list[str]:
+    """Topics that a worker consumes."""
+    return [settings.events_topic, *(settings.repartition_topic(entity.name) for entity in pack.entities)]
+
+
+def all_topics(settings: Settings, pack: Pack) -> dict[str, Mapping[str, str]]:
+    """Every topic of the product and its configuration."""
+    topics: dict[str, Mapping[str, str]] = dict.fromkeys(source_topics(settings, pack), EVENTS)
+    for name in (settings.insights_topic, settings.dead_letters_topic, settings.windows_topic, settings.features_topic):
+        topics[name] = LOG
+    for entity in pack.entities:
+        topics[settings.changelog_topic(states.name(entity.name))] = CHANGELOG
+        topics[settings.changelog_topic(partitions.name(entity.name))] = CHANGELOG
+    return topics
+
+
+@dataclass(slots=True)
+class TopicReport:
+    """What `ensure_topics` did: names of topics made, and of those that were there."""
+
+    created: list[str] = field(default_factory=list)
+    existing: list[str] = field(default_factory=list)
+
+
+async def ensure_topics(admin: AIOKafkaAdminClient, settings: Settings, pack: Pack) -> TopicReport:
+    """Create the topics that are missing, and check the others.
+
+    Raises
+    ------
+    TopicLayoutError
+        A topic has another number of partitions than the settings say: states would be in the wrong partitions.
+    BrokerUnavailableError
+        The broker refuses to create a topic.
+    """
+    wanted = all_topics(settings, pack)
+    found = {topic["topic"]: len(topic["partitions"]) for topic in await _describe(admin, list(wanted))}
+    for name, number in found.items():
+        if number != settings.partitions:
+            raise TopicLayoutError(
+                f"topic {name} has {number} partitions, UBI_PARTITIONS says {settings.partitions}: the states "
+                "were built on the partitions of the topic, so set it back, or start anew with another UBI_APP_ID "
+                "and UBI_TOPIC_PREFIX"
+            )
+    report = TopicReport(existing=sorted(found))
+    missing = [
+        NewTopic(name, settings.partitions, settings.replication_factor, topic_configs=dict(config))
+        for name, config in wanted.items()
+        if name not in found
+    ]
+    if missing:
+        response = await admin.create_topics(missing, timeout_ms=15_000)
+        for name, code, message in response.topic_errors:
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise BrokerUnavailableError(f"Kafka would not create topic {name}: {message or error.__name__}")
+            report.created.append(name)
+    await commit_start_offsets(settings, source_topics(settings, pack))
+    return report
+
+
+async def missing_topics(admin: AIOKafkaAdminClient, settings: Settings, pack: Pack) -> list[str]:
+    """Names of topics that `ensure_topics` would create."""
+    wanted = all_topics(settings, pack)
+    found = {topic["topic"] for topic in await _describe(admin, list(wanted))}
+    return sorted(set(wanted) - found)
+
+
+async def commit_start_offsets(settings: Settings, topics: list[str]) -> None:
+    """Commit a start offset for every partition of the group that has none.
+
+    Without a committed offset a consumer that is rewound stays where it is, and what it has read is lost to it.
+    """
+    consumer = AIOKafkaConsumer(**client_options(settings), group_id=settings.app_id, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        assigned = [TopicPartition(topic, number) for topic in topics for number in range(settings.partitions)]
+        consumer.assign(assigned)
+        bare = [tp for tp in assigned if await consumer.committed(tp) is None]
+        if bare:
+            starts = await consumer.beginning_offsets(bare)
+            await consumer.commit({tp: OffsetAndMetadata(offset, "") for tp, offset in starts.items()})
+    except (CommitFailedError, UnknownMemberIdError):
+        pass  # a group with live members refuses offsets from outside; its members have theirs by then
+    finally:
+        await consumer.stop()
+
+
+async def _describe(admin: AIOKafkaAdminClient, names: list[str]) -> list[dict[str, Any]]:
+    """Topics that exist, of those named. Asks for all, because asking by name may create."""
+    wanted = set(names)
+    return [topic for topic in await admin.describe_topics() if topic["topic"] in wanted]

@@ -1,0 +1,110 @@
+"""What the views see of a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+from typing import Any
+
+from aiokafka.partitioner import murmur2
+
+from ubi_stream.chunked.restore import Restorer
+from ubi_stream.packs.schema import Pack
+from ubi_stream.runtime.lane import Lane
+from ubi_stream.runtime.lanes import Lanes
+from ubi_stream.runtime.status import Check, Lag, ModelName, ModelReport, Owner, Place
+from ubi_stream.settings import Settings
+from ubi_stream.state.model import UserState
+
+
+class WorkerView:
+    """Reads a running worker; answers from memory.
+
+    `app` is the Faust application: who owns which partition is known to its assignor.
+    """
+
+    def __init__(self, settings: Settings, pack: Pack, app: Any, lanes: Lanes, restorer: Restorer) -> None:
+        self._settings = settings
+        self._pack = pack
+        self._app = app
+        self._lanes = lanes
+        self._restorer = restorer
+
+    @property
+    def pack(self) -> Pack:
+        return self._pack
+
+    def locate(self, entity: str, entity_id: str) -> Owner:
+        partition = self._partition_of(entity_id)
+        if self._lanes.get(entity, partition) is not None:
+            return Owner(Place.HERE)
+        if self._app.rebalancing or self._restorer.progress.running:
+            return Owner(Place.UNKNOWN)
+        for url, topics in self._app.assignor.external_topic_distribution.items():
+            if partition in topics.get(self._settings.events_topic, ()):
+                return Owner(Place.ELSEWHERE, url.rstrip("/"))
+        return Owner(Place.UNKNOWN)
+
+    def state_of(self, entity: str, entity_id: str) -> UserState | None:
+        lane = self._lane_of(entity, entity_id)
+        live = lane.partition.store.get(entity_id) if lane is not None else None
+        return None if live is None else live.state
+
+    def features_of(self, entity: str, entity_id: str, now_ms: int) -> dict[str, float | None]:
+        lane = self._lane_of(entity, entity_id)
+        state = self.state_of(entity, entity_id)
+        if lane is None or state is None:
+            return {}
+        pipeline = lane.partition.pipeline
+        values = ((f.name, f.extract(state, now_ms, pipeline.plan)) for f in pipeline.featurizer.features)
+        return {name: None if isnan(value) else value for name, value in values}
+
+    def model_quality(self) -> Sequence[ModelReport]:
+        return [report for lane in self._lanes for report in _reports(lane)]
+
+    def readiness(self) -> Sequence[Check]:
+        consumer = self._app.consumer
+        assigned = bool(consumer.assignment()) if consumer.started else False
+        progress = self._restorer.progress
+        recovered = self._app.tables.actives_ready and not progress.running
+        message = "" if recovered else f"state is being restored: {progress.share:.0%} of {progress.total} records"
+        return [
+            Check("broker", assigned, "" if assigned else "no partitions are assigned yet"),
+            Check("recovery", recovered, message),
+        ]
+
+    def lag(self) -> Sequence[Lag]:
+        consumer = self._app.consumer
+        lags = []
+        for tp, position in list(consumer.next_offsets.items()):
+            end = consumer.highwater(tp)
+            if end is not None:
+                lags.append(Lag(tp.topic, tp.partition, max(0, end - position)))
+        return lags
+
+    def entities(self, entity: str) -> int:
+        """Entities of a kind whose state is here."""
+        return sum(lane.partition.store.count for lane in self._lanes if lane.setup.entity == entity)
+
+    def state_bytes(self) -> int:
+        """Bytes of the encoded states that are here."""
+        return sum(lane.partition.store.encoded_bytes for lane in self._lanes)
+
+    def _lane_of(self, entity: str, entity_id: str) -> Lane | None:
+        return self._lanes.get(entity, self._partition_of(entity_id))
+
+    def _partition_of(self, entity_id: str) -> int:
+        """As Kafka's clients partition by key."""
+        return int((murmur2(entity_id.encode()) & 0x7FFFFFFF) % self._settings.partitions)
+
+
+def _reports(lane: Lane) -> list[ModelReport]:
+    models, entity, partition = lane.partition.models, lane.setup.entity, lane.setup.partition
+    reports = []
+    if models.anomaly is not None:
+        warm = models.anomaly.forest.ready and models.anomaly.quantile.value is not None
+        reports.append(ModelReport(entity, partition, ModelName.ANOMALY, models.n_seen, warm))
+    if models.outcome is not None:
+        model, quality = models.outcome.model, models.outcome.quality.as_dict()
+        reports.append(ModelReport(entity, partition, ModelName.OUTCOME, model.n_seen, model.ready, quality))
+    return reports

@@ -1,0 +1,241 @@
+"""A worker: everything put together, started in order, and stopped so that nothing has to be done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import asyncpg
+import faust
+import structlog
+import uvloop
+from pydantic import SecretStr
+from yarl import URL
+
+from ubi_stream.chunked.restore import Restorer
+from ubi_stream.clock import Clock, SystemClock
+from ubi_stream.errors import DeliveryError
+from ubi_stream.ids import combined_epoch
+from ubi_stream.packs.loader import load_pack
+from ubi_stream.reasons import FailStopReason
+from ubi_stream.runtime.app import Parts, create_app
+from ubi_stream.runtime.failstop import FailStop
+from ubi_stream.runtime.kafka_client import client_options, connect_admin
+from ubi_stream.runtime.lanes import Lanes
+from ubi_stream.runtime.logs import configure_logging
+from ubi_stream.runtime.metrics import Metrics, SinkMetrics
+from ubi_stream.runtime.observer import MetricsObserver
+from ubi_stream.runtime.outbox import KafkaOutbox
+from ubi_stream.runtime.topic_identity import read_epoch
+from ubi_stream.runtime.topics import ensure_topics
+from ubi_stream.runtime.view import WorkerView
+from ubi_stream.settings import Settings
+from ubi_stream.sinks.consumer import SinkConsumer
+from ubi_stream.sinks.database import create_pool, wait_for_database
+from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_window
+from ubi_stream.sinks.migrations import migrate
+from ubi_stream.sinks.postgres import PostgresSink
+from ubi_stream.web.app import WebServer, create_web
+
+DRAIN_S: Final = 8.0
+"""How long a stopping worker may flush: it is gone within 10 s."""
+LEAVE_S: Final = 4.0
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker until SIGTERM or SIGINT; returns the process's exit status.
+
+    A second signal ends it at once: what was not flushed is then processed again.
+
+    Raises
+    ------
+    UbiError
+        It could not start: the message says why.
+    """
+    configure_logging(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(Worker(settings, SystemClock()).run())
+
+
+class Worker:
+    """The parts of a worker, and the order in which they live."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = _with_snapshot_key(settings)
+        self._clock = clock
+        self._pack = load_pack(settings.pack)
+        self._metrics = Metrics(self._pack)
+        self._fail_stop = FailStop(self._metrics.fail_stop)
+        self._restorer = Restorer(client_options(settings), clock, deadline_s=settings.recovery_deadline_s)
+        self._log = structlog.get_logger("ubi_stream.worker")
+        self._services: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> int:
+        """Start, work until told to stop, and stop."""
+        stop = _stop_signal()
+        async with AsyncExitStack() as stack:
+            epochs, topic_ids = await self._prepare_kafka()
+            await self._prepare_database()
+            outbox = KafkaOutbox(client_options(self._settings), timeout_s=self._settings.delivery_timeout_s)
+            await outbox.start()
+            stack.push_async_callback(outbox.stop)
+            pool = await create_pool(self._dsn, size=self._settings.postgres_pool_size, application="ubi-views")
+            stack.callback(pool.terminate)
+            app, lanes = await self._serve(stack, outbox, epochs, pool)
+            self._start_service("sink", self._run_sink(stack, topic_ids, stop))
+            self._start_service("barriers", lanes.keep_flushing())
+            self._log.info("starting", pack=self._pack.name, app_id=self._settings.app_id)
+            await app.start()
+            self._start_service("faust", _until_crash(app, stop))
+            await stop.wait()
+            await self._leave(app, lanes)
+        return 0
+
+    @property
+    def _dsn(self) -> str:
+        return self._settings.postgres_dsn.get_secret_value()
+
+    async def _prepare_kafka(self) -> tuple[dict[str, int], dict[str, str]]:
+        """Make the topics, and learn which life of them this is."""
+        settings = self._settings
+        admin = await connect_admin(settings, self._clock, on_retry=self._log.warning)
+        try:
+            report = await ensure_topics(admin, settings, self._pack)
+            if report.created:
+                self._log.info("topics_created", topics=report.created)
+            events = await read_epoch(admin, settings.events_topic)
+            epochs = {
+                entity.name: combined_epoch(events, await read_epoch(admin, settings.repartition_topic(entity.name)))
+                for entity in self._pack.entities
+            }
+            sunk = (settings.insights_topic, settings.dead_letters_topic, settings.windows_topic)
+            return epochs, {topic: str(await read_epoch(admin, topic)) for topic in sunk}
+        finally:
+            await admin.close()
+
+    async def _prepare_database(self) -> None:
+        await wait_for_database(
+            self._dsn,
+            within_s=self._settings.startup_timeout_s,
+            clock=self._clock,
+            on_retry=lambda attempt, code: self._log.warning("database_not_reachable", attempt=attempt, code=code),
+        )
+        applied = await migrate(self._dsn)
+        if applied:
+            self._log.info("migrations_applied", migrations=applied)
+
+    async def _serve(
+        self, stack: AsyncExitStack, outbox: KafkaOutbox, epochs: dict[str, int], pool: asyncpg.Pool
+    ) -> tuple[faust.App, Lanes]:
+        """Make the application, and its views, which answer from before the first event on."""
+        settings = self._settings
+        parts = Parts(
+            epochs=epochs,
+            outbox=outbox,
+            observer=MetricsObserver(self._metrics),
+            restorer=self._restorer,
+            fail_stop=self._fail_stop,
+            clock=self._clock,
+        )
+        app, lanes = create_app(settings, self._pack, parts)
+        view = WorkerView(settings, self._pack, app, lanes, self._restorer)
+        self._metrics.add_refresher(lambda: self._refresh(view))
+        web = create_web(view, pool, self._metrics)
+        server = WebServer(web, host=settings.web_host, port=settings.web_port)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        app.conf.canonical_url = URL(settings.advertised_url or server.url)  # how other workers find these views
+        return app, lanes
+
+    async def _run_sink(self, stack: AsyncExitStack, topic_ids: dict[str, str], stop: asyncio.Event) -> None:
+        settings = self._settings
+        sink = PostgresSink(self._dsn, clock=self._clock, epochs=topic_ids, pool_size=2)
+        stack.push_async_callback(sink.close)
+        consumer = SinkConsumer(
+            client_options=client_options(settings),
+            group_id=f"{settings.app_id}-sink",
+            readers={
+                settings.insights_topic: read_insight,
+                settings.dead_letters_topic: read_dead_letter,
+                settings.windows_topic: read_window,
+            },
+            sink=sink,
+            clock=self._clock,
+            observer=SinkMetrics(self._metrics),
+        )
+        self._metrics.add_refresher(lambda: self._metrics.sink_lag_events.set(consumer.lag() or 0))
+        await consumer.run(stop)
+
+    def _refresh(self, view: WorkerView) -> None:
+        metrics, progress = self._metrics, self._restorer.progress
+        metrics.set_lag(view.lag())
+        metrics.set_models(view.model_quality())
+        metrics.users.set(view.entities("user"))
+        metrics.state_bytes.set(view.state_bytes())
+        metrics.restoring.set(progress.running)
+        metrics.recovery_seconds.set(progress.seconds)
+        metrics.recovery_records.set(progress.records)
+
+    def _start_service(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._services.add(task)
+        task.add_done_callback(self._service_ended)
+
+    def _service_ended(self, task: asyncio.Task[None]) -> None:
+        self._services.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail_stop.trip(FailStopReason.SERVICE_CRASHED, error)
+
+    async def _leave(self, app: faust.App, lanes: Lanes) -> None:
+        """Flush, commit, and leave the group."""
+        self._log.info("stopping")
+        app.consumer.stop_flow()
+        await lanes.close(range(self._settings.partitions), within_s=DRAIN_S)
+        await app.consumer.commit()
+        sink = next((task for task in self._services if task.get_name() == "sink"), None)
+        if sink is not None:
+            await asyncio.wait({sink}, timeout=LEAVE_S)
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await app.stop()
+        except TimeoutError:
+            self._log.warning("faust_did_not_stop", seconds=LEAVE_S)  # everything is committed already
+        for task in list(self._services):
+            task.cancel()
+        await asyncio.gather(*self._services, return_exceptions=True)
+        self._log.info("stopped")
+
+
+async def _until_crash(app: faust.App, stop: asyncio.Event) -> None:
+    """Wait until the application ends; raises if nobody asked it to."""
+    await app.wait_until_stopped()
+    if not stop.is_set():
+        raise DeliveryError(f"Faust ended: {app.crash_reason!r}") from app.crash_reason
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT; the second signal ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    return stop
+
+
+def _with_snapshot_key(settings: Settings) -> Settings:
+    """Settings with a key for snapshots: a passing one, with a warning, if there is none."""
+    if settings.snapshot_key.get_secret_value():
+        return settings
+    structlog.get_logger("ubi_stream.worker").warning(
+        "no_snapshot_key", message="UBI_SNAPSHOT_KEY is not set: models start fresh after every restart"
+    )
+    return settings.model_copy(update={"snapshot_key": SecretStr(secrets.token_hex(32))})
