@@ -205,6 +205,18 @@ async def conversion_funnel(
     return steps
 
 
+async def newest_pane(database: Database, *, pack: str, entity: str = "user") -> datetime | None:
+    """Start of the newest pane that has a segment distribution; None if none has."""
+    rows = await database.fetch(
+        "SELECT max(pane_start) AS newest FROM window_counts WHERE pack = $1 AND measure = $2 AND entity = $3",
+        pack,
+        "segment_distribution",
+        entity,
+    )
+    newest: datetime | None = rows[0]["newest"]
+    return newest
+
+
 async def _window_sums(
     database: Database, measure: str, pack: str, entity: str, since: datetime, until: datetime
 ) -> list[Any]:

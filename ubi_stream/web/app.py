@@ -1,0 +1,123 @@
+"""The views of a worker: routes, wired to what they need, and the server that runs them beside the stream."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+from aiohttp import web
+from yarl import URL
+
+from ubi_stream.errors import ConfigError
+from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.web.forward import Forwarder
+from ubi_stream.web.middleware import MIDDLEWARES
+from ubi_stream.web.ports import WorkerPort
+from ubi_stream.web.reader import QUERY_TIMEOUT_S, Reader
+from ubi_stream.web.views.health import Health
+from ubi_stream.web.views.insights import Insights
+from ubi_stream.web.views.models import Models
+from ubi_stream.web.views.page import StaticFile
+from ubi_stream.web.views.users import Users
+
+_STOP_WITHIN_S: Final = 2.0
+"""Time for requests under way when the worker stops."""
+
+_KEEP_ALIVE_S: Final = 75.0
+"""Longer than the idle time of common proxies, so that these close first."""
+
+_LINGERING_S: Final = 1.0
+"""How long a body that nobody wants is read and dropped, so that its sender sees the answer."""
+
+
+def create_web(
+    port: WorkerPort, pool: asyncpg.Pool | None, metrics: Metrics, *, query_timeout_s: float = QUERY_TIMEOUT_S
+) -> web.Application:
+    """The application of the views. All routes only read.
+
+    Parameters
+    ----------
+    port
+        The worker.
+    pool
+        Where insights are read from; None answers 503 where they are asked for.
+    metrics
+        What `/metrics` shows.
+    query_timeout_s
+        Longest time of a query.
+    """
+    reader = Reader(pool, timeout_s=query_timeout_s)
+    forwarder = Forwarder()
+    health = Health(port, reader, metrics)
+    users, insights = Users(port, reader, forwarder), Insights(port, reader)
+    app = web.Application(middlewares=MIDDLEWARES)
+    app.cleanup_ctx.append(forwarder.lifespan)
+    app.add_routes(
+        [
+            web.get("/health/live", health.live),
+            web.get("/health/ready", health.ready),
+            web.get("/metrics", health.metrics),
+            web.get("/api/v1/users/{id}", users.profile),
+            web.get("/api/v1/users/{id}/insights", users.insights),
+            web.get("/api/v1/insights", insights.page),
+            web.get("/api/v1/segments", insights.segments),
+            web.get("/api/v1/models", Models(port).report),
+            web.get("/", StaticFile("index.html")),
+            web.get("/static/app.js", StaticFile("app.js")),
+            web.get("/static/app.css", StaticFile("app.css")),
+            web.get("/static/icon.svg", StaticFile("icon.svg")),
+        ]
+    )
+    return app
+
+
+class WebServer:
+    """Serves an application on a host and port until it is stopped.
+
+    Parameters
+    ----------
+    port
+        0 takes a free one; `url` says which.
+    """
+
+    def __init__(self, app: web.Application, *, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        # No access log: its lines have users' ids in them, and requests are no notable things.
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            lingering_time=_LINGERING_S,
+            shutdown_timeout=_STOP_WITHIN_S,
+        )
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises
+        ------
+        ConfigError
+            The address can't be had.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigError(
+                f"The views can't listen on {self._host}:{self._port} ({error.strerror or type(error).__name__}): "
+                "set UBI_WEB_HOST to an address of this machine and UBI_WEB_PORT to a free port, or to 0"
+            ) from error
+
+    async def stop(self) -> None:
+        """Finish requests under way, for up to 2 s, and close. Stopping twice, or what never started, is fine."""
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Address of the views, as this machine reaches them; to be asked once it is started."""
+        host, port = self._runner.addresses[0][:2]
+        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return str(URL.build(scheme="http", host=local, port=port))

@@ -1,0 +1,87 @@
+"""Errors as the API tells them: RFC 9457 problem documents, which say what to do and nothing about the inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class ProblemType(StrEnum):
+    """Closed list of what can be wrong; `docs/api.md` has a line for each."""
+
+    INVALID_REQUEST = "invalid-request"
+    UNEXPECTED_BODY = "unexpected-body"
+    NO_SUCH_ROUTE = "no-such-route"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    UNKNOWN_ENTITY = "unknown-entity"
+    REBALANCING = "rebalancing"
+    WORKER_UNREACHABLE = "worker-unreachable"
+    DATABASE_UNAVAILABLE = "database-unavailable"
+    NOT_READY = "not-ready"
+    INTERNAL = "internal"
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem document.
+
+    Parameters
+    ----------
+    detail
+        One sentence for whoever sent the request; never the text of another error.
+    headers, members
+        Further headers, and further members of the document.
+    """
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        problem: ProblemType,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.problem = problem
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = dict(members or {})
+
+
+def invalid(detail: str) -> ProblemError:
+    """The request makes no sense as it is."""
+    return ProblemError(HTTPStatus.BAD_REQUEST, ProblemType.INVALID_REQUEST, detail)
+
+
+def unavailable(problem: ProblemType, detail: str, *, retry_after_s: int, **members: Any) -> ProblemError:
+    """What was asked for can't be had right now; the same request may go through after that time."""
+    headers = {"Retry-After": str(retry_after_s)}
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, problem, detail, headers=headers, members=members)
+
+
+def problem_response(error: ProblemError, request_id: str) -> web.Response:
+    """The document that tells an error."""
+    document = {
+        "type": f"urn:ubi:problem:{error.problem}",
+        "title": error.status.phrase,
+        "status": error.status.value,
+        "detail": error.detail,
+        "request_id": request_id,
+        **error.members,
+    }
+    return web.Response(
+        body=msgspec.json.encode(document), status=error.status, headers=error.headers, content_type=CONTENT_TYPE
+    )
+
+
+def json_response(document: object) -> web.Response:
+    """An answer as JSON. NaN and infinity become null."""
+    return web.Response(body=msgspec.json.encode(document), content_type="application/json")

@@ -1,0 +1,137 @@
+"""An entity's state as a document: what is known about it, in words and units instead of panes and positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ubi_stream.insights.encode import iso_time
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.model import Logged, Session, UserState, Visits
+from ubi_stream.state.moments import Baseline
+from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS, Pane, amount_of, events_of
+
+_WIDTHS_MS: Final = {
+    "5m": 5 * MINUTE_MS,
+    "1h": HOUR_MS,
+    "24h": 24 * HOUR_MS,
+    "7d": 7 * DAY_MS,
+    "30d": 30 * DAY_MS,
+}
+OTHER: Final = "other"
+"""Event types that the pack doesn't list."""
+
+
+def profile(plan: Plan, entity_id: str, state: UserState, features: Mapping[str, float | None]) -> dict[str, Any]:
+    """The document of one entity, as of its newest event (`last_seen`): windows and features end there.
+
+    Parameters
+    ----------
+    plan
+        Of the entity's kind.
+    features
+        By name; None where there is no value yet.
+    """
+    return {
+        "id": entity_id,
+        "entity": plan.entity.name,
+        "pack": plan.pack.name,
+        "first_seen": iso_time(state.first_ms),
+        "last_seen": iso_time(state.last_ms),
+        "segment": {"name": state.segment, "since": iso_time(state.segment_since_ms)} if state.segment else None,
+        "counters": {
+            "events": state.events,
+            "conversions": state.conversions,
+            "labels": state.labels,
+            "late": state.late,
+        },
+        "windows": _exact_windows(plan, state) if plan.exact else _paned_windows(plan, state),
+        "sessions": _sessions(state.visits),
+        "latest_session": _session(state.session, plan) if state.session.events else None,
+        "amount": _baseline(state.amount, state.last_amount),
+        "latency_ms": _baseline(state.latency_ms, state.last_latency_ms),
+        "gap_s": _baseline(state.gap_s, state.last_gap_s),
+        "hour_profile": state.hour_profile or [0] * 24,
+        "categories": dict(sorted(state.categories.items(), key=lambda item: (-item[1], item[0]))),
+        "features": dict(features),
+    }
+
+
+def _paned_windows(plan: Plan, state: UserState) -> dict[str, Any]:
+    panes = {
+        "5m": state.minutes.last(1),
+        "1h": state.minutes.total,
+        "24h": state.hours.total,
+        "7d": state.days.last(7),
+        "30d": state.days.total,
+    }
+    return {name: _window(plan, pane) for name, pane in panes.items()}
+
+
+def _exact_windows(plan: Plan, state: UserState) -> dict[str, Any]:
+    windows = {}
+    for name, width_ms in _WIDTHS_MS.items():
+        within = [entry for entry in state.log if entry.time_ms > state.last_ms - width_ms]
+        windows[name] = {
+            **_window(plan, _sum(within, plan.other_type)),
+            "labelled": sum(entry.outcome is not None for entry in within),
+            "labelled_bad": sum(entry.outcome is True for entry in within),
+        }
+    return windows
+
+
+def _sum(entries: list[Logged], other_type: int) -> Pane:
+    """Logged events in the form of a pane."""
+    pane = [0] * (other_type + 2)
+    for entry in entries:
+        pane[0] += entry.amount_micros
+        pane[entry.type_index + 1] += 1
+    return pane
+
+
+def _window(plan: Plan, pane: Pane) -> dict[str, Any]:
+    names = (*plan.type_index, OTHER)
+    return {
+        "events": events_of(pane),
+        "by_type": {name: count for name, count in zip(names, pane[1:], strict=False) if count},  # panes may be short
+        "amount": amount_of(pane),
+    }
+
+
+def _sessions(visits: Visits) -> dict[str, Any]:
+    """Ended sessions; means forget old ones slowly."""
+    return {
+        "ended": visits.count,
+        "bounces": visits.bounces,
+        "converted": visits.converted,
+        "mean_duration_s": visits.duration_s.mean if visits.duration_s.n else None,
+        "mean_events": visits.depth.mean if visits.depth.n else None,
+    }
+
+
+def _session(session: Session, plan: Plan) -> dict[str, Any]:
+    names = (*plan.type_index, OTHER)
+    return {
+        "id": session.id,
+        "started_at": iso_time(session.start_ms),
+        "last_at": iso_time(session.last_ms),
+        "duration_s": (session.last_ms - session.start_ms) / 1000,
+        "events": session.events,
+        "interests": session.interests,
+        "intents": session.intents,
+        "conversions": session.conversions,
+        "amount": session.amount_micros / MICRO,
+        "last_event_type": names[session.last_type],
+    }
+
+
+def _baseline(usual: Baseline, newest: float) -> dict[str, Any] | None:
+    """The newest value, and mean and deviation of those before it; None where there has been no value."""
+    if newest < 0:
+        return None
+    return {
+        "newest": newest,
+        "mean": usual.mean if usual.n else None,
+        "deviation": usual.deviation if usual.n else None,
+        "values": usual.n,
+    }

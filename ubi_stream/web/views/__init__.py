@@ -1,0 +1,1 @@
+"""What each route answers; a class for each subject, made with what it needs."""

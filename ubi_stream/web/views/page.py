@@ -1,0 +1,32 @@
+"""The live page: one document, one script, one style, all shipped with the package."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from aiohttp import hdrs, web
+
+_FOLDER: Final = Path(__file__).resolve().parent.parent / "static"
+_TYPES: Final = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+class StaticFile:
+    """One shipped file, read once. Browsers ask each time whether it has changed."""
+
+    def __init__(self, name: str) -> None:
+        path = _FOLDER / name
+        self._content_type = _TYPES[path.suffix]
+        self._body = path.read_bytes()
+        self._etag = hashlib.sha256(self._body).hexdigest()[:16]
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        """The file; or that it is still the one the browser has."""
+        fresh = any(tag.value == self._etag for tag in request.if_none_match or ())
+        response = web.Response(status=304) if fresh else web.Response(body=self._body, charset="utf-8")
+        if not fresh:
+            response.content_type = self._content_type
+        response.etag = self._etag
+        response.headers[hdrs.CACHE_CONTROL] = "no-cache"
+        return response
