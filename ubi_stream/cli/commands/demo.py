@@ -1,0 +1,82 @@
+"""`ubi demo`."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ubi_stream.cli.configured import load_settings
+from ubi_stream.cli.console import run_async, say
+from ubi_stream.cli.options import MappingName, PackName, SpeedText
+from ubi_stream.cli.signals import EndedBySignal, until_signalled
+from ubi_stream.clock import SystemClock
+from ubi_stream.replay.pacing import parse_speed
+
+
+def demo(
+    file: Annotated[
+        Path | None,
+        typer.Option("--input", "-i", help="Stream this file instead of invented users.", show_default=False),
+    ] = None,
+    mapping: MappingName = None,
+    speed: SpeedText = "max",
+    exit_at_end: Annotated[
+        bool, typer.Option("--exit", help="End when all of the file is processed, with an account of it.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the account as one JSON object.")] = False,
+    rate: Annotated[float, typer.Option("--rate", help="Invented events a second, on average.")] = 50.0,
+    users: Annotated[int, typer.Option("--users", help="How many invented users, at least 20.")] = 1_000,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, another stream.")] = 7,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Keep the servers' data in this folder, and go on with it the next time. Default: a temporary one.",
+            show_default=False,
+        ),
+    ] = None,
+    pack: PackName = None,
+    web_port: Annotated[
+        int | None, typer.Option("--web-port", help="Port of the views; taken, or 0: a free one.")
+    ] = None,
+) -> None:
+    """Start Kafka, Postgres and a worker on this machine, and stream users through them. Ctrl-C ends all of it.
+
+    Nothing has to be installed or running. The first time, Kafka (43 MB) is downloaded into a cache. With --exit the
+    status is 0 only if every event is accounted for and every insight is in Postgres.
+
+    Examples:
+
+    - `ubi demo`
+
+    - `ubi demo --rate 500 --users 20000 --data ./demo-data`
+
+    - `ubi demo --input events.csv.gz --mapping rees46 --exit --json`
+    """
+    if exit_at_end and file is None:
+        raise typer.BadParameter("--exit needs --input: invented users never end")
+    if as_json and not exit_at_end:
+        raise typer.BadParameter("--json needs --exit")
+    settings, clock, pace = load_settings(pack=pack, web_port=web_port), SystemClock(), parse_speed(speed)
+    from ubi_stream.cli.demo.file import run_to_end  # noqa: PLC0415 - loads aiokafka, polars, and the extra `local`
+    from ubi_stream.cli.demo.live import run_live  # noqa: PLC0415 - as above
+    from ubi_stream.cli.demo.report import show_outcome  # noqa: PLC0415 - as above
+    from ubi_stream.cli.demo.source import DemoOptions, prepared  # noqa: PLC0415 - as above
+
+    options = DemoOptions(data, file, mapping or "own", pace, rate, users, seed)
+    try:
+        with prepared(options, settings, clock) as job:
+            if exit_at_end:
+                outcome = run_async(until_signalled(run_to_end(job, clock)))
+                show_outcome(outcome, as_json=as_json)
+                if outcome.problems:
+                    raise typer.Exit(1)
+            else:
+                run_async(until_signalled(run_live(job, clock)))
+    except EndedBySignal as ended:
+        say("Everything has ended")
+        live_and_ended_by_hand = ended.signal is signal.SIGINT and not exit_at_end
+        raise typer.Exit(0 if live_and_ended_by_hand else ended.exit_code) from None

@@ -1,0 +1,122 @@
+"""`ubi generate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ubi_stream.cli.configured import load_settings
+from ubi_stream.cli.console import run_async, say
+from ubi_stream.cli.lines import open_lines
+from ubi_stream.cli.options import OutFile, SpeedText
+from ubi_stream.cli.progress import Bar, progress_bar
+from ubi_stream.clock import SystemClock
+from ubi_stream.replay.chaos import Account, Chaos, ChaosOptions
+from ubi_stream.replay.generate import Traffic
+from ubi_stream.replay.pacing import Speed, parse_speed
+from ubi_stream.replay.population import TrafficOptions
+from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.settings import Settings
+
+_SPOIL = "Spoil the stream"
+_SAY_EVERY = 1_000
+
+
+def generate(
+    rate: Annotated[float, typer.Option("--rate", help="Events a second, on average.")] = 50.0,
+    users: Annotated[int, typer.Option("--users", help="How many users there are, at least 20.")] = 1_000,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, another stream.")] = 7,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help="End after this many events. Default: at Ctrl-C.")
+    ] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--start", help="Time of the first events, UTC. Default: now.", formats=["%Y-%m-%dT%H:%M:%S"]),
+    ] = None,
+    zipf: Annotated[float, typer.Option("--zipf", help="How unequal the users are: 0 evenly, 1 as on the web.")] = 0.0,
+    speed: SpeedText = "realtime",
+    out: OutFile = None,
+    duplicates: Annotated[
+        float, typer.Option("--duplicates", help="Share of events sent twice, 0 to 1.", rich_help_panel=_SPOIL)
+    ] = 0.0,
+    out_of_order: Annotated[
+        float, typer.Option("--out-of-order", help="Share of events held back a little.", rich_help_panel=_SPOIL)
+    ] = 0.0,
+    late: Annotated[
+        float, typer.Option("--late", help="Share of events held back for two hours.", rich_help_panel=_SPOIL)
+    ] = 0.0,
+    keyless: Annotated[
+        float, typer.Option("--keyless", help="Share of events sent without a key.", rich_help_panel=_SPOIL)
+    ] = 0.0,
+    poison: Annotated[
+        float, typer.Option("--poison", help="Garbage records for each good one, 0 to 1.", rich_help_panel=_SPOIL)
+    ] = 0.0,
+) -> None:
+    """Invent a stream of users and send it to the events topic, or write it with --out, which ignores --speed.
+
+    Bouncers, browsers, shoppers, power users, at-risk customers whose waits grow, a night-time burst, a bot. The same
+    options and --start give the same events. Spoiled on purpose, it says exactly what must come out.
+
+    Examples:
+
+    - `ubi generate --rate 200 --users 5000`
+
+    - `ubi generate --count 100000 --out events.jsonl --start 2024-01-01T00:00:00`
+
+    - `ubi generate --count 10000 --speed max --duplicates 0.01 --poison 0.01`
+    """
+    if out is not None and count is None:
+        raise typer.BadParameter("--out needs --count: the stream has no end")
+    start_ms = round(start.replace(tzinfo=UTC).timestamp() * 1000) if start else SystemClock().now_ms()
+    traffic = Traffic(TrafficOptions(users=users, rate=rate, start_ms=start_ms, seed=seed, zipf=zipf))
+    chaos = Chaos(
+        ChaosOptions(
+            duplicates=duplicates, out_of_order=out_of_order, late=late, keyless=keyless, poison=poison, seed=seed
+        )
+    )
+    records = chaos.spoil(traffic.records(count))
+    with progress_bar(count) as bar:
+        try:
+            if out is not None:
+                _write(records, out, bar)
+            else:
+                run_async(_send(records, load_settings(), parse_speed(speed), bar))
+        finally:
+            say(_sentence(chaos.account))
+
+
+def _write(records: Iterable[ProducerRecord], out: Path, bar: Bar) -> None:
+    with open_lines(out) as lines:
+        for number, record in enumerate(records, start=1):
+            lines.write((b"null" if record.value is None else record.value) + b"\n")
+            if number % _SAY_EVERY == 0:
+                bar.move(number, f"{number:,} events written")
+
+
+async def _send(records: Iterable[ProducerRecord], settings: Settings, speed: Speed, bar: Bar) -> None:
+    from ubi_stream.cli.sending import require_events_topic, send_all  # noqa: PLC0415 - loads aiokafka
+
+    clock = SystemClock()
+    await require_events_topic(settings, clock, on_retry=say)
+    await send_all(
+        records,
+        settings,
+        clock,
+        speed=speed,
+        on_progress=lambda sent: bar.move(sent.acknowledged, f"{sent.acknowledged:,} events sent"),
+    )
+
+
+def _sentence(account: Account) -> str:
+    """What was done to the stream, and so what must come out of it."""
+    dead = ", ".join(f"{count:,} {reason.value}" for reason, count in sorted(account.dead_letters.items()))
+    return escape(
+        f"{account.records:,} records: {account.good:,} good ({account.out_of_order:,} out of order, {account.late:,} "
+        f"late, {account.keyless:,} without a key), {account.duplicates:,} duplicates, "
+        f"{account.poison.total():,} garbage" + (f" ({dead})" if dead else "")
+    )

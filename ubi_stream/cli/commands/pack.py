@@ -1,0 +1,135 @@
+"""`ubi pack list`, `ubi pack show`, `ubi pack check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from ubi_stream.cli.console import say, stdout
+from ubi_stream.errors import ConfigError
+from ubi_stream.packs.loader import load_pack, shipped_packs
+from ubi_stream.packs.schema import Condition, Pack
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="List, show and check packs.")
+
+_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_packs(as_json: _AsJson = False) -> None:
+    """List the packs that come with the product.
+
+    Example: `ubi pack list`
+    """
+    packs = [load_pack(name) for name in shipped_packs()]
+    if as_json:
+        rows = [{"name": pack.name, "version": pack.version, "description": pack.description} for pack in packs]
+        typer.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
+        return
+    table = Table("pack", "version", "what it is for", box=None, pad_edge=False, header_style="bold")
+    for pack in packs:
+        table.add_row(pack.name, str(pack.version), escape(pack.description))
+    stdout().print(table)
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a shipped pack, or path of a pack file.")],
+    as_json: _AsJson = False,
+) -> None:
+    """Show a pack: events, features, segments, risks, models.
+
+    Examples:
+
+    - `ubi pack show ecommerce`
+
+    - `ubi pack show my_pack.toml --json`
+    """
+    pack = load_pack(name)
+    if as_json:
+        typer.echo(pack.model_dump_json(indent=2))
+    else:
+        stdout().print(_picture(pack))
+
+
+@app.command("check")
+def check(file: Annotated[Path, typer.Argument(help="The pack file.", show_default=False)]) -> None:
+    """Check a pack file as a worker would at its start, and print what is wrong: key, value, what was expected.
+
+    Ends with status 0 if a worker can run it, 64 if not.
+
+    Example: `ubi pack check my_pack.toml`
+    """
+    from ubi_stream.features.stage import Featurizer  # noqa: PLC0415 - loads numpy
+    from ubi_stream.packs.plan import compile_plan  # noqa: PLC0415 - as above
+
+    if not file.is_file():
+        raise ConfigError(f"no file {file}: `ubi pack check` takes the path of a pack file")
+    pack = load_pack(str(file))
+    for entity in pack.entities:
+        try:
+            Featurizer(compile_plan(pack, entity.name))
+        except ConfigError as error:
+            raise ConfigError(f"pack {file} is wrong: entities.{entity.name}.features: {error}") from error
+    stdout().print(_picture(pack))
+    say(f"[green]OK[/]: {escape(str(file))} is a pack that a worker can run")
+
+
+def _picture(pack: Pack) -> Group:
+    """A pack on one screen."""
+    head = f"[bold]{pack.name}[/] version {pack.version}: {escape(pack.description)}"
+    events = f"\n[bold]events[/]  {', '.join(pack.events.types)}; unknown ones: {pack.events.unknown}"
+    return Group(head, events, *_features(pack), _segments(pack), _rules(pack), _models(pack))
+
+
+def _features(pack: Pack) -> list[str]:
+    return [
+        f"\n[bold]features of the {entity.name}[/] ({entity.windows} windows"
+        + (f", keyed by {entity.key}" if entity.key else "")
+        + f")  {', '.join(entity.features)}"
+        for entity in pack.entities
+    ]
+
+
+def _segments(pack: Pack) -> Table:
+    table = Table("segment", "when", "recommendation", "priority", title_justify="left", box=None, pad_edge=False)
+    for segment in pack.segments:
+        advice = segment.recommendation
+        when = f"silent for {pack.times.dormant_after_days:g} days" if segment.silent else _conditions(segment.when)
+        table.add_row(
+            segment.name,
+            escape(when or "everybody else"),
+            escape(f"{advice.action}: {advice.text}") if advice else "",
+            str(advice.priority) if advice else "",
+        )
+    return _titled(table, "segments, the first that fits")
+
+
+def _rules(pack: Pack) -> Table:
+    table = Table("risk", "when", "severity", box=None, pad_edge=False)
+    for rule in pack.rules:
+        table.add_row(rule.name, escape(_conditions(rule.when)), rule.severity)
+    return _titled(table, "risks")
+
+
+def _models(pack: Pack) -> Table:
+    table = Table("model", "parameters", box=None, pad_edge=False)
+    for name, parameters in pack.models:
+        if parameters is not None:
+            table.add_row(name, ", ".join(f"{key} = {value:g}" for key, value in parameters))
+    return _titled(table, "models")
+
+
+def _titled(table: Table, title: str) -> Table:
+    table.title, table.title_justify, table.header_style = f"\n[bold]{title}[/]", "left", "dim"
+    return table
+
+
+def _conditions(conditions: tuple[Condition, ...]) -> str:
+    return " and ".join(f"{condition.feature} {condition.op} {condition.value:g}" for condition in conditions)

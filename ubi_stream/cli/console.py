@@ -1,0 +1,52 @@
+"""Where the command line writes, and how it runs coroutines.
+
+Results go to standard output, all that is said about them to standard error: `ubi replay … --offline | jq` works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Coroutine
+from typing import IO, Any, TypeVar
+
+import structlog
+import uvloop
+from rich.console import Console
+
+T = TypeVar("T")
+
+# Width of what is not a terminal: sentences and tables in a log are not cut at 80 columns.
+_WIDE = 200
+
+
+def terminal(stream: IO[str]) -> Console:
+    """A console on this stream; it neither colours nor wraps where that is a file or a pipe."""
+    return Console(file=stream, width=None if stream.isatty() else _WIDE, highlight=False)
+
+
+def stdout() -> Console:
+    """Console for results."""
+    return terminal(sys.stdout)
+
+
+def stderr() -> Console:
+    """Console for progress, summaries and errors."""
+    return terminal(sys.stderr)
+
+
+def say(sentence: str) -> None:
+    """Tell the person something that is not a result; `[bold]` and the like are markup."""
+    stderr().print(sentence, soft_wrap=True)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on a loop of its own; Ctrl-C cancels it, and then ends the command.
+
+    Libraries are silent meanwhile: what the person has to know is said in a sentence of ours. Only `ubi worker` logs.
+    """
+    logging.getLogger().addHandler(logging.NullHandler())
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)

@@ -1,0 +1,143 @@
+"""The account of a finished run: where every event went, and whether every insight is stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+import msgspec
+from rich.table import Table
+
+from ubi_stream.cli.console import say, stdout
+from ubi_stream.cli.demo.figures import Figures
+from ubi_stream.cli.demo.topics import Results
+
+_IDS_OF_A_QUERY: Final = 10_000
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What one run brought about; all counts are of this run, but for `users`.
+
+    Attributes
+    ----------
+    events
+        Sent and acknowledged by the broker.
+    accepted, duplicates, late
+        As the worker counted them; late ones are among the accepted.
+    dead_letters, insights
+        Distinct ids on the topics.
+    users
+        Users whose state is kept now.
+    postgres_rows
+        Insights of this run that are in Postgres.
+    seconds
+        The whole command, start-up included.
+    events_per_second
+        From the first event sent to the last one processed.
+    """
+
+    events: int
+    accepted: int
+    dead_letters: int
+    duplicates: int
+    late: int
+    users: int
+    insights: int
+    insights_by_kind: dict[str, int]
+    postgres_rows: int
+    seconds: float
+    events_per_second: float
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A report, and what is wrong with it: nothing, if all is accounted for."""
+
+    report: Report
+    problems: tuple[str, ...]
+
+
+def make_outcome(
+    *,
+    events: int,
+    figures: Figures,
+    results: Results,
+    stored: set[str],
+    seconds: float,
+    processing_s: float,
+) -> Outcome:
+    """Add it all up.
+
+    Parameters
+    ----------
+    events
+        Acknowledged by the broker.
+    figures
+        What the worker counted during this run.
+    results
+        What is on the topics.
+    stored
+        Which of the topic's insights are in Postgres.
+    seconds, processing_s
+        Of the whole command, and of the part that `events_per_second` is about.
+    """
+    report = Report(
+        events=events,
+        accepted=figures.outcomes.get("accepted", 0),
+        dead_letters=len(results.dead_letters),
+        duplicates=figures.outcomes.get("duplicate", 0),
+        late=figures.late,
+        users=figures.users,
+        insights=len(results.insights),
+        insights_by_kind=dict(sorted(Counter(results.insights.values()).items())),
+        postgres_rows=len(stored & results.insights.keys()),
+        seconds=round(seconds, 3),
+        events_per_second=round(events / processing_s, 1) if processing_s > 0 else 0.0,
+    )
+    return Outcome(report, tuple(_problems(report, figures, missing=len(results.all_insights - stored))))
+
+
+def _problems(report: Report, figures: Figures, *, missing: int) -> list[str]:
+    problems = []
+    accounted = report.accepted + report.dead_letters + report.duplicates
+    if report.events != accounted:
+        dropped = figures.outcomes.get("unwanted", 0)
+        problems.append(
+            f"{report.events:,} events were sent, but {report.accepted:,} accepted + {report.dead_letters:,} dead "
+            f"letters + {report.duplicates:,} duplicates are {accounted:,}"
+            + (f"; the pack drops {dropped:,} of unknown types" if dropped else "")
+        )
+    if missing:
+        problems.append(f"{missing:,} insights of the topic are not in Postgres")
+    return problems
+
+
+async def stored_insights(dsn: str, ids: Sequence[str]) -> set[str]:
+    """Which of these insights are in Postgres."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        found: set[str] = set()
+        for start in range(0, len(ids), _IDS_OF_A_QUERY):
+            batch = ids[start : start + _IDS_OF_A_QUERY]
+            rows = await connection.fetch("SELECT id::text FROM insights WHERE id = ANY($1::uuid[])", batch)
+            found.update(row["id"] for row in rows)
+        return found
+    finally:
+        await connection.close()
+
+
+def show_outcome(outcome: Outcome, *, as_json: bool) -> None:
+    """Print the report to standard output, and what is wrong with it to standard error."""
+    report = outcome.report
+    if as_json:
+        print(msgspec.json.encode(report).decode())
+    else:
+        table = Table.grid(padding=(0, 2))
+        for name in report.__struct_fields__:
+            value = getattr(report, name)
+            text = ", ".join(f"{count:,} {kind}" for kind, count in value.items()) if name == "insights_by_kind" else ""
+            table.add_row(name.replace("_", " "), text or f"{value:,}")
+        stdout().print(table)
+    for problem in outcome.problems:
+        say(f"[bold red]not accounted for:[/] {problem}")

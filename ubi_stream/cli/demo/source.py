@@ -1,0 +1,109 @@
+"""What the demo streams, and where it keeps the data.
+
+All of this comes before the event loop, so Ctrl-C ends it at once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from ubi_stream.cli.configured import pack_for
+from ubi_stream.clock import Clock
+from ubi_stream.local.jars import kafka_classpath
+from ubi_stream.packs.loader import load_pack
+from ubi_stream.packs.schema import Pack
+from ubi_stream.replay.generate import Traffic
+from ubi_stream.replay.pacing import Speed
+from ubi_stream.replay.population import TrafficOptions
+from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.replay.source import ReplaySource
+from ubi_stream.settings import Settings
+
+_GENERATED_FOR = "ecommerce"
+
+
+class DemoOptions(msgspec.Struct, frozen=True):
+    """What to stream, and where to keep the data; without a file, invented users."""
+
+    data: Path | None
+    file: Path | None
+    mapping: str
+    speed: Speed
+    rate: float
+    users: int
+    seed: int
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A demo that is ready to run.
+
+    Attributes
+    ----------
+    records
+        Begins the stream.
+    position
+        Bytes of the file read so far; None for invented users.
+    total_bytes
+        Of the file.
+    """
+
+    folder: Path
+    settings: Settings
+    pack: Pack
+    records: Callable[[], Iterator[ProducerRecord]]
+    speed: Speed
+    position: Callable[[], int | None]
+    total_bytes: int | None
+
+
+@contextmanager
+def prepared(options: DemoOptions, settings: Settings, clock: Clock) -> Iterator[Job]:
+    """Check all that can be checked before servers are started, and download Kafka's jars if they are missing.
+
+    Raises
+    ------
+    ConfigError
+        The file, mapping, pack or an option is wrong.
+    LocalServiceError
+        The jars can't be downloaded.
+    """
+    with _open(options, clock) as source:
+        is_file = isinstance(source, ReplaySource)
+        settings = pack_for(settings, source.mapping.pack if isinstance(source, ReplaySource) else _GENERATED_FOR)
+        pack = load_pack(settings.pack)
+        kafka_classpath()
+        with _folder(options.data or settings.data_dir) as folder:
+            yield Job(
+                folder=folder,
+                settings=settings,
+                pack=pack,
+                records=source.__iter__ if isinstance(source, ReplaySource) else source.records,
+                speed=options.speed if is_file else "realtime",
+                position=lambda: source.bytes_read if isinstance(source, ReplaySource) else None,
+                total_bytes=source.total_bytes if isinstance(source, ReplaySource) else None,
+            )
+
+
+@contextmanager
+def _open(options: DemoOptions, clock: Clock) -> Iterator[ReplaySource | Traffic]:
+    if options.file is not None:
+        with ReplaySource(options.file, options.mapping) as source:
+            yield source
+    else:
+        start_ms = clock.now_ms()
+        yield Traffic(TrafficOptions(users=options.users, rate=options.rate, seed=options.seed, start_ms=start_ms))
+
+
+@contextmanager
+def _folder(wanted: Path | None) -> Iterator[Path]:
+    if wanted is not None:
+        wanted.mkdir(parents=True, exist_ok=True)
+        yield wanted.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="ubi-demo-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)

@@ -1,0 +1,153 @@
+"""What can be asked of Kafka and Postgres, each once, without waiting for them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from ubi_stream.cli.doctor.finding import Finding, fail, ok, warn
+from ubi_stream.clock import Clock
+from ubi_stream.errors import UbiError
+from ubi_stream.packs.loader import load_pack
+from ubi_stream.runtime.kafka_client import client_options, connect_admin
+from ubi_stream.runtime.topics import all_topics
+from ubi_stream.settings import Settings
+from ubi_stream.sinks.database import CONNECT_TIMEOUT_S, parse_target, wait_for_database
+from ubi_stream.sinks.migrations import pending
+
+_SKEW_WARN_S: Final = 1.0
+_SKEW_FAIL_S: Final = 60.0  # an event of that moment would still be accepted, but lag and latency make no sense
+_TIMEOUT_S: Final = 15.0
+
+
+async def check_servers(settings: Settings, clock: Clock) -> list[Finding]:
+    """All checks that ask a server; both are asked at the same time."""
+    kafka, postgres = await asyncio.gather(check_kafka(settings, clock), check_postgres(settings, clock))
+    return [*kafka, *postgres]
+
+
+async def check_kafka(settings: Settings, clock: Clock) -> list[Finding]:
+    """Does the broker answer, and are the topics as the settings say?"""
+    once = settings.model_copy(update={"startup_timeout_s": 0.0})
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            admin = await connect_admin(once, clock)
+            try:
+                brokers = len((await admin.describe_cluster())["brokers"])
+                found = ok("broker", f"Kafka at {settings.broker} answers ({brokers} broker{'s' * (brokers != 1)})")
+                topics = await _check_topics(admin, settings)
+                return [found, *topics, *await _check_broker_clock(admin, settings, clock)]
+            finally:
+                await admin.close()
+    except (UbiError, KafkaError, OSError) as error:  # a TimeoutError is an OSError
+        return [
+            fail(
+                "broker",
+                f"Kafka at {settings.broker} does not answer ({type(error.__cause__ or error).__name__})",
+                "start it, or set UBI_BROKER (and UBI_SECURITY_PROTOCOL, UBI_SASL_…); `ubi demo` needs none",
+            )
+        ]
+
+
+async def _check_topics(admin: AIOKafkaAdminClient, settings: Settings) -> list[Finding]:
+    try:
+        wanted = all_topics(settings, load_pack(settings.pack))
+    except UbiError:
+        return []  # the pack has a line of its own
+    found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    wrong = {name: found[name] for name in wanted if found.get(name, settings.partitions) != settings.partitions}
+    if wrong:
+        counts = ", ".join(f"{name} has {count}" for name, count in wrong.items())
+        return [
+            fail(
+                "topics",
+                f"UBI_PARTITIONS is {settings.partitions}, but {counts}",
+                "set UBI_PARTITIONS back, or start anew with another UBI_APP_ID and UBI_TOPIC_PREFIX",
+            )
+        ]
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        return [
+            warn("topics", f"{len(missing)} of {len(wanted)} are missing", "run `ubi topics`; a worker does as well")
+        ]
+    return [ok("topics", f"{len(wanted)} topics of {settings.partitions} partitions")]
+
+
+async def _check_broker_clock(admin: AIOKafkaAdminClient, settings: Settings, clock: Clock) -> list[Finding]:
+    """The broker stamps events with its own time: one in our future means that the clocks differ."""
+    if settings.events_topic not in await admin.list_topics():
+        return []
+    consumer = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
+    try:
+        await consumer.start()
+        newest_ms = [await _newest_ms(consumer, tp) for tp in await _with_records(consumer, settings)]
+    finally:
+        await consumer.stop()
+    if not newest_ms:
+        return []
+    ahead_s = (max(newest_ms) - clock.now_ms()) / 1000
+    if ahead_s <= _SKEW_WARN_S:
+        return [ok("clock of the broker", "not ahead of this machine's")]
+    return [_skewed("clock of the broker", ahead_s)]
+
+
+async def _with_records(consumer: AIOKafkaConsumer, settings: Settings) -> list[TopicPartition]:
+    partitions = [
+        TopicPartition(settings.events_topic, number)
+        for number in consumer.partitions_for_topic(settings.events_topic) or range(settings.partitions)
+    ]
+    starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    return [tp for tp in partitions if starts[tp] < ends[tp]]
+
+
+async def _newest_ms(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+    consumer.assign([partition])
+    consumer.seek(partition, (await consumer.end_offsets([partition]))[partition] - 1)
+    record = await consumer.getone(partition)
+    newest_ms: int = record.timestamp
+    return newest_ms
+
+
+async def check_postgres(settings: Settings, clock: Clock) -> list[Finding]:
+    """Does the database answer, are its tables up to date, and what time is it there?"""
+    dsn = settings.postgres_dsn.get_secret_value()
+    try:
+        await wait_for_database(dsn, within_s=0, clock=clock)
+        target = parse_target(dsn)
+        waiting = await pending(dsn)
+    except UbiError as error:
+        return [fail("database", str(error), "start it, or set UBI_POSTGRES_DSN; `ubi demo` needs none")]
+    found = ok("database", f"Postgres at {target} answers")
+    if waiting:
+        migrations = warn("migrations", f"pending: {', '.join(waiting)}", "run `ubi migrate`; a worker does as well")
+    else:
+        migrations = ok("migrations", "up to date")
+    return [found, migrations, *await _check_database_clock(dsn, clock)]
+
+
+async def _check_database_clock(dsn: str, clock: Clock) -> list[Finding]:
+    try:
+        connection: Any = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+    except asyncpg.InvalidCatalogNameError:
+        return []  # the database will be made by the migration
+    try:
+        before_ms = clock.now_ms()
+        there_s = float(await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8"))
+        middle_s = (before_ms + clock.now_ms()) / 2000
+    finally:
+        await connection.close()
+    skew_s = there_s - middle_s
+    if abs(skew_s) <= _SKEW_WARN_S:
+        return [ok("clock of the database", f"differs by {abs(skew_s) * 1000:.0f} ms")]
+    return [_skewed("clock of the database", skew_s)]
+
+
+def _skewed(check: str, skew_s: float) -> Finding:
+    found = f"{abs(skew_s):,.1f} s {'ahead of' if skew_s > 0 else 'behind'} this machine's"
+    advice = "synchronize both clocks (NTP): lateness and latency are measured between them"
+    return (fail if abs(skew_s) > _SKEW_FAIL_S else warn)(check, found, advice)

@@ -1,0 +1,78 @@
+"""The `ubi` command: every subcommand, and what an error looks like to a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from rich.markup import escape
+from typer.core import TyperGroup
+
+from ubi_stream import __version__
+from ubi_stream.cli.commands import config, demo, doctor, generate, migrate, pack, replay, topics, worker
+from ubi_stream.cli.console import say
+from ubi_stream.errors import UbiError
+
+
+class _Group(TyperGroup):
+    """Turns what is wrong in the world around us into one sentence and an exit status.
+
+    A mistake in the program itself still ends with a traceback: that is what a bug report needs.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except UbiError as error:
+            say(f"[bold red]error:[/] {escape(str(error))}")
+            raise typer.Exit(error.exit_code) from error
+
+
+app = typer.Typer(
+    name="ubi",
+    cls=_Group,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,  # it would print local variables, and with them passwords
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ubi-stream {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+    ),
+) -> None:
+    """User-behaviour intelligence: explained per-user insights from a stream of events.
+
+    Start with `ubi demo`. Settings come from `UBI_…` environment variables or a `.env` file: `ubi config` lists them.
+    """
+
+
+_FIRST, _RUN, _LOOK = "Try it", "Run it", "Look into it"
+app.command("demo", rich_help_panel=_FIRST)(demo.demo)
+app.command("generate", rich_help_panel=_FIRST)(generate.generate)
+app.command("replay", rich_help_panel=_FIRST)(replay.replay)
+app.command("worker", rich_help_panel=_RUN)(worker.worker)
+app.command("topics", rich_help_panel=_RUN)(topics.topics)
+app.command("migrate", rich_help_panel=_RUN)(migrate.migrate)
+app.command("config", rich_help_panel=_LOOK)(config.config)
+app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)
+app.add_typer(pack.app, name="pack", rich_help_panel=_LOOK)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="ubi")
+
+
+if __name__ == "__main__":
+    main()
