@@ -20,6 +20,9 @@ from ubi_stream.web.views.models import Models
 from ubi_stream.web.views.page import StaticFile
 from ubi_stream.web.views.users import Users
 
+_ID: Final = "{id:[^/]+}"
+"""Any id, percent-encoded: a slash in it comes as %2F."""
+
 _STOP_WITHIN_S: Final = 2.0
 """Time for requests under way when the worker stops."""
 
@@ -57,15 +60,15 @@ def create_web(
             web.get("/health/live", health.live),
             web.get("/health/ready", health.ready),
             web.get("/metrics", health.metrics),
-            web.get("/api/v1/users/{id}", users.profile),
-            web.get("/api/v1/users/{id}/insights", users.insights),
+            web.get(f"/api/v1/users/{_ID}", users.profile),
+            web.get(f"/api/v1/users/{_ID}/insights", users.insights),
             web.get("/api/v1/insights", insights.page),
             web.get("/api/v1/segments", insights.segments),
             web.get("/api/v1/models", Models(port).report),
-            web.get("/", StaticFile("index.html")),
-            web.get("/static/app.js", StaticFile("app.js")),
-            web.get("/static/app.css", StaticFile("app.css")),
-            web.get("/static/icon.svg", StaticFile("icon.svg")),
+            web.get("/", StaticFile("index.html").serve),
+            web.get("/static/app.js", StaticFile("app.js").serve),
+            web.get("/static/app.css", StaticFile("app.css").serve),
+            web.get("/static/icon.svg", StaticFile("icon.svg").serve),
         ]
     )
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -90,12 +91,16 @@ def _sum(entries: list[Logged], other_type: int) -> Pane:
 
 
 def _window(plan: Plan, pane: Pane) -> dict[str, Any]:
-    names = (*plan.type_index, OTHER)
-    return {
-        "events": events_of(pane),
-        "by_type": {name: count for name, count in zip(names, pane[1:], strict=False) if count},  # panes may be short
-        "amount": amount_of(pane),
-    }
+    names = _type_names(plan)
+    by_type: Counter[str] = Counter()
+    for index, count in enumerate(pane[1:]):
+        if count:
+            by_type[names.get(index, OTHER)] += count
+    return {"events": events_of(pane), "by_type": by_type, "amount": amount_of(pane)}
+
+
+def _type_names(plan: Plan) -> dict[int, str]:
+    return {index: name for name, index in plan.type_index.items()}
 
 
 def _sessions(visits: Visits) -> dict[str, Any]:
@@ -110,7 +115,6 @@ def _sessions(visits: Visits) -> dict[str, Any]:
 
 
 def _session(session: Session, plan: Plan) -> dict[str, Any]:
-    names = (*plan.type_index, OTHER)
     return {
         "id": session.id,
         "started_at": iso_time(session.start_ms),
@@ -121,7 +125,7 @@ def _session(session: Session, plan: Plan) -> dict[str, Any]:
         "intents": session.intents,
         "conversions": session.conversions,
         "amount": session.amount_micros / MICRO,
-        "last_event_type": names[session.last_type],
+        "last_event_type": _type_names(plan).get(session.last_type, OTHER),
     }
 
 

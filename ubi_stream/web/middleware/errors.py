@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from ubi_stream.sinks.queries import InvalidQueryError
-from ubi_stream.web.middleware.request_id import request_id
+from ubi_stream.web.middleware.request_id import current_request_id
 from ubi_stream.web.problems import ProblemError, ProblemType, invalid, problem_response
 
 _log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
         problem = ProblemError(
             HTTPStatus.INTERNAL_SERVER_ERROR, ProblemType.INTERNAL, "Something went wrong here; the log knows more"
         )
-    return problem_response(problem, request_id(request))
+    return problem_response(problem, current_request_id())
 
 
 def _of_router(error: web.HTTPException) -> ProblemError:

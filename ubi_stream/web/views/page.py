@@ -21,7 +21,7 @@ class StaticFile:
         self._body = path.read_bytes()
         self._etag = hashlib.sha256(self._body).hexdigest()[:16]
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def serve(self, request: web.Request) -> web.Response:
         """The file; or that it is still the one the browser has."""
         fresh = any(tag.value == self._etag for tag in request.if_none_match or ())
         response = web.Response(status=304) if fresh else web.Response(body=self._body, charset="utf-8")

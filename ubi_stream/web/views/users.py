@@ -11,7 +11,7 @@ from ubi_stream.packs.plan import compile_plan
 from ubi_stream.runtime.status import Place
 from ubi_stream.sinks.queries import MAX_PAGE, insights_of
 from ubi_stream.web.forward import HOP, Forwarder
-from ubi_stream.web.middleware.request_id import request_id
+from ubi_stream.web.middleware.request_id import current_request_id
 from ubi_stream.web.parameters import Parameters, entity_id, kind_of_entity
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.problems import ProblemError, ProblemType, json_response, unavailable
@@ -37,7 +37,7 @@ class Users:
         if owner.place is Place.HERE:
             return self._own_profile(kind, found)
         if owner.place is Place.ELSEWHERE and owner.url is not None and HOP not in request.headers:
-            return await self._forwarder.fetch(owner.url, request.rel_url, {"entity": kind}, request_id(request))
+            return await self._forwarder.fetch(owner.url, request.rel_url, {"entity": kind}, current_request_id())
         raise unavailable(
             ProblemType.REBALANCING, "Partitions are being handed out to workers; ask again", retry_after_s=1
         )

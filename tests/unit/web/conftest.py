@@ -1,0 +1,43 @@
+"""The views on a loopback port, over a worker in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from support.web_worker import T0, Client, MemoryWorker, Serve, event
+from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.web.app import create_web
+from ubi_stream.web.ports import WorkerPort
+
+
+@pytest.fixture
+def worker() -> MemoryWorker:
+    """Knows u1, who looks, puts into the cart and buys within an hour."""
+    visits = [event("u1", "view", T0 + minute * 60_000, session="s1", category="shoes") for minute in range(4)]
+    visits += [
+        event("u1", "cart", T0 + 240_000, session="s1", category="shoes"),
+        event("u1", "purchase", T0 + 300_000, session="s1", price=59.9, latency_ms=420),
+    ]
+    return MemoryWorker("ecommerce", visits)
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serves the views of a worker, without a database, until the test is over."""
+    async with AsyncExitStack() as stack:
+
+        async def serve_one(port: WorkerPort) -> Client:
+            app = create_web(port, None, Metrics(port.pack))
+            return await stack.enter_async_context(TestClient(TestServer(app)))
+
+        yield serve_one
+
+
+@pytest.fixture
+async def client(serve: Serve, worker: MemoryWorker) -> Client:
+    """The views of `worker`."""
+    return await serve(worker)
