@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,6 +21,7 @@ from ubi_stream.sinks.database import parse_target
 Origin = Literal["default", "environment", ".env file"]
 
 HIDDEN = "********"
+_MESSAGE_START = re.compile("^(Input|String) should")
 _NOT_SETTINGS = frozenset({"UBI_CACHE_DIR"})  # read where the settings are not: by the download of Kafka's jars
 
 
@@ -119,7 +121,7 @@ def _explain(item: Any) -> str:
     field = Settings.model_fields.get(name)
     given = HIDDEN if field is not None and _is_secret(field) else repr(item["input"])
     purpose = f" ({field.description})" if field is not None and field.description else ""
-    return f"{variable(name)} = {given}: {message.replace('Input should', 'it should')}{purpose}"
+    return f"{variable(name)} = {given}: {_MESSAGE_START.sub('it should', message)}{purpose}"
 
 
 def _describe(name: str, field: FieldInfo) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import IO, Any, TypeVar
 
 import structlog
@@ -46,7 +47,17 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
     Libraries are silent meanwhile: what the person has to know is said in a sentence of ours. Only `ubi worker` logs.
     """
-    logging.getLogger().addHandler(logging.NullHandler())
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with _silence(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    nowhere, before = logging.NullHandler(), structlog.get_config()
+    logging.getLogger().addHandler(nowhere)  # without any handler, warnings go to standard error
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        logging.getLogger().removeHandler(nowhere)

@@ -1,0 +1,118 @@
+"""`ubi replay --offline` and `ubi generate --out`: files in, files out, and what is said about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from ubi_stream.local.ports import free_port
+
+Ubi = Callable[..., Result]
+
+
+def test_offline_replay_writes_one_cloud_event_a_line(ubi: Ubi, shop_file: Path) -> None:
+    result = ubi("replay", shop_file, "--mapping", "rees46", "--offline", "--out", "insights.jsonl")
+    assert result.exit_code == 0, result.stderr
+    insights = [json.loads(line) for line in Path("insights.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert insights
+    assert all(insight["type"] == "dev.ubi.insight.v1" for insight in insights)
+    assert {insight["subject"] for insight in insights} <= {"0", "1", "2"}
+    assert len({insight["id"] for insight in insights}) == len(insights)
+    assert result.stdout == ""
+    assert "42 events of 3 users" in result.stderr
+    assert "41 accepted, 1 dead letters, 0 duplicates" in result.stderr
+
+
+def test_offline_replay_gives_the_same_lines_again_on_standard_output(ubi: Ubi, shop_file: Path) -> None:
+    ubi("replay", shop_file, "--mapping", "rees46", "--offline", "--out", "insights.jsonl")
+    for out in ([], ["--out", "-"]):
+        assert (
+            ubi("replay", shop_file, "--mapping", "rees46", "--offline", *out).stdout_bytes
+            == Path("insights.jsonl").read_bytes()
+        )
+
+
+def test_the_summary_as_json_adds_up(ubi: Ubi, shop_file: Path) -> None:
+    result = ubi("replay", shop_file, "-m", "rees46", "--offline", "--json")
+    summary = json.loads(result.stderr)
+    assert summary["events"] == summary["accepted"] + summary["dead_letters"] + summary["duplicates"] == 42
+    assert summary["dead_letters_by_reason"] == {"unknown_event_type": 1}
+    assert summary["insights"] == sum(summary["insights_by_kind"].values()) == len(result.stdout.splitlines())
+
+
+def test_the_mapping_brings_its_pack_and_the_option_wins(ubi: Ubi, shop_file: Path) -> None:
+    lines = ubi("replay", shop_file, "-m", "rees46", "--offline", UBI_PACK="payments").stderr
+    assert "0 accepted, 42 dead letters" in lines
+    lines = ubi("replay", shop_file, "-m", "rees46", "--offline", "--pack", "ecommerce", UBI_PACK="payments").stderr
+    assert "41 accepted" in lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["missing.csv", "-m", "rees46", "--offline"], 64, "missing.csv"),
+        (["shop.csv", "-m", "casino", "--offline"], 64, "mapping 'casino' is unknown"),
+        (["shop.csv", "-m", "rees46", "--out", "x"], 2, "need --offline"),
+        (["shop.csv", "-m", "rees46", "--offline", "--out", "no/such/folder/x"], 64, "can't be written"),
+        (["shop.csv", "-m", "rees46", "--speed", "fast"], 64, "expected max, realtime, or a number"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(
+    ubi: Ubi, shop_file: Path, arguments: list[str], code: int, expected: str
+) -> None:
+    result = ubi("replay", *arguments)
+    assert result.exit_code == code
+    assert expected in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_replay_without_a_broker_gives_up_in_time_with_a_sentence(ubi: Ubi, shop_file: Path) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    result = ubi("replay", shop_file, "-m", "rees46", UBI_BROKER=nobody, UBI_STARTUP_TIMEOUT_S="0")
+    assert result.exit_code == 69
+    assert f"error: Kafka at {nobody} can't be reached" in result.stderr
+    assert "Unable" not in result.stderr  # the client's own words stay out
+
+
+def test_generated_events_are_the_same_for_the_same_seed_and_start(ubi: Ubi) -> None:
+    options = ["--count", "300", "--users", "50", "--start", "2024-01-01T00:00:00", "--out"]
+    assert ubi("generate", *options, "a.jsonl").exit_code == 0
+    ubi("generate", *options, "b.jsonl")
+    ubi("generate", "--seed", "8", *options, "c.jsonl")
+    a, b, c = (Path(f"{name}.jsonl").read_bytes() for name in "abc")
+    assert a == b != c
+    first = json.loads(a.splitlines()[0])
+    assert first["event_time"] >= 1_704_067_200_000
+    assert len(a.splitlines()) == 300
+
+
+def test_a_spoiled_stream_comes_out_as_announced(ubi: Ubi) -> None:
+    made = ubi(
+        *("generate", "--count", "2000", "--start", "2024-01-01T00:00:00", "--out", "g.jsonl"),
+        *("--duplicates", "0.02", "--out-of-order", "0.02", "--poison", "0.03"),
+    )
+    assert made.exit_code == 0, made.stderr
+    summary = json.loads(ubi("replay", "g.jsonl", "--offline", "--json").stderr)
+    assert f"{summary['events']:,} records: 2,000 good" in made.stderr
+    assert f"{summary['duplicates']:,} duplicates, {summary['dead_letters']:,} garbage" in made.stderr
+    for reason in ("malformed_json", "missing_field", "too_deep", "too_large"):
+        assert f"{summary['dead_letters_by_reason'][reason]:,} {reason}" in made.stderr
+    assert summary["accepted"] == 2000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["--out", "x.jsonl"], 2, "--out needs --count"),
+        (["--users", "3", "--count", "1", "--out", "-"], 64, "users = 3"),
+        (["--poison", "2", "--count", "1", "--out", "-"], 64, "poison = 2"),
+    ],
+)
+def test_wrong_options_of_generate(ubi: Ubi, arguments: list[str], code: int, expected: str) -> None:
+    result = ubi("generate", *arguments)
+    assert result.exit_code == code
+    assert expected in result.stderr
