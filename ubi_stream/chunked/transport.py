@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import faust
 from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+FETCH_MAX_WAIT_MS: Final = 20
+"""How long the broker may wait for records before it answers a fetch: an idle worker asks 50 times a second."""
 
 Records = list[Any]
 """aiokafka consumer records of one partition, in order."""
@@ -27,6 +30,25 @@ class ChunkTopic(faust.Topic):
 
     async def decode(self, message: Any, *, propagate: bool = False) -> Event:
         return Event(self.app, message.key, message.value, message.headers, message)
+
+
+class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, with a short fetch."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Only one fetch is under way to a broker at a time. One that asks for idle partitions alone holds up all that
+        # have records until it is answered: 1.5 s by Faust's choice.
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        return consumer
+
+    async def pause(self, tps: Iterable[TP]) -> None:
+        """Fetch nothing of these partitions."""
+        partitions = [driver.ensure_aiokafka_TP(tp) for tp in tps]
+        await self.call_thread(self._pause, partitions)
+
+    async def _pause(self, partitions: list[Any]) -> None:
+        self._ensure_consumer().pause(*partitions)
 
 
 class ChunkConsumer(driver.Consumer):
@@ -49,6 +71,9 @@ class ChunkConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
         self._expected: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> ChunkConsumerThread:
+        return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     @property
     def next_offsets(self) -> dict[TP, int]:
@@ -118,6 +143,11 @@ class ChunkConsumer(driver.Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._done.pop(tp, None)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        # Changelogs belong to the assignment, so that tables go where their events are; nothing is read of them here.
+        await self._thread.pause(tp for tp in assigned if tp.topic not in self.chunk_topics)
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         await super().on_partitions_revoked(revoked)
