@@ -23,10 +23,10 @@ class StaticFile:
 
     async def serve(self, request: web.Request) -> web.Response:
         """The file; or that it is still the one the browser has."""
-        fresh = any(tag.value == self._etag for tag in request.if_none_match or ())
-        response = web.Response(status=304) if fresh else web.Response(body=self._body, charset="utf-8")
-        if not fresh:
-            response.content_type = self._content_type
+        if any(tag.value == self._etag for tag in request.if_none_match or ()):
+            response = web.Response(status=304)
+        else:
+            response = web.Response(body=self._body, content_type=self._content_type, charset="utf-8")
         response.etag = self._etag
         response.headers[hdrs.CACHE_CONTROL] = "no-cache"
         return response
