@@ -10,6 +10,7 @@ import polars  # noqa: F401 - its import sets an environment variable: here, not
 import pytest
 from typer.testing import CliRunner, Result
 
+from support.shop_file import write_shop_file
 from ubi_stream.cli.main import app
 
 Ubi = Callable[..., Result]
@@ -30,14 +31,8 @@ def ubi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ubi:
 
 @pytest.fixture
 def shop_file(tmp_path: Path) -> Path:
-    """A small file in the form of the mapping `rees46`: three users, one of them buys, one row is garbage."""
-    rows = ["event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session"]
-    for minute in range(40):
-        user = minute % 3
-        kind = "view" if minute % 9 else "cart"
-        rows.append(f"2019-10-01 00:{minute:02d}:00 UTC,{kind},{minute},7,phones,acme,{minute}.50,{user},s{user}")
-    rows.append("2019-10-01 00:40:00 UTC,purchase,1,7,phones,acme,99.00,1,s1")
-    rows.append("2019-10-01 00:41:00 UTC,teleport,1,7,phones,acme,99.00,1,s1")
-    file = tmp_path / "shop.csv"
-    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    """41 good events of three users, and one of a type that the pack doesn't know."""
+    file = write_shop_file(tmp_path / "shop.csv", events=41, users=3)
+    with file.open("a", encoding="utf-8") as rows:
+        rows.write("2019-10-01 00:41:00 UTC,teleport,1,7,phones,acme,99.00,1,s1\n")
     return file

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 import aiohttp
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from ubi_stream.errors import LocalServiceError
+
+_SUMMED: Final = ("ubi_late_events_total", "ubi_users", "ubi_lag_events")
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -48,10 +51,11 @@ def read_figures(text: str) -> Figures:
     outcomes: Counter[str] = Counter()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            totals[sample.name] += int(sample.value)
             if sample.name == "ubi_events_total":
                 outcomes[sample.labels["outcome"]] += int(sample.value)
-    return Figures(dict(outcomes), totals["ubi_late_events_total"], totals["ubi_users"], totals["ubi_lag_events"])
+            elif sample.name in _SUMMED:
+                totals[sample.name] += int(sample.value)
+    return Figures(dict(outcomes), *(totals[name] for name in _SUMMED))
 
 
 async def fetch_figures(session: aiohttp.ClientSession, url: str) -> Figures:

@@ -1,0 +1,58 @@
+"""What the demo does before it starts a server: opens the file, finds the pack, makes the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ubi_stream.cli.demo.source import DemoOptions, prepared
+from ubi_stream.clock import ManualClock
+from ubi_stream.errors import ConfigError
+from ubi_stream.settings import Settings
+
+
+def options(file: Path | None, **changes: Any) -> DemoOptions:
+    given: dict[str, Any] = {
+        "data": None,
+        "file": file,
+        "mapping": "rees46",
+        "speed": "max",
+        "rate": 50.0,
+        "users": 50,
+        "seed": 7,
+    }
+    return DemoOptions(**(given | changes))
+
+
+def test_a_file_brings_the_pack_of_its_mapping(shop_file: Path) -> None:
+    with prepared(options(shop_file), Settings(), ManualClock()) as job:
+        assert job.pack.name == "ecommerce"
+        assert sum(1 for _ in job.records()) == 3_000
+        assert (job.total_bytes, job.position()) == (shop_file.stat().st_size, shop_file.stat().st_size)
+
+
+def test_invented_users_are_paced_and_start_now() -> None:
+    with prepared(options(None), Settings(), ManualClock(now_ms=1_700_000_000_000)) as job:
+        first = next(job.records())
+    assert first.time_ms is not None
+    assert 0 <= first.time_ms - 1_700_000_000_000 < 60_000
+    assert (job.speed, job.total_bytes, job.position()) == ("realtime", None, None)
+
+
+def test_the_folder_that_was_asked_for_stays_and_a_temporary_one_goes(tmp_path: Path) -> None:
+    with prepared(options(None, data=tmp_path / "new"), Settings(), ManualClock()) as job:
+        assert job.folder == tmp_path / "new"
+    assert job.folder.is_dir()
+    with prepared(options(None), Settings(), ManualClock()) as job:
+        assert job.folder.is_dir()
+    assert not job.folder.exists()
+    with prepared(options(None), Settings(data_dir=tmp_path / "set"), ManualClock()) as job:
+        assert job.folder == tmp_path / "set"
+
+
+def test_nothing_is_started_for_a_wrong_file_or_option(tmp_path: Path) -> None:
+    for wrong, message in ((options(tmp_path / "no.csv"), "no.csv"), (options(None, users=3), "users = 3")):
+        with pytest.raises(ConfigError, match=message), prepared(wrong, Settings(), ManualClock()):
+            pytest.fail("it went on")

@@ -1,0 +1,168 @@
+"""What the demo makes of the worker's metrics, the topics and the database; no server runs here."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+
+import pytest
+from rich.console import Console
+
+from ubi_stream.cli.demo.figures import Figures, read_figures
+from ubi_stream.cli.demo.insights import InsightFeed
+from ubi_stream.cli.demo.report import Outcome, make_outcome, show_outcome
+from ubi_stream.cli.demo.topics import Results
+from ubi_stream.cli.demo.view import LiveView, Moment, insight_line
+from ubi_stream.effects import Effects, Tally
+from ubi_stream.insights.encode import encode_insight
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.packs.loader import load_pack
+from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.runtime.status import Lag
+
+
+def insight(number: int, *, user: str = "u1", kind: InsightKind = InsightKind.SEGMENT, label: str = "browser") -> bytes:
+    return encode_insight(
+        Insight(
+            id=f"00000000-0000-0000-0000-{number:012d}",
+            kind=kind,
+            entity="user",
+            user_id=user,
+            pack="ecommerce",
+            at_ms=1_569_888_000_000 + number * 1000,
+            label=label,
+            score=0.5,
+            confidence=0.9,
+            severity=Severity.LOW,
+            explanation=Explanation("Looks at [many] things"),
+            evidence={},
+            model_version="m",
+            source=Source("ubi.events", 0, number),
+        )
+    )
+
+
+def test_figures_are_read_from_what_a_worker_tells() -> None:
+    metrics = Metrics(load_pack("ecommerce"))
+    tally = Tally(accepted=Counter(view=5, cart=2), dead_letters=Counter(too_large=3), duplicates=4, late=1, moved=6)
+    metrics.observe(Effects(tally, [], [], [], [], []))
+    metrics.users.set(11)
+    metrics.set_lag([Lag("ubi.events", 0, 7), Lag("ubi.events", 1, 8)])
+    figures = read_figures(metrics.render()[0].decode())
+    assert (figures.outcomes["accepted"], figures.outcomes["dead_letter"], figures.outcomes["duplicate"]) == (7, 3, 4)
+    assert (figures.late, figures.users, figures.lag) == (1, 11, 15)
+    assert figures.processed == 14  # a record that moved is counted where it went
+
+
+def test_figures_since_are_counts_of_a_run_and_gauges_of_now() -> None:
+    before = Figures({"accepted": 10, "duplicate": 1}, late=1, users=5, lag=9)
+    now = Figures({"accepted": 30, "duplicate": 1, "dead_letter": 2}, late=4, users=6, lag=0)
+    assert now.since(before) == Figures({"accepted": 20, "duplicate": 0, "dead_letter": 2}, late=3, users=6, lag=0)
+
+
+def outcome(*, events: int = 12, stored: frozenset[str] = frozenset("abc"), unwanted: int = 0) -> Outcome:
+    return make_outcome(
+        events=events,
+        figures=Figures({"accepted": 9, "duplicate": 1, "unwanted": unwanted}, late=2, users=4, lag=0),
+        results=Results({"a": "segment", "b": "risk"}, {"a", "b", "c"}, {"x", "y"}),
+        stored=set(stored),
+        seconds=10.0,
+        processing_s=4.0,
+    )
+
+
+def test_an_account_that_adds_up_has_no_problem() -> None:
+    found = outcome()
+    assert found.problems == ()
+    report = found.report
+    assert report.events == report.accepted + report.dead_letters + report.duplicates
+    assert (report.insights, report.insights_by_kind, report.postgres_rows) == (2, {"risk": 1, "segment": 1}, 2)
+    assert (report.seconds, report.events_per_second) == (10.0, 3.0)
+
+
+def test_an_event_too_many_is_told() -> None:
+    (problem,) = outcome(events=13).problems
+    assert "13 events were sent" in problem
+    assert "are 12" in problem
+
+
+def test_what_the_pack_drops_is_told() -> None:
+    (problem,) = outcome(events=13, unwanted=1).problems
+    assert problem.endswith("the pack drops 1 of unknown types")
+
+
+def test_an_insight_that_is_not_stored_is_told_also_if_it_is_of_an_earlier_run() -> None:
+    found = outcome(stored=frozenset("ab"))
+    assert found.problems == ("1 insights of the topic are not in Postgres",)
+    assert found.report.postgres_rows == 2
+
+
+def test_the_report_as_json_has_exactly_these_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    show_outcome(outcome(events=13), as_json=True)
+    out, err = capsys.readouterr()
+    assert " ".join(json.loads(out)) == (
+        "events accepted dead_letters duplicates late users insights insights_by_kind postgres_rows seconds "
+        "events_per_second"
+    )
+    assert err.startswith("not accounted for: 13 events")
+
+
+def test_the_report_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    show_outcome(outcome(), as_json=False)
+    out, err = capsys.readouterr()
+    assert ["insights", "by", "kind", "1", "risk,", "1", "segment"] in [line.split() for line in out.splitlines()]
+    assert err == ""
+
+
+def test_the_feed_counts_each_user_in_the_newest_segment() -> None:
+    feed = InsightFeed()
+    feed.add(insight(1, user="u1", label="bouncer"))
+    feed.add(insight(2, user="u2", label="browser"))
+    feed.add(insight(3, user="u1", label="browser"))
+    feed.add(insight(4, user="u3", kind=InsightKind.RISK, label="night_time"))
+    assert feed.segments() == [("browser", 2)]
+    assert feed.counts == {"segment": 3, "risk": 1}
+    assert [seen.user_id for seen in feed.newest] == ["u1", "u2", "u1", "u3"]
+
+
+def test_the_feed_keeps_a_hundred() -> None:
+    feed = InsightFeed()
+    for number in range(250):
+        feed.add(insight(number))
+    assert (len(feed.newest), feed.counts.total()) == (100, 250)
+
+
+def drawn(view: LiveView, *, height: int = 20) -> str:
+    console = Console(file=io.StringIO(), width=140, height=height, force_terminal=True, color_system=None)
+    with console.capture() as capture:
+        console.print(view)
+    return capture.get()
+
+
+def test_the_view_shows_all_that_a_person_wants_to_know() -> None:
+    feed = InsightFeed()
+    view = LiveView(feed)
+    assert view.line() == ""
+    for number in range(40):
+        feed.add(insight(number, user=f"u{number}", label="browser" if number % 4 else "bouncer"))
+    figures = Figures({"accepted": 900, "dead_letter": 3, "duplicate": 2}, late=0, users=40, lag=6)
+    view.moment = Moment("http://127.0.0.1:8088", 12.0, 51.4, 910, figures)
+    screen = drawn(view)
+    for part in ("http://127.0.0.1:8088/", "51 events/s", "lag 6", "users 40", "sent 910", "dead letters 3"):
+        assert part in screen
+    assert "75%" in screen
+    newest = [line for line in screen.splitlines() if "Looks at [many] things" in line]
+    assert "u39" in newest[0]  # the newest first
+    assert len(screen.splitlines()) == 20
+    assert view.line() == "12 s  51 events/s  lag 6  users 40  insights 40"
+
+
+def test_the_view_before_the_first_insight() -> None:
+    view = LiveView(InsightFeed())
+    view.moment = Moment("http://127.0.0.1:8088", 0.5, 0.0, 0, Figures({}, 0, 0, 0))
+    assert "nobody yet" in drawn(view)
+
+
+def test_an_insight_as_a_line() -> None:
+    assert insight_line(InsightFeed().add(insight(61))) == "00:01:01 segment: u1  Looks at [many] things"
