@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import log1p
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ubi_stream.events.validate import LABEL_TYPE
 from ubi_stream.features.facts import Facts, facts_of
 from ubi_stream.features.registry import MISSING, Feature, select_features
 from ubi_stream.packs.plan import Plan
+from ubi_stream.packs.schema import LABEL_TYPE
 from ubi_stream.state.model import UserState
 from ubi_stream.state.stage import Moment
 
@@ -61,7 +61,7 @@ class Featurizer:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.features: tuple[Feature, ...] = select_features(plan.entity.features)
+        self.features: tuple[Feature, ...] = select_features(plan.entity.features, plan.entity.windows)
         self.names = tuple(feature.name for feature in self.features)
         self._extract = tuple(feature.extract for feature in self.features)
         self._usual = tuple((i, feature.usual) for i, feature in enumerate(self.features) if feature.usual)
@@ -121,17 +121,9 @@ class Featurizer:
         session = moment.state.session
         if session.conversions == 0 and (not session.kept or moment.event_hash < session.kept_hash):
             session.kept_hash = moment.event_hash
-            session.kept = np.fromiter(self._scaled_row(row), dtype="<f4").tobytes()
-
-    def _scaled_row(self, row: list[float]) -> Iterator[float]:
-        for value, is_log, low, span in zip(row, self._is_log, self._low, self._span, strict=True):
-            if value != value:  # NaN
-                yield value
-            else:
-                level = log1p(max(value, 0.0)) if is_log else value
-                yield min(1.0, max(0.0, (level - low) / span))
+            session.kept = array("f", row).tobytes()
 
 
 def unpack_kept(kept: bytes) -> Matrix:
-    """The row kept for a visit's outcome, scaled to [0, 1]."""
-    return np.frombuffer(kept, dtype="<f4").astype(np.float64)
+    """The row kept for a visit's outcome: feature values, rounded to 32 bits."""
+    return np.frombuffer(kept, dtype=np.float32).astype(np.float64)

@@ -207,13 +207,17 @@ class OutcomeClassifier:
         for moment, row in zip(batch.moments, batch.rows, strict=True):
             if not moment.new:
                 continue
-            if moment.ended is not None and moment.ended.session.kept:
+            if moment.ended is not None and self._is_comparable(moment.ended.session.kept):
                 self._predict(batch, waiting, out)
                 session = moment.ended.session
-                self._learn(unpack_kept(session.kept), session.conversions > 0)
+                self._learn(batch.scale(unpack_kept(session.kept)), session.conversions > 0)
             if row >= 0:
                 waiting.append(row)
         self._predict(batch, waiting, out)
+
+    def _is_comparable(self, kept: bytes) -> bool:
+        """Whether a row was kept, and by this version of the pack."""
+        return len(unpack_kept(kept)) == len(self.model.features)
 
     def _predict(self, batch: Featurized, rows: list[int], out: Matrix) -> None:
         """Predict for rows among which nothing was learned."""
@@ -223,8 +227,6 @@ class OutcomeClassifier:
         rows.clear()
 
     def _learn(self, row: Matrix, converted: bool) -> None:
-        if len(row) != len(self.model.features):
-            return  # kept by another version of the pack: not comparable
         raw = self.model.predict(row)
         if self.model.ready:
             self.quality.update(self.calibrator.transform(raw), converted)
