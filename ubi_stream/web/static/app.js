@@ -35,7 +35,9 @@ function insightItem(insight) {
   const severity = ["low", "medium", "high"].includes(insight.severity) ? insight.severity : "info";
   const user = element("a", "", insight.user_id);
   user.href = `/api/v1/users/${encodeURIComponent(insight.user_id)}?entity=${encodeURIComponent(insight.entity)}`;
-  const contributions = (insight.explanation.contributions || []).slice(0, 3);
+  const contributions = (insight.explanation.contributions || [])
+    .filter((part) => Math.abs(part.contribution) >= 0.005)
+    .slice(0, 3);
   const why = contributions
     .map((part) => `${words(part.feature)} ${part.contribution < 0 ? "−" : "+"}${Math.abs(part.contribution).toFixed(2)}`)
     .join(" · ");
@@ -98,7 +100,7 @@ function modelRow(report) {
     report.entity === "user" ? report.model : `${report.model} (${report.entity})`,
     report.partition,
     whole.format(report.n_seen),
-    report.warm ? "ready" : "warming up",
+    report.warm ? "ready" : "warm-up",
     decimals(recent.roc_auc, 3),
     decimals(recent.log_loss, 3),
   ];

@@ -1,0 +1,109 @@
+"""docs/api.md says what the API does: routes, members of the answers, errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.web_worker import Client, MemoryWorker, event
+from ubi_stream.insights.model import InsightKind, Severity
+from ubi_stream.insights.windows import PANE_MS
+from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.sinks.queries import MAX_PAGE, FunnelStep, SegmentShare, StoredInsight
+from ubi_stream.web.app import create_web
+from ubi_stream.web.problems import ProblemType
+from ubi_stream.web.views.insights import DEFAULT_PAGE, SegmentReport
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    return DOCUMENT.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def examples(title: str) -> list[Any]:
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", section(title), re.DOTALL)]
+
+
+def test_the_document_lists_the_routes_that_there_are() -> None:
+    worker = MemoryWorker()
+    router = create_web(worker, None, Metrics(worker.pack)).router
+    served = {(route.method, route.resource.canonical) for route in router.routes() if route.resource is not None}
+    listed = set(re.findall(r"^\| (GET) \| `([^`]+)` \|", DOCUMENT, re.MULTILINE))
+    assert {(method, path) for method, path in served if method != "HEAD"} == listed
+
+
+def test_each_route_of_the_api_has_a_section() -> None:
+    for path in re.findall(r"^\| GET \| `((?:/api|/health|/metrics)[^`]*)` \|", DOCUMENT, re.MULTILINE):
+        assert f"`GET {path}`" in DOCUMENT
+
+
+def members(document: Any, path: str = "$") -> set[str]:
+    """Paths of all members; of a list, those of its first item."""
+    if isinstance(document, dict):
+        return {path}.union(*(members(value, f"{path}.{name}") for name, value in document.items()))
+    if isinstance(document, list) and document:
+        return members(document[0], f"{path}[]")
+    return {path}
+
+
+async def test_the_profile_has_the_members_of_the_example(client: Client, worker: MemoryWorker) -> None:
+    worker.take([event("u1", "view", 1_569_888_000_000, session="s2", category="shoes")])
+    told = await (await client.get("/api/v1/users/u1")).json()
+    shown = examples("Profile")[0]
+    free = ("$.features.", "$.categories.", "$.windows.", "$.latency_ms.")  # members named by the pack, or null
+    for document in (told, shown):
+        for name, window in document["windows"].items():
+            assert window.keys() == {"events", "by_type", "amount"}, name
+    assert told["windows"].keys() == shown["windows"].keys()
+    assert {path for path in members(told) if not path.startswith(free)} == {
+        path for path in members(shown) if not path.startswith(free)
+    }
+    assert shown["features"].keys() < told["features"].keys()
+
+
+async def test_models_and_health_have_the_members_of_the_examples(client: Client, worker: MemoryWorker) -> None:
+    told = await (await client.get("/api/v1/models")).json()
+    shown = examples("Models")[0]
+    assert members(told["models"][1]) == members(shown["models"][1])
+    assert members(told["lag"]) == members(shown["lag"])
+    assert told.keys() == shown.keys()
+    assert await (await client.get("/health/live")).json() == examples("Health")[0]
+    checks = (await (await client.get("/health/ready")).json(content_type=None))["checks"]
+    assert members(checks) == members(examples("Health")[1]["checks"])
+
+
+def test_rows_of_the_database_have_the_members_of_the_examples() -> None:
+    assert tuple(examples("Insights")[0]["insights"][0]) == StoredInsight.__struct_fields__
+    segments = examples("Segments")[0]
+    assert tuple(segments) == SegmentReport.__struct_fields__
+    assert tuple(segments["distribution"][0]) == SegmentShare.__struct_fields__
+    assert tuple(segments["funnel"][0]) == FunnelStep.__struct_fields__
+
+
+async def test_the_error_of_the_example_is_told_so(client: Client) -> None:
+    shown = examples("Errors")[0]
+    headers = {"X-Request-Id": shown["request_id"]}
+    response = await client.get("/api/v1/insights?limit=501", headers=headers)
+    assert await response.json(content_type="application/problem+json") == shown
+
+
+def test_every_type_of_problem_has_a_line() -> None:
+    lines = re.findall(r"^\| `([a-z-]+)` \| (\d{3}) \|", section("Errors"), re.MULTILINE)
+    assert {name for name, _ in lines} == set(ProblemType)
+    assert len(lines) == len(ProblemType)
+
+
+@pytest.mark.parametrize("words", [InsightKind, Severity])
+def test_every_value_of_a_filter_is_named(words: type[InsightKind] | type[Severity]) -> None:
+    row = next(line for line in section("Insights").splitlines() if f"`{next(iter(words))}`" in line)
+    assert set(re.findall(r"`(\w+)`", row)) >= set(words)
+
+
+def test_limits_are_the_ones_in_force() -> None:
+    assert f"1 to {MAX_PAGE}; {DEFAULT_PAGE} unless given" in section("Insights")
+    assert PANE_MS == 5 * 60_000, "the document speaks of five-minute panes"
