@@ -39,9 +39,16 @@ class Parts:
     clock: Clock
 
 
+class _App(faust.App):
+    """Faust's application; nothing of it is kept on disk."""
+
+    def _create_directories(self) -> None:
+        """Faust would make folders for stores where the process was started."""
+
+
 def create_app(settings: Settings, pack: Pack, parts: Parts) -> tuple[faust.App, Lanes]:
     """Make the application and its lanes; nothing is connected yet."""
-    app = faust.App(settings.app_id, **_faust_settings(settings))
+    app = _App(settings.app_id, **_faust_settings(settings))
     app.transport = ChunkTransport(app.conf.broker_consumer, app=app)
     states = {entity.name: tables.states.declare(app, entity.name, settings.partitions) for entity in pack.entities}
     records = {
