@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from ubi_stream.cli.doctor.finding import Finding, fail, ok, warn
@@ -40,8 +39,15 @@ async def check_kafka(settings: Settings, clock: Clock) -> list[Finding]:
             try:
                 brokers = len((await admin.describe_cluster())["brokers"])
                 found = ok("broker", f"Kafka at {settings.broker} answers ({brokers} broker{'s' * (brokers != 1)})")
-                topics = await _check_topics(admin, settings)
-                return [found, *topics, *await _check_broker_clock(admin, settings, clock)]
+                partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+                events = [
+                    TopicPartition(settings.events_topic, n) for n in range(partitions.get(settings.events_topic, 0))
+                ]
+                return [
+                    found,
+                    *_check_topics(partitions, settings),
+                    *await _check_broker_clock(events, settings, clock),
+                ]
             finally:
                 await admin.close()
     except (UbiError, KafkaError, OSError) as error:  # a TimeoutError is an OSError
@@ -54,12 +60,11 @@ async def check_kafka(settings: Settings, clock: Clock) -> list[Finding]:
         ]
 
 
-async def _check_topics(admin: AIOKafkaAdminClient, settings: Settings) -> list[Finding]:
+def _check_topics(found: dict[str, int], settings: Settings) -> list[Finding]:
     try:
         wanted = all_topics(settings, load_pack(settings.pack))
     except UbiError:
         return []  # the pack has a line of its own
-    found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
     wrong = {name: found[name] for name in wanted if found.get(name, settings.partitions) != settings.partitions}
     if wrong:
         counts = ", ".join(f"{name} has {count}" for name, count in wrong.items())
@@ -78,14 +83,15 @@ async def _check_topics(admin: AIOKafkaAdminClient, settings: Settings) -> list[
     return [ok("topics", f"{len(wanted)} topics of {settings.partitions} partitions")]
 
 
-async def _check_broker_clock(admin: AIOKafkaAdminClient, settings: Settings, clock: Clock) -> list[Finding]:
+async def _check_broker_clock(events: list[TopicPartition], settings: Settings, clock: Clock) -> list[Finding]:
     """The broker stamps events with its own time: one in our future means that the clocks differ."""
-    if settings.events_topic not in await admin.list_topics():
+    if not events:
         return []
     consumer = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
     try:
         await consumer.start()
-        newest_ms = [await _newest_ms(consumer, tp) for tp in await _with_records(consumer, settings)]
+        starts, ends = await consumer.beginning_offsets(events), await consumer.end_offsets(events)
+        newest_ms = [await _newest_ms(consumer, tp, ends[tp] - 1) for tp in events if starts[tp] < ends[tp]]
     finally:
         await consumer.stop()
     if not newest_ms:
@@ -96,18 +102,9 @@ async def _check_broker_clock(admin: AIOKafkaAdminClient, settings: Settings, cl
     return [_skewed("clock of the broker", ahead_s)]
 
 
-async def _with_records(consumer: AIOKafkaConsumer, settings: Settings) -> list[TopicPartition]:
-    partitions = [
-        TopicPartition(settings.events_topic, number)
-        for number in consumer.partitions_for_topic(settings.events_topic) or range(settings.partitions)
-    ]
-    starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    return [tp for tp in partitions if starts[tp] < ends[tp]]
-
-
-async def _newest_ms(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+async def _newest_ms(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> int:
     consumer.assign([partition])
-    consumer.seek(partition, (await consumer.end_offsets([partition]))[partition] - 1)
+    consumer.seek(partition, offset)
     record = await consumer.getone(partition)
     newest_ms: int = record.timestamp
     return newest_ms
