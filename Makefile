@@ -11,7 +11,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test coverage demo lock clean
+.PHONY: help setup check format test slow coverage demo lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ format: setup ## Put the code into its standard form
 
 test: setup ## All tests, with a real Kafka and Postgres that they start themselves
 	$(BIN)/pytest
+
+slow: setup ## The tests that take minutes: the whole of the public files, many more crashes
+	$(BIN)/pytest --slow -m slow
 
 coverage: setup ## All tests, and which lines they reach
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered

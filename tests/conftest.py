@@ -20,8 +20,16 @@ _SERVER_FIXTURES = frozenset({"kafka", "postgres", "database"})
 _SERVER_FOLDERS = frozenset({"integration", "e2e"})
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that need a server, and have coroutine tests checked for tasks left behind."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--slow` runs the tests marked `slow` too."""
+    parser.addoption("--slow", action="store_true", help="run tests that take minutes, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests that need a server, leave out slow ones, and have coroutine tests checked for tasks left behind."""
+    if not config.getoption("--slow"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("slow")])
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
     tests = Path(__file__).parent
     for item in items:
         if not isinstance(item, pytest.Function):

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ubi_stream.events.model import DeadLetter, Event, Headers
-from ubi_stream.events.stage import Read
+from ubi_stream.events.model import DeadLetter, Event, Headers, Unwanted
 from ubi_stream.features.stage import Featurized
 from ubi_stream.insights.model import FeatureRow, Insight, WindowCount
+from ubi_stream.packs.plan import Plan
 from ubi_stream.state.stage import FoldCounts
 
 
@@ -28,8 +28,8 @@ class Tally:
     """Counts of a batch; metrics and reports add them up.
 
     Every record is in exactly one of `accepted` (by event type), `dead_letters` (by reason), `duplicates`, `unwanted`
-    (dropped by the pack's wish), `moved` (it belongs to another partition) and `replayed` (it was counted before a
-    restart, whatever it was then). `late` are among the accepted.
+    (dropped by the pack's wish, or about no entity of this kind), `moved` (it belongs to another partition) and
+    `replayed` (it was counted before a restart, or forwarded twice). `late` are among the accepted.
     """
 
     accepted: Counter[str] = field(default_factory=Counter)
@@ -67,18 +67,24 @@ class Effects:
 
 
 def tally(
-    read: Read, letters: list[DeadLetter], strangers: list[Event], batch: Featurized, counts: FoldCounts
+    records: int,
+    batch: Featurized,
+    counts: FoldCounts,
+    *,
+    letters: list[DeadLetter],
+    unwanted: list[Unwanted],
+    strangers: list[Event],
+    plan: Plan,
 ) -> Tally:
-    """Count a batch; `letters` and `strangers` are those that are new."""
-    own = [moment for moment in batch.moments if moment.event is not None]
-    accepted = Counter(moment.event.event_type for moment in own if moment.new and moment.event is not None)
-    dead = Counter(letter.reason.value for letter in letters)
+    """Count a batch of so many records; `letters`, `unwanted` and `strangers` are those that are new."""
+    accepted = Counter(plan.type_name(m.event.event_type) for m in batch.moments if m.new and m.event is not None)
+    others = counts.duplicates + counts.foreign + len(letters) + len(unwanted) + len(strangers)
     return Tally(
         accepted=accepted,
-        dead_letters=dead,
+        dead_letters=Counter(letter.reason.value for letter in letters),
         duplicates=counts.duplicates,
-        replayed=counts.replayed + sum(not moment.new for moment in own) + len(read.dead_letters) - len(letters),
-        unwanted=len(read.unwanted),
+        replayed=records - accepted.total() - others,
+        unwanted=len(unwanted) + counts.foreign,
         moved=len(strangers),
         late=counts.late,
         unmatched_labels=counts.unmatched_labels,

@@ -184,7 +184,8 @@ class Partition:
         _check_types(memory.types, self.setup.pack)
         memory.types = self.setup.pack.events.types
         if newest[0].epoch != self.setup.epoch:
-            memory.progress = Progress()  # offsets of another life of the topic say nothing about this one
+            # Offsets of another life of the topic say nothing about this one; its time goes on.
+            memory.progress = Progress(watermark_ms=memory.progress.watermark_ms)
         self._restore_models(memory.models)
         return memory
 

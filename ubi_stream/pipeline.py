@@ -45,7 +45,6 @@ class Pipeline:
 
         Afterwards states, models and memory contain the batch, and its effects are to be delivered.
         """
-        topic, last_offset = records[0].topic, records[-1].offset
         read = read_events(records, self.validator, forwarded=forwarded)
         ours, strangers = (read.events, []) if forwarded else key_by_user(read.events, records)
         batch = self.featurizer.featurize(self.folder.fold(ours))
@@ -54,11 +53,16 @@ class Pipeline:
         insights = self.policy.decide(scores, assigned)
         windows = self.windows.count(batch, assigned)
         # What was delivered before a crash is not delivered again; what was folded above knows that by itself.
-        letters = [letter for letter in read.dead_letters if self.progress.is_new(topic, letter.record.offset)]
-        strangers = [event for event in strangers if self.progress.is_new(topic, event.offset)]
-        self.progress.learn_up_to(topic, last_offset)
+        is_new = self.progress.is_new
+        letters = [letter for letter in read.dead_letters if is_new(letter.record.topic, letter.record.offset)]
+        unwanted = [event for event in read.unwanted if is_new(event.record.topic, event.record.offset)]
+        strangers = [event for event in strangers if is_new(event.topic, event.offset)]
+        self.progress.learn_up_to(records[-1].topic, records[-1].offset)
+        counts = self.folder.take_counts()
         return Effects(
-            tally=tally(read, letters, strangers, batch, self.folder.take_counts()),
+            tally=tally(
+                len(records), batch, counts, letters=letters, unwanted=unwanted, strangers=strangers, plan=self.plan
+            ),
             insights=insights,
             dead_letters=letters,
             forwards=send_home(strangers, self.plan.entity.name) + fan_out(batch, self.further),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,11 +35,22 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     timestamp_ms: int
 
 
+class Sender(NamedTuple):
+    """The partition that forwarded a record, as "topic/partition", and the offset there of what it forwarded.
+
+    One sender forwards in the order of its offsets, so the last one seen tells which forwards came twice. The origin
+    does not: two events of one origin may come over two partitions, and the later one first.
+    """
+
+    lane: str
+    offset: int
+
+
 class Event(msgspec.Struct, frozen=True, gc=False):
     """A valid behaviour event.
 
-    Times are Unix milliseconds. `offset` is the position in the topic that it was read from (`topic`), `origin` where
-    it entered; `forwarded` says that the two differ, so that the offset says nothing about its order at the origin.
+    Times are Unix milliseconds. `topic`, `partition` and `offset` are where it was read, `origin` is where it entered;
+    `sender` is who forwarded it from there to here, None for an event that was read where it entered.
     """
 
     event_id: str
@@ -51,9 +62,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     context: dict[str, Any]
     trace_id: str | None
     topic: str
+    partition: int
     offset: int
     origin: Origin
-    forwarded: bool
+    sender: Sender | None
     raw: bytes
     """The value as it came: what is forwarded."""
 
@@ -71,3 +83,4 @@ class Unwanted(msgspec.Struct, frozen=True):
     """An event of a type that the pack says to drop."""
 
     event_type: str
+    record: Record

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ubi_stream.events.decode import decode
-from ubi_stream.events.model import DeadLetter, Event, Headers, Origin, Record, Unwanted
+from ubi_stream.events.model import DeadLetter, Event, Headers, Origin, Record, Sender, Unwanted
 from ubi_stream.events.validate import Validator
 
 ORIGIN_TOPIC: Final = "ubi-source-topic"
 ORIGIN_PARTITION: Final = "ubi-source-partition"
 ORIGIN_OFFSET: Final = "ubi-source-offset"
 ORIGIN_TIME: Final = "ubi-source-time"
+SENDER: Final = "ubi-sender"
+"""Written where the sender is not the origin: by a partition that forwards what was forwarded to it."""
 
 
 @dataclass(slots=True)
@@ -33,7 +35,8 @@ def read_events(records: Iterable[Record], validator: Validator, *, forwarded: b
         if isinstance(data, DeadLetter):
             read.dead_letters.append(data)
             continue
-        outcome = validator.validate(data, record, origin_of(record) if forwarded else None)
+        origin, sender = _sent(record) if forwarded else (position_of(record), None)
+        outcome = validator.validate(data, record, origin, sender)
         if isinstance(outcome, Event):
             read.events.append(outcome)
         elif isinstance(outcome, DeadLetter):
@@ -43,25 +46,40 @@ def read_events(records: Iterable[Record], validator: Validator, *, forwarded: b
     return read
 
 
-def origin_of(record: Record) -> Origin:
-    """Where a record of a repartition topic entered the system: by its headers, else right there."""
-    values = dict(record.headers)
-    try:
-        return Origin(
-            values[ORIGIN_TOPIC].decode("ascii"),
-            int(values[ORIGIN_PARTITION]),
-            int(values[ORIGIN_OFFSET]),
-            int(values[ORIGIN_TIME]),
-        )
-    except (KeyError, ValueError):
-        return Origin(record.topic, record.partition, record.offset, record.timestamp_ms)
+def position_of(record: Record) -> Origin:
+    """Where a record was read."""
+    return Origin(record.topic, record.partition, record.offset, record.timestamp_ms)
 
 
-def origin_headers(origin: Origin) -> Headers:
-    """Headers that carry an event's origin over a repartition topic."""
-    return (
+def forward_headers(event: Event) -> Headers:
+    """Headers that tell the next partition where an event entered the system, and who sends it on."""
+    origin = event.origin
+    headers = (
         (ORIGIN_TOPIC, origin.topic.encode()),
         (ORIGIN_PARTITION, str(origin.partition).encode()),
         (ORIGIN_OFFSET, str(origin.offset).encode()),
         (ORIGIN_TIME, str(origin.timestamp_ms).encode()),
     )
+    if event.sender is None:
+        return headers
+    return (*headers, (SENDER, f"{event.topic}/{event.partition}/{event.offset}".encode()))
+
+
+def _sent(record: Record) -> tuple[Origin, Sender]:
+    """Origin and sender of a record of a repartition topic; one without good headers entered right there."""
+    # A later header of one name wins. Kafka allows headers without a value.
+    values = {name: value or b"" for name, value in record.headers}
+    try:
+        origin = Origin(
+            values[ORIGIN_TOPIC].decode("ascii"),
+            int(values[ORIGIN_PARTITION]),
+            int(values[ORIGIN_OFFSET]),
+            int(values[ORIGIN_TIME]),
+        )
+        if SENDER not in values:
+            return origin, Sender(f"{origin.topic}/{origin.partition}", origin.offset)
+        lane, _, offset = values[SENDER].decode("ascii").rpartition("/")
+        return origin, Sender(lane, int(offset))
+    except (KeyError, ValueError):
+        here = position_of(record)
+        return here, Sender(f"{here.topic}/{here.partition}", here.offset)

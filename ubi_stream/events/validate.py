@@ -8,15 +8,13 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_ID_BYTES, MAX_PROPERTIES_BYTES, MIN_TIME_MS
-from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Unwanted
-from ubi_stream.packs.schema import Events
+from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Sender, Unwanted
+from ubi_stream.packs.schema import LABEL_TYPE, Events
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 FIELDS: Final = frozenset(
     ("event_id", "event_time", "event_type", "user_id", "session_id", "properties", "context", "sent_at", "trace_id")
 )
-LABEL_TYPE: Final = "$label"
-"""Reserved type: tells what became of an earlier event. Every pack knows it."""
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -36,36 +34,43 @@ def _refuse(reason: Reason, path: str, message: str) -> NoReturn:
 class Validator:
     """Checks events against the limits of every event and the event types of one pack.
 
+    Parameters
+    ----------
+    events
+        Event types of the pack.
+    entity_keys
+        Properties that hold the id of a further entity: absent, or an id like the user's.
+
     Attributes
     ----------
     unknown_fields
         Number of fields ignored so far because no event has them.
     """
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, entity_keys: tuple[str, ...] = ()) -> None:
+        self._entity_keys = entity_keys
         self._types = frozenset(events.types) | {LABEL_TYPE}
         self._unknown_types = events.unknown
         self._max_age_ms = int(events.max_age_days * 86_400_000)
         self.unknown_fields = 0
 
-    def validate(self, data: dict[str, Any], record: Record, origin: Origin | None) -> Event | DeadLetter | Unwanted:
-        """Check one decoded record; `origin` is where it entered the system, if it was forwarded."""
+    def validate(
+        self, data: dict[str, Any], record: Record, origin: Origin, sender: Sender | None
+    ) -> Event | DeadLetter | Unwanted:
+        """Check one decoded record; `origin` is where it entered the system, `sender` who forwarded it, if any."""
         try:
-            return self._event(data, record, origin)
+            return self._event(data, record, origin, sender)
         except _RefusedError as refused:
             return DeadLetter(refused.reason, refused.path, refused.message, record)
 
-    def _event(self, data: dict[str, Any], record: Record, origin: Origin | None) -> Event | Unwanted:
-        forwarded = origin is not None
-        if origin is None:
-            origin = Origin(record.topic, record.partition, record.offset, record.timestamp_ms)
+    def _event(self, data: dict[str, Any], record: Record, origin: Origin, sender: Sender | None) -> Event | Unwanted:
         get = data.get
         event_type = get("event_type")
         if type(event_type) is not str:
             _missing_or_wrong(event_type, "event_type", "a string")
         if event_type not in self._types:
             if self._unknown_types == "drop":
-                return Unwanted(event_type)
+                return Unwanted(event_type, record)
             if self._unknown_types == "dead_letter":
                 _refuse(Reason.UNKNOWN_EVENT_TYPE, "$.event_type", f"the pack has no event type {_short(event_type)}")
             _check_id(event_type, "event_type")
@@ -83,11 +88,14 @@ class Validator:
             context=_object(get("context"), "context", len(record.value)),
             trace_id=_optional_id(get("trace_id"), "trace_id"),
             topic=record.topic,
+            partition=record.partition,
             offset=record.offset,
             origin=origin,
-            forwarded=forwarded,
+            sender=sender,
             raw=record.value,
         )
+        for key in self._entity_keys:
+            _optional_id(event.properties.get(key), f"properties.{key}")
         if not FIELDS.issuperset(data):
             self.unknown_fields += len(data.keys() - FIELDS)
         return event
@@ -106,7 +114,7 @@ class Validator:
             _refuse(
                 Reason.TIME_TOO_OLD,
                 "$.event_time",
-                f"{_short(value)} is more than {days:g} days before the event's arrival",
+                f"{_short(value)} is before 1970, or more than {days:g} days before the event's arrival",
             )
         return time_ms
 

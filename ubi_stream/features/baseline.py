@@ -38,6 +38,7 @@ def latency_z(state: UserState, _at_ms: int, _plan: Plan) -> float:
     low=-10,
     high=10,
     meaning="Events of this hour against what the entity usually does at this hour of the day",
+    windows="paned",
 )
 def activity_z(state: UserState, _at_ms: int, _plan: Plan) -> float:
     """Square-root scaled difference of two counts: about a standard normal where nothing changed (Anscombe 1948)."""
@@ -70,6 +71,7 @@ def hour_surprise(state: UserState, _at_ms: int, _plan: Plan) -> float:
     high=50,
     scale="log",
     meaning="Events of the last 24 hours against the mean of the earlier days, 30 at most",
+    windows="paned",
 )
 def rate_ratio(state: UserState, _at_ms: int, _plan: Plan) -> float:
     days = state.days.head - max(state.first_ms // DAY_MS, state.days.head - 29)

@@ -37,8 +37,10 @@ def _register(days: int) -> None:
 
 
 def _feature(name: str, unit: str, high: float, meaning: str, extract: Extractor) -> None:
-    scale = "linear" if high == 1 else "log"
-    feature(name, unit=unit, high=high, meaning=meaning, scale="log" if scale == "log" else "linear")(extract)
+    register = feature(
+        name, unit=unit, high=high, meaning=meaning, scale="linear" if high == 1 else "log", windows="exact"
+    )
+    register(extract)
 
 
 for _days in (1, 7, 30):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.fold import PANE_MS
 from ubi_stream.state.log import window
 from ubi_stream.state.model import UserState
 from ubi_stream.state.panes import DAY_MS, events_of
@@ -16,8 +17,9 @@ class Facts(NamedTuple):
     """Taken right after an event.
 
     `events` is how many the entity has had; `recent` those of the last 24 hours, `before` those of the `before_days`
-    before (at most 30), the two not overlapping; `was_silent_ms` the time since the event before this one (-1: it is
-    the first).
+    before (at most 30), the two not overlapping; `was_silent_ms` the time from the event before this one (0 if this
+    one came late, -1 if it is the first); `first_in_pane` says that it is the entity's only one so far in its five
+    minutes.
     """
 
     events: int
@@ -25,14 +27,17 @@ class Facts(NamedTuple):
     before: int
     before_days: float
     was_silent_ms: float
+    first_in_pane: bool
 
 
 def facts_of(state: UserState, at_ms: int, plan: Plan) -> Facts:
-    """Take the facts of a state, at the time of its newest event."""
+    """Take the facts of a state, right after an event at `at_ms`."""
+    pane = at_ms // PANE_MS
     if plan.exact:
         recent = window(state, at_ms, DAY_MS).events
         before = window(state, at_ms - DAY_MS, (_BASELINE_DAYS - 1) * DAY_MS).events
         days = min(_BASELINE_DAYS - 1, (at_ms - DAY_MS - state.first_ms) / DAY_MS)
+        in_pane = window(state, (pane + 1) * PANE_MS - 1, PANE_MS).events
     else:
         ring = state.days
         recent = events_of(state.hours.total)
@@ -40,5 +45,8 @@ def facts_of(state: UserState, at_ms: int, plan: Plan) -> Facts:
         last_two = events_of(ring.panes.get(ring.head, [])) + events_of(ring.panes.get(ring.head - 1, []))
         before = events_of(ring.total) - last_two
         days = ring.head - 1 - max(state.first_ms / DAY_MS, ring.head - _BASELINE_DAYS + 1)
+        in_pane = events_of(state.minutes.panes.get(pane, []))
     silent_ms = state.last_gap_s * 1000 if state.events > 1 else -1.0
-    return Facts(state.events, recent, before, max(0.0, days), silent_ms)
+    if at_ms < state.last_ms:
+        silent_ms = 0.0
+    return Facts(state.events, recent, before, max(0.0, days), silent_ms, in_pane == 1)

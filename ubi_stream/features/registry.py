@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.packs.plan import Plan
+from ubi_stream.packs.schema import Windows
 from ubi_stream.state.model import UserState
 
 Extractor = Callable[[UserState, int, Plan], float]
@@ -25,7 +26,8 @@ class Feature:
     """One number about an entity.
 
     `low` and `high` bound what the anomaly model tells apart: values beyond count as the bound. `scale` says whether
-    equal steps or equal ratios matter. `usual` gives the entity's own usual value, where there is one.
+    equal steps or equal ratios matter. `usual` gives the entity's own usual value, where there is one. `windows` is the
+    kind of windows without which there is nothing to count; None works with both.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Feature:
     extract: Extractor
     scale: Literal["linear", "log"] = "linear"
     usual: Extractor | None = None
+    windows: Windows | None = None
 
 
 _features: dict[str, Feature] = {}
@@ -50,6 +53,7 @@ def feature(
     meaning: str,
     scale: Literal["linear", "log"] = "linear",
     usual: Extractor | None = None,
+    windows: Windows | None = None,
 ) -> Callable[[Extractor], Extractor]:
     """Register the decorated function as a feature.
 
@@ -60,7 +64,7 @@ def feature(
     """
 
     def register(extract: Extractor) -> Extractor:
-        add_feature(Feature(name, unit, low, high, meaning, extract, scale, usual))
+        add_feature(Feature(name, unit, low, high, meaning, extract, scale, usual, windows))
         return extract
 
     return register
@@ -94,16 +98,19 @@ def all_features() -> dict[str, Feature]:
     return dict(_features)
 
 
-def select_features(names: tuple[str, ...]) -> tuple[Feature, ...]:
-    """Features by name, in that order.
+def select_features(names: tuple[str, ...], windows: Windows) -> tuple[Feature, ...]:
+    """Features by name, in that order, for an entity with windows of that kind.
 
     Raises
     ------
     ConfigError
-        One is not registered.
+        One is not registered, or would always be empty with such windows.
     """
     known = all_features()
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(f"no feature {', '.join(map(repr, unknown))}; there are: {', '.join(sorted(known))}")
+    empty = [name for name in names if known[name].windows not in (None, windows)]
+    if empty:
+        raise ConfigError(f"features {', '.join(map(repr, empty))} have nothing to count with windows = {windows!r}")
     return tuple(known[name] for name in names)

@@ -15,17 +15,28 @@ def _usual_amount(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return state.amount.mean if state.amount.n else MISSING
 
 
-@feature("amount_24h", unit="money", high=20_000, scale="log", meaning="Money spent in the last 24 hours")
+@feature(
+    "amount_24h", unit="money", high=20_000, scale="log", meaning="Money spent in the last 24 hours", windows="paned"
+)
 def amount_24h(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return amount_of(state.hours.total)
 
 
-@feature("amount_30d", unit="money", high=100_000, scale="log", meaning="Money spent in the last 30 days")
+@feature(
+    "amount_30d", unit="money", high=100_000, scale="log", meaning="Money spent in the last 30 days", windows="paned"
+)
 def amount_30d(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return amount_of(state.days.total)
 
 
-@feature("mean_amount_30d", unit="money", high=10_000, scale="log", meaning="Mean amount of the last 30 days")
+@feature(
+    "mean_amount_30d",
+    unit="money",
+    high=10_000,
+    scale="log",
+    meaning="Mean amount of the last 30 days",
+    windows="paned",
+)
 def mean_amount_30d(state: UserState, _at_ms: int, plan: Plan) -> float:
     bought = count_of(state.days.total, tuple(plan.amount_types))
     return amount_of(state.days.total) / bought if bought else MISSING

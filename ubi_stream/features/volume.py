@@ -15,12 +15,14 @@ def _daily_events(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return (events_of(state.days.total) - events_of(today)) / days if days > 0 else float("nan")
 
 
-@feature("events_5m", unit="events", high=300, scale="log", meaning="Events in the current five minutes")
+@feature(
+    "events_5m", unit="events", high=300, scale="log", meaning="Events in the current five minutes", windows="paned"
+)
 def events_5m(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(events_of(state.minutes.panes.get(state.minutes.head, [])))
 
 
-@feature("events_1h", unit="events", high=1000, scale="log", meaning="Events in the last hour")
+@feature("events_1h", unit="events", high=1000, scale="log", meaning="Events in the last hour", windows="paned")
 def events_1h(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(events_of(state.minutes.total))
 
@@ -32,32 +34,50 @@ def events_1h(state: UserState, _at_ms: int, _plan: Plan) -> float:
     scale="log",
     meaning="Events in the last 24 hours",
     usual=_daily_events,
+    windows="paned",
 )
 def events_24h(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(events_of(state.hours.total))
 
 
-@feature("events_7d", unit="events", high=10_000, scale="log", meaning="Events in the last 7 days")
+@feature("events_7d", unit="events", high=10_000, scale="log", meaning="Events in the last 7 days", windows="paned")
 def events_7d(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(events_of(state.days.last(7)))
 
 
-@feature("interests_1h", unit="events", high=500, scale="log", meaning="Things looked at in the last hour")
+@feature(
+    "interests_1h", unit="events", high=500, scale="log", meaning="Things looked at in the last hour", windows="paned"
+)
 def interests_1h(state: UserState, _at_ms: int, plan: Plan) -> float:
     return float(count_of(state.minutes.total, plan.interests))
 
 
-@feature("intents_24h", unit="events", high=100, scale="log", meaning="Things put into the cart in the last 24 hours")
+@feature(
+    "intents_24h",
+    unit="events",
+    high=100,
+    scale="log",
+    meaning="Things put into the cart in the last 24 hours",
+    windows="paned",
+)
 def intents_24h(state: UserState, _at_ms: int, plan: Plan) -> float:
     return float(count_of(state.hours.total, plan.intents))
 
 
-@feature("conversions_30d", unit="events", high=100, scale="log", meaning="Purchases in the last 30 days")
+@feature(
+    "conversions_30d", unit="events", high=100, scale="log", meaning="Purchases in the last 30 days", windows="paned"
+)
 def conversions_30d(state: UserState, _at_ms: int, plan: Plan) -> float:
     return float(count_of(state.days.total, plan.conversions))
 
 
-@feature("conversion_rate_30d", unit="share", high=1, meaning="Purchases for each thing looked at, in the last 30 days")
+@feature(
+    "conversion_rate_30d",
+    unit="share",
+    high=1,
+    meaning="Purchases for each thing looked at, in the last 30 days",
+    windows="paned",
+)
 def conversion_rate_30d(state: UserState, _at_ms: int, plan: Plan) -> float:
     looked = count_of(state.days.total, plan.interests)
     return min(1.0, count_of(state.days.total, plan.conversions) / looked) if looked else float("nan")

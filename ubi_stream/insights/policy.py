@@ -53,6 +53,7 @@ class Policy:
         self._rules = tuple((rule, Conditions(rule.when, features)) for rule in rules)
         self._anomaly = plan.pack.models.anomaly
         self._change = plan.pack.models.change
+        self._tells_sessions = plan.pack.outputs.sessions and plan.entity.key is None  # a terminal visits nobody
 
     def decide(self, scores: Scores, assigned: Assigned) -> list[Insight]:
         """Insights of a batch, in the order of the moments that caused them."""
@@ -63,7 +64,7 @@ class Policy:
             if not moment.new:
                 continue
             tell = _Teller(self._plan, moment, self._model_version)
-            if moment.ended is not None and self._plan.pack.outputs.sessions:
+            if moment.ended is not None and self._tells_sessions:
                 insights.extend(self._session(tell, moment.ended, assigned.before[position]))
             change = assigned.changes.get(position)
             if change is not None:

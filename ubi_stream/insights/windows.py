@@ -13,10 +13,12 @@ from ubi_stream.features.stage import NO_ROW, Featurized
 from ubi_stream.insights.model import WindowCount
 from ubi_stream.models.segment import Assigned
 from ubi_stream.packs.plan import Plan
-from ubi_stream.state.fold import PANE_MS as PANE_MS
+from ubi_stream.state.fold import PANE_MS as STATE_PANE_MS
 from ubi_stream.state.fold import number
 from ubi_stream.state.stage import Moment
 
+PANE_MS: Final = STATE_PANE_MS
+"""The states' own panes: they tell whether an event is its entity's first in one."""
 EVENTS: Final = "events"
 SEGMENTS: Final = "segment_distribution"
 FUNNEL: Final = "conversion_funnel"

@@ -115,8 +115,10 @@ class Segments:
         for position, (moment, row) in enumerate(zip(batch.moments, batch.rows, strict=True)):
             state, before = moment.state, moment.state.segment
             change: SegmentChange | None = None
-            if moment.ended is not None and moment.ended.first_of_day and before:
+            if moment.ended is not None and before and moment.ended.session.last_ms // DAY_MS > state.segment_day:
                 change = SegmentChange(before, before, state.segment_since_ms, None, daily=True)
+            # Kept in the state, so only an event may write it, and no later event of the batch before it is read here.
+            state.segment_day = max(state.segment_day, moment.day_over)
             if moment.dormant and self.silent:
                 change = SegmentChange(self.silent, before or None, state.segment_since_ms, None, daily=False)
             if row != NO_ROW and self._names:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from ubi_stream.packs.schema import Entity, Pack
+from ubi_stream.packs.schema import LABEL_TYPE, MAX_TYPES, Entity, Pack
 
 DAY_MS = 86_400_000
+OTHER_TYPE: Final = "other"
+"""What unknown types are called together where the pack keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the stages need to know for one entity of one pack.
 
-    Type indexes are positions in the pack's list of event types; unknown types that the pack keeps, and labels, share
-    the index behind the last.
+    Type indexes are positions in the pack's list of event types; unknown types that the pack keeps share the index
+    behind the last that a pack may have, so that new types don't take it.
     """
 
     pack: Pack
@@ -41,7 +44,11 @@ class Plan:
     @property
     def other_type(self) -> int:
         """Index of what is not among the pack's types."""
-        return len(self.type_index)
+        return MAX_TYPES
+
+    def type_name(self, event_type: str) -> str:
+        """An event's type where names must be few: as a metric's label, as the key of a count."""
+        return event_type if event_type in self.type_index or event_type == LABEL_TYPE else OTHER_TYPE
 
     def entity_id(self, user_id: str, properties: dict[str, object]) -> str | None:
         """Id of the entity that an event is about; None where it names none."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LABEL_TYPE: Final = "$label"
+"""Reserved type: tells what became of an earlier event. Every pack knows it."""
+MAX_TYPES: Final = 32
+"""A pane has a number for each: more would make a user's state large."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 EventType = Annotated[str, Field(pattern=r"^[A-Za-z$][A-Za-z0-9_.:$ -]{0,99}$")]
@@ -15,7 +21,7 @@ SeverityName = Literal["info", "low", "medium", "high"]
 class Model(BaseModel):
     """Base of all parts: unknown keys are refused, values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 class Roles(Model):
@@ -35,15 +41,16 @@ class Roles(Model):
 class Events(Model):
     """The events of the pack. Append new types at the end: state counts types by their position."""
 
-    types: Annotated[tuple[EventType, ...], Field(min_length=1, max_length=32)]
+    types: Annotated[tuple[EventType, ...], Field(min_length=1, max_length=MAX_TYPES)]
     unknown: Literal["dead_letter", "drop", "keep"] = "dead_letter"
     max_age_days: float = Field(3650, gt=0, description="An event older than this on arrival is a dead letter")
     roles: Roles = Roles()
 
     @model_validator(mode="after")
     def _roles_name_known_types(self) -> Events:
-        if len(set(self.types)) != len(self.types):
-            raise ValueError("types are listed twice")
+        _no_twins("types", self.types)
+        if LABEL_TYPE in self.types:
+            raise ValueError(f"types list {LABEL_TYPE!r}, which is reserved: every pack knows it")
         for role in ("amount_types", "interest_types", "intent_types", "conversion_types"):
             for name in getattr(self.roles, role):
                 if name not in self.types:
@@ -61,6 +68,19 @@ class Times(Model):
     dedup_window_h: float = Field(24, ge=0, le=8760, description="How long an event id is remembered")
     dedup_max_ids: int = Field(1000, ge=0, le=100_000, description="How many event ids are remembered per entity")
 
+    @model_validator(mode="after")
+    def _silences_grow(self) -> Times:
+        if not self.session_gap_min / 1440 < self.dormant_after_days < self.retention_days:
+            raise ValueError(
+                f"session_gap_min = {self.session_gap_min:g} min, dormant_after_days = {self.dormant_after_days:g} d, "
+                f"retention_days = {self.retention_days:g} d: each must be longer than the one before"
+            )
+        return self
+
+
+Windows = Literal["paned", "exact"]
+"""Panes of 5 minutes, 1 hour and 1 day, in little space; or a log of all events of the last month."""
+
 
 class Entity(Model):
     """Whom state is kept for."""
@@ -68,13 +88,22 @@ class Entity(Model):
     name: Name
     key: str | None = Field(None, description="Property with the entity's id; the user needs none")
     types: tuple[EventType, ...] = Field((), description="Event types that are about it; none means all")
-    windows: Literal["paned", "exact"] = "paned"
+    windows: Windows = "paned"
     delay_days: float = Field(0, ge=0, le=90, description="Windows end this long before the event (labels come late)")
     exact_max_events: int = Field(5000, ge=10, le=100_000, description="Events kept in exact mode; oldest go first")
     features: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]
     anomaly_features: tuple[Name, ...] = Field(
         (), description="What the anomaly model looks at; none means all features"
     )
+
+    @model_validator(mode="after")
+    def _features_fit_together(self) -> Entity:
+        _no_twins("features", self.features)
+        _no_twins("anomaly_features", self.anomaly_features)
+        for name in self.anomaly_features:
+            if name not in self.features:
+                raise ValueError(f"anomaly_features names {name!r}, which is not among the entity's features")
+        return self
 
 
 class Condition(Model):
@@ -101,6 +130,12 @@ class Segment(Model):
     when: tuple[Condition, ...] = ()
     silent: bool = Field(False, description="The segment of those who were silent for times.dormant_after_days")
     recommendation: Recommendation | None = None
+
+    @model_validator(mode="after")
+    def _silence_is_the_condition(self) -> Segment:
+        if self.silent and self.when:
+            raise ValueError(f"segment {self.name!r} is silent: its condition is the silence, `when` must be empty")
+        return self
 
 
 class Rule(Model):
@@ -176,23 +211,62 @@ class Pack(Model):
     def _parts_fit_together(self) -> Pack:
         if self.entities[0].name != "user" or self.entities[0].key is not None:
             raise ValueError("entities: the first must be named 'user' and have no key")
-        names = [entity.name for entity in self.entities]
-        if len(set(names)) != len(names):
-            raise ValueError(f"entities are named twice: {names}")
+        _no_twins("entities", [entity.name for entity in self.entities])
         for entity in self.entities[1:]:
             if not entity.key:
                 raise ValueError(f"entities: {entity.name!r} needs a key, the property with its id")
-        features = {feature for entity in self.entities[:1] for feature in entity.features}
-        parts: tuple[Segment | Rule, ...] = (*self.segments, *self.rules)
-        for part in parts:
-            for condition in part.when:
-                if condition.feature not in features:
-                    raise ValueError(
-                        f"{type(part).__name__.lower()} {part.name!r} uses feature {condition.feature!r}, "
-                        "which the user entity does not list"
-                    )
-        if self.segments and (self.segments[-1].when or self.segments[-1].silent):
-            silent_last = [segment for segment in self.segments if not segment.when and not segment.silent]
-            if not silent_last:
-                raise ValueError("segments: one without conditions is needed, for everybody else")
+        for entity in self.entities:
+            for name in entity.types:
+                if name not in (*self.events.types, LABEL_TYPE):
+                    raise ValueError(f"entity {entity.name!r} lists type {name!r}, which is not among events.types")
+        if self.entities[0].types:
+            raise ValueError("entities: every event is about its user, so 'user' lists no types")
         return self
+
+    @model_validator(mode="after")
+    def _segments_cover_everybody(self) -> Pack:
+        _no_twins("segments", [segment.name for segment in self.segments])
+        if len([segment for segment in self.segments if segment.silent]) > 1:
+            raise ValueError("segments: more than one is silent")
+        for segment in self.segments:
+            _check_conditions("segment", segment, self.entities[0].features)
+        lively = [segment for segment in self.segments if not segment.silent]
+        if self.segments and not (lively and not lively[-1].when):
+            raise ValueError("segments: the last must have no conditions, for everybody else")
+        for segment in lively[:-1]:
+            if not segment.when:
+                raise ValueError(f"segment {segment.name!r} has no conditions: those behind it would never be reached")
+        return self
+
+    @model_validator(mode="after")
+    def _rules_can_be_told(self) -> Pack:
+        features = self.entities[0].features
+        _no_twins("rules", [rule.name for rule in self.rules])
+        for rule in self.rules:
+            _check_conditions("rule", rule, features)
+            try:
+                rule.summary.format(**dict.fromkeys(features, 1.0))
+            except KeyError as error:
+                raise ValueError(
+                    f"rule {rule.name!r}: summary uses {{{error.args[0]}}}, which the user entity does not list"
+                ) from error
+            except (ValueError, IndexError, AttributeError, TypeError) as error:
+                raise ValueError(
+                    f"rule {rule.name!r}: summary {rule.summary!r} can't be filled in with numbers ({error}); "
+                    "expected features in braces, such as {last_amount:.2f}"
+                ) from error
+        return self
+
+
+def _no_twins(where: str, names: Sequence[str]) -> None:
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        raise ValueError(f"{where}: {', '.join(map(repr, twins))} listed twice")
+
+
+def _check_conditions(kind: str, part: Segment | Rule, features: tuple[str, ...]) -> None:
+    for condition in part.when:
+        if condition.feature not in features:
+            raise ValueError(
+                f"{kind} {part.name!r} uses feature {condition.feature!r}, which the user entity does not list"
+            )

@@ -22,9 +22,8 @@ from prometheus_client import (
 
 from ubi_stream import __version__
 from ubi_stream.effects import Effects, Tally
-from ubi_stream.packs.schema import LABEL_TYPE
 from ubi_stream.insights.model import Insight, InsightKind, Severity
-from ubi_stream.packs.schema import Pack
+from ubi_stream.packs.schema import LABEL_TYPE, Pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.runtime.status import Lag, ModelName, ModelReport
 from ubi_stream.sinks.base import WriteResult

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ubi_stream.events.model import Sender
+
 
 class Progress(msgspec.Struct):
     """Part of the partition's record: written at each barrier, before the states.
@@ -15,14 +17,25 @@ class Progress(msgspec.Struct):
     watermark_ms
         Event time up to which the partition is taken to be complete: the newest event's time less the lateness.
         It never goes back. -1 before the first event.
+    forwarded
+        Last offset forwarded from, by sender. A sender that crashed forwards again what it forwarded before; the states
+        know that too, but not of entities that were forgotten meanwhile.
     """
 
     learned: dict[str, int] = {}
     watermark_ms: int = -1
+    forwarded: dict[str, int] = {}
 
     def is_new(self, topic: str, offset: int) -> bool:
         """Whether an event is to be scored, learned from and told about."""
         return offset > self.learned.get(topic, -1)
+
+    def take_forward(self, sender: Sender) -> bool:
+        """Note what a sender forwarded; False where it did so before."""
+        if sender.offset <= self.forwarded.get(sender.lane, -1):
+            return False
+        self.forwarded[sender.lane] = sender.offset
+        return True
 
     def advance(self, watermark_ms: int) -> None:
         """Move the watermark on; it stays where that would be back."""

@@ -13,9 +13,9 @@ from typing import Final
 import msgspec
 
 from ubi_stream.events.model import Event, Origin
-from ubi_stream.packs.schema import LABEL_TYPE
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
+from ubi_stream.packs.schema import LABEL_TYPE
 from ubi_stream.state.fold import fold, fold_label
 from ubi_stream.state.model import UserState
 from ubi_stream.state.panes import DAY_MS
@@ -68,12 +68,12 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
 class FoldCounts:
     """What became of a batch's events.
 
-    `duplicates` and `replayed` changed nothing; `late` came after the watermark had passed them; `unmatched_labels`
-    are labels of events that are not kept (any more); `foreign` name no entity of the kind that is folded.
+    Only new ones are counted. `duplicates` changed nothing; `late` came after the watermark had passed them;
+    `unmatched_labels` are labels of events that are not kept (any more); `foreign` name no entity of the kind that is
+    folded.
     """
 
     duplicates: int = 0
-    replayed: int = 0
     late: int = 0
     unmatched_labels: int = 0
     foreign: int = 0
@@ -106,54 +106,61 @@ class Fold:
 
     def _own_moment(self, event: Event) -> Moment | None:
         plan, progress = self._plan, self._progress
+        new = progress.is_new(event.topic, event.offset)
         entity_id = plan.entity_id(event.user_id, event.properties)
         if entity_id is None:
-            self._counts.foreign += 1
+            self._counts.foreign += new
+            return None
+        if new and event.sender is not None and not progress.take_forward(event.sender):
             return None
         live = self._states.get(entity_id)
         if live is not None and _is_applied(event, live):
-            self._counts.replayed += 1
             return None
         event_hash = short_hash(event.event_id)
-        new = progress.is_new(event.topic, event.offset)
         if live is not None and event_hash in live.state.recent_ids:
             self._counts.duplicates += new
-            self._counts.replayed += not new
             return None
         if event.event_type == LABEL_TYPE:
             return self._labelled(event, entity_id, live, event_hash, new=new)
+        ended = None
         if live is None:
             live = self._states.new(entity_id)
-        elif live.state.events and event.event_time_ms - live.state.last_ms >= plan.retention_ms:
+        elif event.event_time_ms - live.state.last_ms >= plan.retention_ms:
+            ended = ended_visit(live.state)
             live = self._forgotten(entity_id, live)
-        state, time_ms = live.state, event.event_time_ms
-        told_before = state.session.last_ms + plan.session_gap_ms <= progress.watermark_ms
-        self._counts.late += new and time_ms < progress.watermark_ms
-        ended = fold(state, event, plan)
+        state = live.state
+        self._counts.late += new and event.event_time_ms < progress.watermark_ms
+        ended = fold(state, event, plan) or ended
+        told = ended is not None and ended.session.last_ms + plan.session_gap_ms <= progress.watermark_ms
         self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
         self._mark_applied(event, entity_id, live, event_hash)
-        if new:
-            # A clock that is ahead must not make everybody else late: time does not pass before an event arrives.
-            progress.advance(min(time_ms, event.origin.timestamp_ms) - plan.lateness_ms)
+        self._pass_time(event, new=new)
         return self._moment(
             event,
             entity_id,
             state,
             event_hash,
             new=new,
-            # Where the watermark had passed the visit's end, it was told about then.
-            ended=None if told_before else ended,
+            # Where the watermark had passed the visit's end before this event, it was told about then.
+            ended=None if told else ended,
             day_over=-1 if ended is None else ended.session.last_ms // DAY_MS,
         )
 
     def _labelled(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
-        """Take in a label. It is nothing that the entity did: it neither makes an unknown one known, nor time pass."""
-        if live is None:
-            self._counts.unmatched_labels += new
-            return self._moment(event, entity_id, UserState(), event_hash, new=new)
-        self._counts.unmatched_labels += not fold_label(live.state, event, self._plan) and new
-        self._mark_applied(event, entity_id, live, event_hash)
-        return self._moment(event, entity_id, live.state, event_hash, new=new)
+        """Take in a label. It is nothing that the entity did: one that is unknown stays so, a silent one silent."""
+        matched = False
+        if live is not None:
+            matched = fold_label(live.state, event, self._plan)
+            self._mark_applied(event, entity_id, live, event_hash)
+        self._counts.unmatched_labels += new and not matched
+        self._pass_time(event, new=new)
+        return self._moment(event, entity_id, UserState() if live is None else live.state, event_hash, new=new)
+
+    def _pass_time(self, event: Event, *, new: bool) -> None:
+        """Move the watermark on. A clock that is ahead must not make all others late: arrival bounds the time."""
+        if new:
+            time_ms = min(event.event_time_ms, event.origin.timestamp_ms)
+            self._progress.advance(time_ms - self._plan.lateness_ms)
 
     def _moment(
         self,

@@ -2,14 +2,16 @@
 
 A timer is due a fixed delay after an entity's newest event. Whether it has fired is never stored: it has, exactly if
 the watermark has passed it. So timers can be set up again from the newest event's time of each entity alone.
+
+The last delay is another matter: it ends what is known of the entity, timers included. So an entity that is there has
+not had it, and where the watermark has passed it already (an event that came very late, an entity whose end got lost
+in a crash) it fires when the watermark moves next.
 """
 
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
-
-NEVER = -1
 
 
 class Due(NamedTuple):
@@ -44,9 +46,7 @@ class SilenceTimers:
     def restore(self, last_ms: dict[str, int], watermark_ms: int) -> None:
         """Set up the timers of entities by the time of their newest event."""
         self._last = dict(last_ms)
-        self._next = {}
-        for entity_id, last in self._last.items():
-            self._plan(entity_id, last, watermark_ms)
+        self._next = {entity_id: self._deadline_after(last, watermark_ms) for entity_id, last in last_ms.items()}
         self._heap = [(deadline, entity_id) for entity_id, deadline in self._next.items()]
         heapify(self._heap)
 
@@ -55,17 +55,15 @@ class SilenceTimers:
         self._last[entity_id] = last_ms
         waiting = self._next.get(entity_id)
         deadline = self._deadline_after(last_ms, watermark_ms)
-        if deadline != NEVER and (waiting is None or deadline < waiting):
+        if waiting is None or deadline < waiting:
             self._next[entity_id] = deadline
             heappush(self._heap, (deadline, entity_id))
 
-    def forget(self, entity_id: str) -> None:
-        """Drop an entity's timers."""
-        self._last.pop(entity_id, None)
-        self._next.pop(entity_id, None)
-
     def fire(self, since_ms: int, watermark_ms: int) -> list[Due]:
-        """Timers passed by a watermark that moved from `since_ms` to `watermark_ms`, in order."""
+        """Timers passed by a watermark that moved from `since_ms` to `watermark_ms`, in order.
+
+        An entity whose last timer fires is forgotten here.
+        """
         due: list[Due] = []
         heap, planned = self._heap, self._next
         while heap and heap[0][0] <= watermark_ms:
@@ -74,27 +72,21 @@ class SilenceTimers:
                 continue
             del planned[entity_id]
             last = self._last[entity_id]
+            end = len(self._delays) - 1
             due.extend(
                 Due(last + delay, entity_id, stage)
                 for stage, delay in enumerate(self._delays)
-                if since_ms < last + delay <= watermark_ms
+                if last + delay <= watermark_ms and (since_ms < last + delay or stage == end)
             )
-            self._plan(entity_id, last, watermark_ms)
-            if entity_id in planned:
+            if last + self._delays[end] <= watermark_ms:
+                del self._last[entity_id]
+            else:
+                planned[entity_id] = self._deadline_after(last, watermark_ms)
                 heappush(heap, (planned[entity_id], entity_id))
         due.sort()
         return due
 
-    def _plan(self, entity_id: str, last_ms: int, watermark_ms: int) -> None:
-        deadline = self._deadline_after(last_ms, watermark_ms)
-        if deadline == NEVER:
-            # All have fired: only the entity's next event matters, and it will be noted by touch().
-            self._last.pop(entity_id, None)
-        else:
-            self._next[entity_id] = deadline
-
     def _deadline_after(self, last_ms: int, watermark_ms: int) -> int:
-        for delay in self._delays:
-            if last_ms + delay > watermark_ms:
-                return last_ms + delay
-        return NEVER
+        """The first deadline that is not over; the last one if all are."""
+        ahead = (last_ms + delay for delay in self._delays if last_ms + delay > watermark_ms)
+        return next(ahead, last_ms + self._delays[-1])

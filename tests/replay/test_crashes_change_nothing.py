@@ -1,0 +1,158 @@
+"""Crash anywhere, any number of times: states, models, memory, insights and counts come out as if nothing had happened.
+
+Each seed is another stream (late events, duplicates, garbage, wrong keys, labels, long silences) and another fate:
+where the stream is cut into chunks, when there is a barrier, before which of its writes the worker dies.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from support.barrier import Chance, Cluster, Lane
+from support.probe import EVENTS_TOPIC, Stream, probe_pack
+from ubi_stream.models import scorer
+from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.packs.schema import Pack
+from ubi_stream.state.store import StateStore
+
+BY_USER, BY_SHOP = f"{EVENTS_TOPIC}.by-user", f"{EVENTS_TOPIC}.by-shop"
+
+
+@pytest.fixture(autouse=True)
+def _everything_happens_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records of several pieces, and blocks so small that thresholds and peers change many times."""
+    monkeypatch.setattr("ubi_stream.partition.PIECE_BYTES", 4000)
+    monkeypatch.setattr(scorer, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
+    monkeypatch.setattr(scorer, "_PEERS_BLOCK", 25)
+
+
+def run_one_partition(seed: int, chance: Chance, pack: Pack, *, states_first: bool = False) -> tuple[Cluster, Lane]:
+    """All records of a stream through one partition of users."""
+    cluster = Cluster(partitions=1)
+    for key, value, timestamp_ms in Stream(seed).contents(180):
+        cluster.append(EVENTS_TOPIC, 0, key, value, timestamp_ms)
+    lane = Lane(cluster, pack, "user", 0, chance, states_first=states_first)
+    lane.read([(EVENTS_TOPIC, offset) for offset in range(180)])
+    return cluster, lane
+
+
+def run_topology(seed: int, chance: Callable[[], Chance], pack: Pack) -> tuple[Cluster, list[Lane]]:
+    """A stream through two partitions of users and two of shops, and the topics between them.
+
+    The order in which partitions take turns is fixed, because it is part of the input: a broker's order differs from
+    run to run, with or without a crash.
+    """
+    cluster = Cluster(partitions=2)
+    for key, value, timestamp_ms in Stream(seed, users=10).contents(240):
+        cluster.append(EVENTS_TOPIC, cluster.partition_of(key), key, value, timestamp_ms)
+    lanes = {(entity, n): Lane(cluster, pack, entity, n, chance()) for entity in ("user", "shop") for n in (0, 1)}
+    read: Counter[tuple[str, int]] = Counter()
+    turns = [("user", EVENTS_TOPIC), ("user", BY_USER), ("shop", BY_SHOP)]
+    while any(read[topic, n] < len(cluster.logs[topic, n]) for _, topic in turns for n in (0, 1)):
+        for entity, topic in turns:
+            for number in (0, 1):
+                start = read[topic, number]
+                end = len(cluster.logs[topic, number])
+                stop = min(end, start + 40) if topic == EVENTS_TOPIC else end
+                lanes[entity, number].read([(topic, offset) for offset in range(start, stop)])
+                read[topic, number] = stop
+    return cluster, list(lanes.values())
+
+
+def delivered(cluster: Cluster) -> dict[str, object]:
+    """What reached the broker, in whatever order and however often."""
+    return {
+        "insights": dict(cluster.insights),
+        "windows": cluster.windows,
+        "features": cluster.features,
+        "dead_letters": cluster.dead_letters,
+    }
+
+
+@pytest.mark.parametrize("decade", range(12))
+def test_a_partition_that_crashes_comes_out_as_one_that_does_not(decade: int) -> None:
+    pack = probe_pack()
+    restarts = 0
+    for seed in range(decade * 10, decade * 10 + 10):
+        quiet, undisturbed = run_one_partition(seed, Chance(), pack)
+        stormy, crashed = run_one_partition(seed, Chance(seed, crashes=5), pack)
+        assert crashed.outcome() == undisturbed.outcome(), f"seed {seed}"
+        assert delivered(stormy) == delivered(quiet), f"seed {seed}"
+        assert all(len(contents) == 1 for contents in stormy.insights.values()), f"seed {seed}: one id, one content"
+        restarts += crashed.restarts
+    assert restarts >= 20
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_partitions_that_forward_to_each_other_and_crash_come_out_as_ones_that_do_not(seed: int) -> None:
+    pack = probe_pack()
+    quiet, undisturbed = run_topology(seed, Chance, pack)
+    fates = iter(range(4 * seed, 4 * seed + 4))
+    stormy, crashed = run_topology(seed, lambda: Chance(next(fates), crashes=4), pack)
+    for calm, wild in zip(undisturbed, crashed, strict=True):
+        assert wild.outcome() == calm.outcome()
+    assert delivered(stormy) == delivered(quiet)
+    assert len(stormy.logs[BY_SHOP, 0]) >= len(quiet.logs[BY_SHOP, 0]) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_thousand_more_fates() -> None:
+    pack = probe_pack()
+    for seed in range(1000, 2000):
+        quiet, undisturbed = run_one_partition(seed, Chance(), pack)
+        stormy, crashed = run_one_partition(seed, Chance(seed, crashes=seed % 9), pack)
+        assert crashed.outcome() == undisturbed.outcome(), f"seed {seed}"
+        assert delivered(stormy) == delivered(quiet), f"seed {seed}"
+
+
+def test_the_streams_bring_about_everything_that_can_happen(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[str] = []
+
+    class WatchedStore(StateStore):
+        def forget(self, entity_id: str) -> None:
+            forgotten.append(entity_id)
+            super().forget(entity_id)
+
+    monkeypatch.setattr("ubi_stream.partition.StateStore", WatchedStore)
+    kinds: Counter[str] = Counter()
+    for seed in range(12):
+        cluster, _ = run_one_partition(seed, Chance(), probe_pack())
+        kinds.update(json.loads(content)["data"]["kind"] for (content,) in cluster.insights.values())
+        assert cluster.logs[BY_USER, 0]
+        assert cluster.logs[BY_SHOP, 0]
+        assert cluster.windows
+        assert cluster.dead_letters
+        assert cluster.features
+    assert set(kinds) == {"segment", "recommendation", "session", "risk", "anomaly", "behaviour_change"}
+    assert forgotten
+
+
+def test_the_comparison_sees_an_event_that_is_folded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the offset in the state (and the ids, which hide that), some crash must make a difference."""
+    pack = probe_pack(("dedup_max_ids = 30", "dedup_max_ids = 0"))
+    monkeypatch.setattr("ubi_stream.state.stage._is_applied", lambda _event, _live: False)
+    assert _differences(pack) >= 3
+
+
+def test_the_comparison_sees_a_barrier_in_the_wrong_order() -> None:
+    """States before the record: a crash between leaves states that are ahead of what was learned."""
+    assert _differences(probe_pack(), states_first=True) >= 3
+
+
+def test_without_crashes_there_is_no_difference_for_the_control() -> None:
+    assert _differences(probe_pack(), crashes=0) == 0
+
+
+def _differences(pack: Pack, *, states_first: bool = False, crashes: int = 6) -> int:
+    different = 0
+    for seed in range(15):
+        quiet, undisturbed = run_one_partition(seed, Chance(), pack)
+        stormy, crashed = run_one_partition(seed, Chance(seed, crashes=crashes), pack, states_first=states_first)
+        different += crashed.outcome() != undisturbed.outcome() or delivered(stormy) != delivered(quiet)
+    return different

@@ -1,0 +1,234 @@
+"""A small pack that uses everything the core has, and records for it: for tests that look for trouble."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import msgspec
+
+from ubi_stream.events.model import Headers, Record
+from ubi_stream.packs.loader import parse_pack
+from ubi_stream.packs.schema import Pack
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+START_MS = 1_700_006_400_000
+"""2023-11-15 00:00 UTC."""
+EVENTS_TOPIC = "ubi.events"
+
+PROBE_TOML = """
+name = "probe"
+version = 1
+description = "Sessions, silences, dormancy, retention, alerts, rules, forwards and labels in little time"
+
+[events]
+types = ["view", "cart", "purchase"]
+unknown = "dead_letter"
+
+[events.roles]
+amount = "price"
+amount_types = ["purchase"]
+latency = "latency_ms"
+category = "category"
+interest_types = ["view"]
+intent_types = ["cart"]
+conversion_types = ["purchase"]
+reference = "order_id"
+outcome = "bad"
+
+[times]
+session_gap_min = 10
+lateness_min = 2
+dormant_after_days = 0.25
+retention_days = 1
+dedup_window_h = 24
+dedup_max_ids = 30
+
+[[entities]]
+name = "user"
+windows = "paned"
+features = [
+  "events_5m", "events_1h", "events_24h", "amount_24h", "last_amount", "session_depth", "session_intents",
+  "recency_s", "last_latency_ms", "rolling_latency_ms", "bounce_rate", "amount_z", "burstiness",
+]
+anomaly_features = ["events_1h", "last_amount", "session_depth", "recency_s", "rolling_latency_ms"]
+
+[[entities]]
+name = "shop"
+key = "shop_id"
+types = ["purchase", "$label"]
+windows = "exact"
+delay_days = 0.125
+features = ["exact_count_1d", "exact_bad_share_1d", "last_amount", "recency_s", "amount_z"]
+
+[[segments]]
+name = "dormant"
+silent = true
+[segments.recommendation]
+action = "win_back"
+text = "Write to them"
+priority = 3
+score = 0.4
+
+[[segments]]
+name = "buyer"
+when = [{ feature = "amount_24h", op = ">", value = 20 }]
+[segments.recommendation]
+action = "thank"
+text = "Say thank you"
+priority = 1
+score = 0.7
+
+[[segments]]
+name = "browser"
+when = [{ feature = "session_depth", op = ">=", value = 3 }]
+
+[[segments]]
+name = "passer_by"
+
+[[rules]]
+name = "slow"
+severity = "high"
+summary = "It took {last_latency_ms:.0f} ms"
+cool_down_min = 30
+when = [{ feature = "last_latency_ms", op = ">", value = 2000 }]
+
+[[rules]]
+name = "deep"
+severity = "low"
+summary = "{session_depth:.0f} steps"
+cool_down_min = 0
+when = [{ feature = "session_depth", op = ">=", value = 8 }]
+
+[models.anomaly]
+trees = 5
+height = 4
+window = 20
+alert_rate = 0.1
+warm_up = 30
+min_entity_events = 3
+cool_down_min = 20
+
+[models.outcome]
+learning_rate = 0.1
+warm_up = 4
+min_per_class = 1
+
+[models.change]
+factor = 2.0
+z = 1.0
+min_events = 4
+cool_down_min = 60
+
+[outputs]
+features = true
+sessions = true
+"""
+
+
+def probe_pack(*replacements: tuple[str, str]) -> Pack:
+    """The pack, after replacing parts of its text."""
+    text = PROBE_TOML
+    for old, new in replacements:
+        assert text.count(old) == 1, f"{old!r} is in the pack's text {text.count(old)} times"
+        text = text.replace(old, new)
+    return parse_pack(text, where="probe")
+
+
+def event(user_id: str = "u1", at_ms: int = START_MS, event_type: str = "view", **fields: Any) -> dict[str, Any]:
+    """An event as a producer writes it; fields that no event has become properties."""
+    known = {"event_id", "session_id", "context", "sent_at", "trace_id", "properties"}
+    own = {name: value for name, value in fields.items() if name in known}
+    properties = {name: value for name, value in fields.items() if name not in known}
+    written = {"user_id": user_id, "event_time": at_ms, "event_type": event_type, **own}
+    return written | {"properties": properties | own.get("properties", {})} if properties else written
+
+
+def record(
+    content: dict[str, Any] | bytes | None,
+    offset: int = 0,
+    *,
+    key: bytes | None = b"",
+    topic: str = EVENTS_TOPIC,
+    partition: int = 0,
+    timestamp_ms: int | None = None,
+    headers: Headers = (),
+) -> Record:
+    """A record as it lies in a topic: its key is the user's id unless another is given, it arrived as it happened."""
+    if isinstance(content, dict):
+        value: bytes | None = msgspec.json.encode(content)
+        user_id, at = content.get("user_id"), content.get("event_time")
+        key = str(user_id).encode() if key == b"" else key
+        arrived_ms = at if isinstance(at, int) and not isinstance(at, bool) else START_MS
+    else:
+        value, arrived_ms = content, START_MS
+    return Record(
+        topic, partition, offset, arrived_ms if timestamp_ms is None else timestamp_ms, key or None, value, headers
+    )
+
+
+class Stream:
+    """Generates the trouble of a real topic: visits, pauses, late events, duplicates, garbage, wrong keys, labels."""
+
+    def __init__(self, seed: int, *, users: int = 8, days: float = 5.0) -> None:
+        self._random = Random(seed)
+        self._users = [f"user-{number}" for number in range(users)]
+        self._span_ms = int(days * DAY_MS)
+        self._number = 0
+
+    def contents(self, count: int) -> list[tuple[bytes | None, bytes | None, int]]:
+        """So many records as (key, value, arrival in ms), in the order of arrival."""
+        draw = self._random
+        now_ms = START_MS
+        made: list[tuple[bytes | None, bytes | None, int]] = []
+        user = self._users[0]
+        orders: list[tuple[str, str, str]] = []
+        while len(made) < count:
+            if draw.random() < 0.25:
+                user = draw.choice(self._users)
+                now_ms += int(draw.expovariate(1.0) * self._span_ms * 4 / count)
+            now_ms += int(draw.expovariate(1.0) * MINUTE_MS)
+            roll = draw.random()
+            if roll < 0.04:
+                garbage = draw.choice([None, b"{", b"[]", b"\xff\xfe", b'{"event_type": "view"}', b'{"event_type": 7}'])
+                made.append((b"k", garbage, now_ms))
+            elif roll < 0.08 and made:
+                key, value, _ = draw.choice(made[-20:])
+                made.append((key, value, now_ms))
+            elif roll < 0.13 and orders:
+                order = draw.choice(orders)
+                label = self._event(order[0], now_ms, "$label", order_id=order[1], shop_id=order[2], bad=roll < 0.1)
+                made.append((order[0].encode(), label, now_ms))
+            else:
+                made.append((self._key(user), self._behaviour(user, now_ms, orders), now_ms))
+        return made
+
+    def _key(self, user: str) -> bytes | None:
+        roll = self._random.random()
+        return None if roll < 0.03 else b"another" if roll < 0.08 else user.encode()
+
+    def _behaviour(self, user: str, now_ms: int, orders: list[tuple[str, str, str]]) -> bytes:
+        draw = self._random
+        late_ms = int(draw.expovariate(1.0) * 20 * MINUTE_MS) if draw.random() < 0.15 else 0
+        at_ms = now_ms - late_ms
+        fields: dict[str, Any] = {}
+        if draw.random() < 0.5:
+            fields["session_id"] = f"{user}-{at_ms // (40 * MINUTE_MS)}"
+        if draw.random() < 0.4:
+            fields["latency_ms"] = round(draw.lognormvariate(6, 1.2), 1)
+        if draw.random() < 0.3:
+            fields["category"] = f"c{draw.randrange(25)}"
+        kind = draw.choices(["view", "cart", "purchase"], [6, 2, 2])[0]
+        if kind == "purchase":
+            order, shop = f"o{self._number}", f"shop-{draw.randrange(3)}"
+            orders.append((user, order, shop))
+            fields |= {"price": round(draw.lognormvariate(2.5, 1.0), 2), "order_id": order, "shop_id": shop}
+        return self._event(user, at_ms, kind, **fields)
+
+    def _event(self, user: str, at_ms: int, kind: str, **fields: Any) -> bytes:
+        self._number += 1
+        if self._random.random() < 0.8:  # the others get their id from their position
+            fields["event_id"] = f"e{self._number}"
+        return msgspec.json.encode(event(user, at_ms, kind, **fields))
