@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 import faust
 import structlog
 import uvloop
+from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 from yarl import URL
 
 from ubi_stream.chunked.restore import Restorer
 from ubi_stream.clock import Clock, SystemClock
-from ubi_stream.errors import DeliveryError
+from ubi_stream.errors import BrokerUnavailableError, DeliveryError
 from ubi_stream.ids import combined_epoch
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.reasons import FailStopReason
@@ -41,9 +43,16 @@ from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
 from ubi_stream.web.app import WebServer, create_web
 
-DRAIN_S: Final = 8.0
-"""How long a stopping worker may flush: it is gone within 10 s."""
-LEAVE_S: Final = 4.0
+DRAIN_S: Final = 5.0
+"""How long a stopping worker may flush and commit."""
+LEAVE_S: Final = 3.0
+"""How long leaving the groups may take: with all else, the worker is gone within 10 s."""
+GC_THRESHOLDS: Final = (20_000, 20, 50)
+"""Allocations before a garbage collection: with Python's own, the states in memory are walked through all the time."""
+
+_T = TypeVar("_T")
+GC_THRESHOLDS: Final = (50_000, 20, 50)
+"""Python's garbage collector looks through all live states at each full collection; there are no cycles among them."""
 
 
 def run_worker(settings: Settings) -> int:
@@ -57,8 +66,16 @@ def run_worker(settings: Settings) -> int:
         It could not start: the message says why.
     """
     configure_logging(settings)
+    gc.set_threshold(*GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Worker(settings, SystemClock()).run())
+
+
+class _Prepared(NamedTuple):
+    """What is known of the topics: source epoch by entity, and the id of each topic that goes to Postgres."""
+
+    epochs: dict[str, int]
+    topic_ids: dict[str, str]
 
 
 class Worker:
@@ -78,22 +95,38 @@ class Worker:
         """Start, work until told to stop, and stop."""
         stop = _stop_signal()
         async with AsyncExitStack() as stack:
-            epochs, topic_ids = await self._prepare_kafka()
-            await self._prepare_database()
-            outbox = KafkaOutbox(client_options(self._settings), timeout_s=self._settings.delivery_timeout_s)
-            await outbox.start()
-            stack.push_async_callback(outbox.stop)
-            pool = await create_pool(self._dsn, size=self._settings.postgres_pool_size, application="ubi-views")
-            stack.callback(pool.terminate)
-            app, lanes = await self._serve(stack, outbox, epochs, pool)
-            self._start_service("sink", self._run_sink(stack, topic_ids, stop))
-            self._start_service("barriers", lanes.keep_flushing())
-            self._log.info("starting", pack=self._pack.name, app_id=self._settings.app_id)
-            await app.start()
-            self._start_service("faust", _until_crash(app, stop))
+            try:
+                prepared = await _unless(stop, self._prepare())
+                if prepared is None:
+                    return 0
+                app, lanes = await self._start(stack, prepared, stop)
+            except KafkaError as error:
+                raise BrokerUnavailableError(
+                    f"Kafka at {self._settings.broker} went away while the worker started ({type(error).__name__})"
+                ) from error
             await stop.wait()
             await self._leave(app, lanes)
         return 0
+
+    async def _prepare(self) -> _Prepared:
+        """Everything that may have to wait for a server."""
+        epochs, topic_ids = await self._prepare_kafka()
+        await self._prepare_database()
+        return _Prepared(epochs, topic_ids)
+
+    async def _start(self, stack: AsyncExitStack, prepared: _Prepared, stop: asyncio.Event) -> tuple[faust.App, Lanes]:
+        outbox = KafkaOutbox(client_options(self._settings), timeout_s=self._settings.delivery_timeout_s)
+        stack.push_async_callback(outbox.stop)
+        await outbox.start()
+        pool = await create_pool(self._dsn, size=self._settings.postgres_pool_size, application="ubi-views")
+        stack.callback(pool.terminate)
+        app, lanes = await self._serve(stack, outbox, prepared.epochs, pool)
+        self._start_service("sink", self._run_sink(stack, prepared.topic_ids, stop))
+        self._start_service("barriers", lanes.keep_flushing())
+        self._log.info("starting", pack=self._pack.name, app_id=self._settings.app_id)
+        await app.start()
+        self._start_service("faust", _until_crash(app, stop))
+        return app, lanes
 
     @property
     def _dsn(self) -> str:
@@ -194,20 +227,33 @@ class Worker:
         """Flush, commit, and leave the group."""
         self._log.info("stopping")
         app.consumer.stop_flow()
-        await lanes.close(range(self._settings.partitions), within_s=DRAIN_S)
-        await app.consumer.commit()
-        sink = next((task for task in self._services if task.get_name() == "sink"), None)
-        if sink is not None:
-            await asyncio.wait({sink}, timeout=LEAVE_S)
         try:
-            async with asyncio.timeout(LEAVE_S):
-                await app.stop()
+            async with asyncio.timeout(DRAIN_S):
+                await lanes.close(range(self._settings.partitions), within_s=DRAIN_S)
+                await app.consumer.commit_done()
         except TimeoutError:
-            self._log.warning("faust_did_not_stop", seconds=LEAVE_S)  # everything is committed already
-        for task in list(self._services):
+            self._log.warning("not_committed", seconds=DRAIN_S)  # the next start does it again, without effect
+        leaving = asyncio.create_task(app.stop(), name="leave")
+        sinks = {task for task in self._services if task.get_name() == "sink"}  # ends by the same signal
+        _, late = await asyncio.wait({leaving, *sinks}, timeout=LEAVE_S)
+        if late:
+            self._log.warning("left_behind", services=sorted(task.get_name() for task in late), seconds=LEAVE_S)
+        for task in [leaving, *self._services]:
             task.cancel()
-        await asyncio.gather(*self._services, return_exceptions=True)
+        await asyncio.wait({leaving, *self._services}, timeout=1.0)
         self._log.info("stopped")
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | None:
+    """Do this, or return None as soon as the worker is told to stop."""
+    tasks = working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 async def _until_crash(app: faust.App, stop: asyncio.Event) -> None:

@@ -90,6 +90,8 @@ class StateStore:
             self._backing[key] = blob
             records.append((key, blob))
         self._changed.clear()
+        while len(self._live) > self._cache_size:
+            self._live.popitem(last=False)
         return records
 
     @property

@@ -13,6 +13,11 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
+_MOST_STALE = 2
+"""Heap entries for each entity, at which those that count no more are left out."""
+_FEW = 1_000
+"""Entries that are not worth the trouble."""
+
 
 class Due(NamedTuple):
     """A timer that fired: sorted by time, then entity, so that the order is the same in every run."""
@@ -58,6 +63,8 @@ class SilenceTimers:
         if waiting is None or deadline < waiting:
             self._next[entity_id] = deadline
             heappush(self._heap, (deadline, entity_id))
+            if len(self._heap) > _MOST_STALE * len(self._next) + _FEW:
+                self._drop_stale()
 
     def fire(self, since_ms: int, watermark_ms: int) -> list[Due]:
         """Timers passed by a watermark that moved from `since_ms` to `watermark_ms`, in order.
@@ -85,6 +92,11 @@ class SilenceTimers:
                 heappush(heap, (planned[entity_id], entity_id))
         due.sort()
         return due
+
+    def _drop_stale(self) -> None:
+        """Leave out entries that an earlier deadline took the place of: each visit of an entity leaves one."""
+        self._heap = [(deadline, entity_id) for entity_id, deadline in self._next.items()]
+        heapify(self._heap)
 
     def _deadline_after(self, last_ms: int, watermark_ms: int) -> int:
         """The first deadline that is not over; the last one if all are."""
