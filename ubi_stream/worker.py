@@ -51,8 +51,6 @@ GC_THRESHOLDS: Final = (20_000, 20, 50)
 """Allocations before a garbage collection: with Python's own, the states in memory are walked through all the time."""
 
 _T = TypeVar("_T")
-GC_THRESHOLDS: Final = (50_000, 20, 50)
-"""Python's garbage collector looks through all live states at each full collection; there are no cycles among them."""
 
 
 def run_worker(settings: Settings) -> int:
