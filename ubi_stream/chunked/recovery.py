@@ -6,16 +6,19 @@ Faust resumes the source partitions before it seeks, so that events are delivere
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import structlog
+from aiokafka.errors import IllegalStateError
 from faust.tables.manager import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from mode import Service
 
 from ubi_stream.chunked.restore import Restorer
 from ubi_stream.chunked.table import PartitionedTable
+from ubi_stream.errors import RecoveryError
 
 OpenPartitions = Callable[[set[int]], Awaitable[None]]
 
@@ -49,6 +52,9 @@ class ChunkRecovery(Recovery):
                 continue  # another rebalance began: its assignment is restored instead
             except ServiceStopped:
                 return
+            except IllegalStateError as error:  # a partition was taken away meanwhile: another assignment follows
+                if not await self._another_assignment():
+                    self.on_failure(error)
             except Exception as error:  # noqa: BLE001 - whatever it is: without state, nothing may flow
                 self.on_failure(error)
 
@@ -67,8 +73,9 @@ class ChunkRecovery(Recovery):
         await app.on_rebalance_complete.send()
         if app.consumer_generation_id != generation:
             raise RebalanceAgain
+        await self._wait(consumer.stop_delivery())
         if assignment:
-            await self._wait(consumer.perform_seek(), timeout=app.conf.broker_request_timeout)
+            await self._wait(self._seek())
         self.completed.set()
         app.flow_control.resume()
         consumer.resume_flow()
@@ -81,6 +88,18 @@ class ChunkRecovery(Recovery):
         structlog.get_logger("ubi_stream.recovery").info(
             "ready", partitions=sorted(partitions), records=progress.records, seconds=round(progress.seconds, 3)
         )
+
+    async def _seek(self) -> None:
+        within_s = self.app.conf.broker_request_timeout
+        try:
+            async with asyncio.timeout(within_s):
+                await self.app.consumer.perform_seek()
+        except TimeoutError as error:
+            raise RecoveryError(f"the committed offsets could not be read within {within_s:.0f} s") from error
+
+    async def _another_assignment(self) -> bool:
+        found = await self.wait_first(self.signal_recovery_start, timeout=self.app.conf.broker_rebalance_timeout)
+        return found.stopped or bool(found.done)
 
 
 class ChunkTableManager(TableManager):

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from ubi_stream.chunked.table import PartitionedTable
 from ubi_stream.clock import Clock
@@ -72,23 +73,28 @@ class Restorer:
         Raises
         ------
         RecoveryError
-            It took longer than the deadline.
+            It took longer than the deadline, or the broker is away.
         """
-        self.progress = RestoreProgress(running=True)
+        # One that a rebalance cancelled may still be ending: each has its own.
+        progress = self.progress = RestoreProgress(running=True)
         started_s = self._clock.monotonic_s()
         try:
             async with asyncio.timeout(self._deadline_s):
-                await self._restore(tables, partitions)
+                await self._restore(tables, partitions, progress)
         except TimeoutError as error:
             raise RecoveryError(
-                f"state could not be restored within {self._deadline_s:.0f} s ({self.progress.share:.0%} done): "
+                f"state could not be restored within {self._deadline_s:.0f} s ({progress.share:.0%} done): "
                 "is the broker slow, or UBI_RECOVERY_DEADLINE_S too short for this much state?"
             ) from error
+        except KafkaError as error:
+            raise RecoveryError(f"state could not be restored: {type(error).__name__} {error}") from error
         finally:
-            self.progress.running = False
-            self.progress.seconds = self._clock.monotonic_s() - started_s
+            progress.running = False
+            progress.seconds = self._clock.monotonic_s() - started_s
 
-    async def _restore(self, tables: Mapping[str, PartitionedTable], partitions: set[int]) -> None:
+    async def _restore(
+        self, tables: Mapping[str, PartitionedTable], partitions: set[int], progress: RestoreProgress
+    ) -> None:
         assigned = [TopicPartition(topic, number) for topic in tables for number in sorted(partitions)]
         for tp in assigned:
             tables[tp.topic].drop(tp.partition)
@@ -100,12 +106,12 @@ class Restorer:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign(assigned)
             starts = await consumer.beginning_offsets(assigned)
             ends = await consumer.end_offsets(assigned)
-            await self._read(consumer, tables, starts, ends)
+            await self._read(consumer, tables, (starts, ends), progress)
         finally:
             await consumer.stop()
 
@@ -113,10 +119,10 @@ class Restorer:
         self,
         consumer: AIOKafkaConsumer,
         tables: Mapping[str, PartitionedTable],
-        starts: Mapping[TopicPartition, int],
-        ends: Mapping[TopicPartition, int],
+        offsets: tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]],
+        progress: RestoreProgress,
     ) -> None:
-        progress = self.progress
+        starts, ends = offsets
         progress.total = sum(ends[tp] - starts[tp] for tp in ends)
         left = {tp for tp in ends if ends[tp] > starts[tp]}
         logged_s = self._clock.monotonic_s()
@@ -125,7 +131,7 @@ class Restorer:
             consumer.pause(*idle)
         while left:
             for tp, records in (await consumer.getmany(*left, timeout_ms=500, max_records=_MAX_RECORDS)).items():
-                self._apply(tables[tp.topic], tp, records)
+                self._apply(tables[tp.topic], tp, records, progress)
             positions = {tp: await consumer.position(tp) for tp in left}
             finished = {tp for tp in left if positions[tp] >= ends[tp]}
             left -= finished
@@ -137,12 +143,14 @@ class Restorer:
                 self._log.info("restoring", percent=round(100 * progress.share, 1), records=progress.records)
             await asyncio.sleep(0)
 
-    def _apply(self, table: PartitionedTable, tp: TopicPartition, records: list[Any]) -> None:
+    def _apply(
+        self, table: PartitionedTable, tp: TopicPartition, records: list[Any], progress: RestoreProgress
+    ) -> None:
         for record in records:
             try:
                 table.apply(tp.partition, record.key, record.value)
             except RecoveryError as error:
-                self.progress.quarantined += 1
+                progress.quarantined += 1
                 self._on_quarantine(tp.topic)
                 self._log.error(
                     "changelog_record_unreadable",
@@ -151,4 +159,4 @@ class Restorer:
                     offset=record.offset,
                     message=str(error),
                 )
-        self.progress.records += len(records)
+        progress.records += len(records)

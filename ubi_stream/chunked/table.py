@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import faust
 
+from ubi_stream.errors import RecoveryError
+
 Newer = Callable[[bytes, bytes], bool]
 """Whether the second of two values of a key is at least as new as the first."""
 
@@ -48,18 +50,19 @@ class PartitionedTable(faust.Table):
         """Forget a partition that is another worker's now."""
         self._by_partition.pop(partition, None)
 
-    def apply(self, partition: int, key: bytes, value: bytes | None) -> None:
+    def apply(self, partition: int, key: bytes | None, value: bytes | None) -> None:
         """Take in a record of the changelog. A late write of a worker that had lost the partition does not win.
 
         Raises
         ------
         RecoveryError
-            The value can't be read.
+            It has no key, or a value that can't be read.
         """
+        if key is None:
+            raise RecoveryError("the record has no key")
         content = self.content(partition)
         if value is None:
             content.pop(key, None)
             return
-        known = content.get(key)
-        if known is None or self.newer(known, value):
+        if self.newer(content.get(key, value), value):  # a first value is compared with itself: it must be readable
             content[key] = value

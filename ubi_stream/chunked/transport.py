@@ -15,9 +15,12 @@ import faust
 from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.threads import WorkerThread
 
 FETCH_MAX_WAIT_MS: Final = 20
 """How long the broker may wait for records before it answers a fetch: an idle worker asks 50 times a second."""
+POLL_S: Final = 0.25
+"""Longest wait for records: a rebalance waits for the end of a poll before it seeks."""
 
 Records = list[Any]
 """aiokafka consumer records of one partition, in order."""
@@ -32,8 +35,18 @@ class ChunkTopic(faust.Topic):
         return Event(self.app, message.key, message.value, message.headers, message)
 
 
+class _DaemonThread(WorkerThread):
+    """A thread that waits for a broker which is away must not keep a process that has ended."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.daemon = True
+
+
 class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, with a short fetch."""
+
+    Worker = _DaemonThread
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -50,6 +63,22 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     async def _pause(self, partitions: list[Any]) -> None:
         self._ensure_consumer().pause(*partitions)
 
+    async def rewind(self, topics: frozenset[str]) -> dict[TP, int]:
+        """Go to the committed offset of each assigned partition of these topics; returns where that is."""
+        positions: dict[TP, int] = await self.call_thread(self._rewind, topics)
+        return positions
+
+    async def _rewind(self, topics: frozenset[str]) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        assigned = [tp for tp in consumer.assignment() if tp.topic in topics]
+        committed = dict(zip(assigned, await asyncio.gather(*map(consumer.committed, assigned)), strict=True))
+        if bare := [tp for tp, offset in committed.items() if offset is None]:
+            committed |= await consumer.beginning_offsets(bare)
+        # aiokafka's own `seek_to_committed` leaves a partition where it is if 0 or nothing is committed.
+        for tp, offset in committed.items():
+            consumer.seek(tp, offset)
+        return {TP(tp.topic, tp.partition): offset for tp, offset in committed.items()}
+
 
 class ChunkConsumer(driver.Consumer):
     """Delivers chunks, checks that offsets have no holes, and commits what is marked as done.
@@ -65,12 +94,14 @@ class ChunkConsumer(driver.Consumer):
     """
 
     chunk_topics: frozenset[str] = frozenset()
-    on_gap: Callable[[TP, int, int], Any]
+    on_gap: Callable[[TP, int, int], Awaitable[None]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
         self._expected: dict[TP, int] = {}
+        self._parked = asyncio.Event()
+        self._parked.set()
 
     def _new_consumer_thread(self) -> ChunkConsumerThread:
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -83,53 +114,71 @@ class ChunkConsumer(driver.Consumer):
     # Delivery
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        while not (self._stopped.is_set() or fetcher._stopped.is_set()):
-            generation = self.app.consumer_generation_id
-            records_by_partition, active = await self._wait_next_records(1.0)
-            await asyncio.sleep(0)
-            for tp, records in self._chunks(records_by_partition):
-                if not self.flow_active or generation != self.app.consumer_generation_id:
-                    break  # a rebalance began: these records are fetched again by their new owner
-                if active is not None and tp not in active and tp not in self._buffered_partitions:
-                    continue
-                await self._deliver(tp, records)
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                if self.flow_active:
+                    self._parked.clear()
+                    await self._poll()
+                else:
+                    self._parked.set()
+                    if (await self.wait(self.can_resume_flow)).stopped:
+                        return
+        finally:
+            self._parked.set()
+
+    async def stop_delivery(self) -> None:
+        """Let no chunk through until `resume_flow`; returns when the poll that was under way is over.
+
+        What is polled after that comes from where the next seek goes to, and nothing from before it.
+        """
+        self.stop_flow()
+        await self._parked.wait()
+
+    async def _poll(self) -> None:
+        # A copy: the set is emptied in place by a rebalance, and aiokafka takes an empty set for "all partitions".
+        active = frozenset(self._get_active_partitions())
+        if not active:
+            await self.sleep(POLL_S)
+            return
+        for tp, records in self._chunks(await self._thread.getmany(active, POLL_S)):
+            if not self.flow_active:
+                return  # a rebalance began: these records are fetched again by their new owner
+            await self._deliver(tp, records)
 
     def _chunks(self, records_by_partition: Mapping[Any, Records] | None) -> Iterator[tuple[TP, Records]]:
         for partition, records in (records_by_partition or {}).items():
-            tp = TP(partition.topic, partition.partition)
-            if records and tp.topic in self.chunk_topics:
-                yield tp, records
+            if records and partition.topic in self.chunk_topics:
+                yield TP(partition.topic, partition.partition), records
 
     async def _deliver(self, tp: TP, records: Records) -> None:
-        first, last = records[0].offset, records[-1].offset
-        expected = self._expected.get(tp)
-        if expected is not None and first < expected:
+        expected = self._expected[tp]
+        if records[0].offset < expected:
             records = [record for record in records if record.offset >= expected]
             if not records:
                 return
-            first = records[0].offset
-        if expected is not None and first > expected:
-            await self.on_gap(tp, expected, first)
-        if not self.flow_active:
-            return  # stopped while the hole was looked into
-        self._expected[tp] = last + 1
-        self._read_offset[tp] = last
+        if records[0].offset > expected:
+            await self.wait_first(self.on_gap(tp, expected, records[0].offset), self.suspend_flow.wait())
+            if not self.flow_active:
+                return
+        self._expected[tp] = records[-1].offset + 1
         message = self._to_message(tp, records[-1])  # a chunk stands at its last offset
         message.value = records
         # A rebalance must not wait for room in the agent's queue: the chunk is fetched again afterwards.
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
-        # A copy: the set is emptied in place by a rebalance, and aiokafka takes an empty set for "all partitions".
-        frozen = None if active_partitions is None else frozenset(active_partitions)
-        if frozen is not None and not frozen:
-            return {}
-        return await super()._getmany(frozen, timeout)
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: delivery waits for room, where Faust would ask for the other partitions alone, or sleep."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing, as above."""
+
+    async def verify_all_partitions_active(self) -> None:
+        """Nothing: Faust counts acknowledged messages, and would log an error for each partition; we have the lag."""
 
     async def perform_seek(self) -> None:
         """Go to the committed offsets; from there on, no offset may be missing."""
-        await super().perform_seek()
-        self._expected = {tp: offset for tp, offset in self._committed_offset.items() if offset is not None}
+        self._expected = await self._thread.rewind(self.chunk_topics)
+        self._committed_offset.update(self._expected)
 
     # Commits
 
@@ -137,12 +186,27 @@ class ChunkConsumer(driver.Consumer):
         """Everything before `next_offset` is done: it may be committed."""
         self._done[tp] = max(next_offset, self._done.get(tp, 0))
 
+    async def commit_done(self) -> None:
+        """Commit what is marked by now; a commit that is under way may have begun before."""
+        await self.maybe_wait_for_commit_to_finish()
+        await self.commit()
+
     def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
         wanted = None if topics is None else set(topics)
         return (tp for tp in list(self._done) if wanted is None or tp in wanted or tp.topic in wanted)
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._done.pop(tp, None)
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        return True  # Faust compares with what it tried to commit last, be it committed or not
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        committed: bool = await super()._commit_offsets(offsets, start_new_transaction)
+        if not committed:
+            for tp in offsets.keys() & self._expected.keys():
+                self.mark_done(tp, offsets[tp])
+        return committed
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         # Changelogs belong to the assignment, so that tables go where their events are; nothing is read of them here.

@@ -150,6 +150,6 @@ def _wire(app: faust.App, settings: Settings, pack: Pack, parts: Parts, lanes: L
 
     async def on_revoked(_app: faust.App, revoked: set[TP], **_signal: object) -> None:
         await lanes.close({tp.partition for tp in revoked}, within_s=settings.session_timeout_s * 0.6)
-        await consumer.commit()
+        await consumer.commit_done()
 
     app.on_partitions_revoked.connect(on_revoked, weak=False)

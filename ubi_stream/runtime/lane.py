@@ -17,13 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+import msgspec
 import structlog
 from faust.types import TP
 
 from ubi_stream.clock import Clock
 from ubi_stream.effects import Effects
 from ubi_stream.errors import SnapshotError
-from ubi_stream.events.model import Record
+from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.insights.encode import (
     CONTENT_TYPE,
     encode_dead_letter,
@@ -33,11 +34,15 @@ from ubi_stream.insights.encode import (
 )
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.runtime.isolate import Batch, describe, isolate
-from ubi_stream.runtime.outbox import Acknowledged, Outbox
+from ubi_stream.runtime.outbox import DEAD_LETTERS_MAX_BYTES, Acknowledged, Outbox, acknowledged
 from ubi_stream.settings import Settings
 
 MAX_UNACKNOWLEDGED: Final = 5_000
 """Effects on their way to the broker; with more, processing waits: a slow broker must not fill the memory."""
+
+
+MAX_DEAD_LETTER_BYTES: Final = DEAD_LETTERS_MAX_BYTES - 16 * 1024
+"""Key and value; the rest is room for what a producer puts around them."""
 
 
 class LaneObserver(Protocol):
@@ -91,6 +96,7 @@ class Lane:
         self._settings = settings
         self._io = io
         self.partition = self._build()
+        self._tell_snapshot_problem()
         self._unacknowledged: list[Acknowledged] = []
         self._since_cut: list[Batch] = []
         self._events_since_cut = 0
@@ -110,17 +116,18 @@ class Lane:
                     return  # given up meanwhile: its next owner gets these records again
                 await self._process_batch(tp, Batch([_record(item) for item in raw[start : start + size]], forwarded))
             await asyncio.sleep(0)  # let the views answer
-        if self._events_since_cut >= self._settings.flush_max_events:
+        if self._events_since_cut >= self._settings.flush_max_events and not self._closed:
             await self.barrier()
 
     async def barrier(self) -> None:
         """Bring everything processed so far to the broker, in order, and allow its offsets to be committed."""
         async with self._barrier:
-            cut = self._cut()
+            async with self._processing:  # never while effects of a batch are still being handed over
+                cut = self._cut()
             if cut is None:
                 return
             started_s = self._io.clock.monotonic_s()
-            await asyncio.gather(*cut.unacknowledged)
+            await acknowledged(cut.unacknowledged)
             number = self.setup.partition
             await self._io.outbox.write(self._io.records_changelog, number, cut.pieces)
             await self._io.outbox.write(self._io.states_changelog, number, cut.states)
@@ -131,8 +138,9 @@ class Lane:
 
     async def close(self, *, flush: bool) -> None:
         """Take no more chunks; with `flush`, after a last barrier."""
+        self._closed = True
         async with self._processing:
-            self._closed = True
+            pass  # what is being processed is flushed with the rest
         if flush:
             await self.barrier()
 
@@ -145,13 +153,14 @@ class Lane:
 
     async def _process_batch(self, tp: TP, batch: Batch) -> None:
         started_s = self._io.clock.monotonic_s()
+        # Not what was learned from: before a crash that may have gone further than what is folded again by now.
+        next_offset, size = batch.records[-1].offset + 1, len(batch.records)
         effects, batch = self._run(batch)
         seconds = self._io.clock.monotonic_s() - started_s
         for part in effects:
             await self._deliver(part)
-            self._io.observer.processed(self.setup.entity, part, len(batch.records), seconds / len(effects))
-        next_offset = self.partition.progress.learned[tp.topic] + 1
-        self._done[tp] = max(next_offset, self._done.get(tp, 0))
+            self._io.observer.processed(self.setup.entity, part, size // len(effects), seconds / len(effects))
+        self._done[tp] = next_offset
         if batch.records:
             self._since_cut.append(batch)
         self._events_since_cut += len(batch.records)
@@ -174,7 +183,7 @@ class Lane:
             topic = settings.repartition_topic(forward.entity)
             await self._send(topic, forward.key, forward.value, forward.headers)
         for letter in effects.dead_letters:
-            await self._send(settings.dead_letters_topic, letter.record.key, encode_dead_letter(letter))
+            await self._send(settings.dead_letters_topic, *_dead_letter(letter))
         for window in effects.windows:
             await self._send(
                 settings.windows_topic, f"{window.entity}/{window.partition}".encode(), encode_window(window)
@@ -182,7 +191,7 @@ class Lane:
         for row in effects.features:
             await self._send(settings.features_topic, row.entity_id.encode(), encode_features(row))
         if len(self._unacknowledged) > MAX_UNACKNOWLEDGED:
-            await asyncio.gather(*self._unacknowledged)
+            await acknowledged(self._unacknowledged)
             self._unacknowledged.clear()
 
     async def _send(
@@ -198,15 +207,18 @@ class Lane:
         if not self._done:
             return None
         pieces, states = self.partition.cut()
-        if self.partition.snapshot_problem is not None:
-            self._io.observer.snapshot_problem(self.partition.snapshot_problem)
-            self.partition.snapshot_problem = None
+        self._tell_snapshot_problem()
         self._io.records.update(pieces)
         cut = _Cut(self._unacknowledged, list(pieces), states, self._done)
         self._unacknowledged, self._done = [], {}
         self._since_cut.clear()
         self._events_since_cut = 0
         return cut
+
+    def _tell_snapshot_problem(self) -> None:
+        if self.partition.snapshot_problem is not None:
+            self._io.observer.snapshot_problem(self.partition.snapshot_problem)
+            self.partition.snapshot_problem = None
 
 
 class _Latency:
@@ -221,6 +233,16 @@ class _Latency:
     def __call__(self, sent: Acknowledged) -> None:
         if not sent.cancelled() and sent.exception() is None:
             self._io.observer.delivered((self._io.clock.now_ms() - self._received_ms) / 1000)
+
+
+def _dead_letter(letter: DeadLetter) -> tuple[bytes | None, bytes]:
+    """Key and value for the topic: the whole record, or where that is too large, where it is."""
+    encoded = encode_dead_letter(letter)
+    if len(encoded) + len(letter.record.key or b"") <= MAX_DEAD_LETTER_BYTES:
+        return letter.record.key, encoded
+    message = f"{letter.message}; the record is too large to be kept here, and stays in its topic until that expires"
+    bare = msgspec.structs.replace(letter.record, key=None, value=None, headers=())
+    return None, encode_dead_letter(msgspec.structs.replace(letter, message=message, record=bare))
 
 
 def _record(item: Any) -> Record:

@@ -82,6 +82,8 @@ class Lanes:
 
     async def open(self, partitions: set[int]) -> None:
         """Set up lanes on restored tables."""
+        for entity, number in [key for key in self._lanes if key[1] not in partitions]:
+            self._drop(entity, number)  # opened for an assignment that another one overtook
         for entity in self._epochs:
             for number in sorted(partitions):
                 self._lanes[entity, number] = self._lane(entity, number)
@@ -96,9 +98,7 @@ class Lanes:
         except TimeoutError:
             self._log.warning("flush_timed_out", partitions=sorted({key[1] for key in leaving}), seconds=within_s)
         for entity, number in leaving:
-            del self._lanes[entity, number]
-            self._states[entity].drop(number)
-            self._records[entity].drop(number)
+            self._drop(entity, number)
 
     async def keep_flushing(self) -> None:
         """Start each lane's barrier when it is due; for ever."""
@@ -134,6 +134,11 @@ class Lanes:
             clock=self._clock,
         )
         return Lane(setup, self._settings, io)
+
+    def _drop(self, entity: str, number: int) -> None:
+        self._lanes.pop((entity, number), None)
+        self._states[entity].drop(number)
+        self._records[entity].drop(number)
 
     def _mark_done(self, tp: TP, next_offset: int) -> None:
         if self.consumer is not None:

@@ -17,8 +17,10 @@ BATCH_BYTES: Final = 512 * 1024
 """Records of one request to one partition: large, because a barrier writes thousands of states at once."""
 LINGER_MS: Final = 3
 """A record waits this long for others: a tenth of what an insight may take to the topic."""
-MAX_REQUEST_BYTES: Final = 1_048_576
-"""Kafka's default limit of a request."""
+DEAD_LETTERS_MAX_BYTES: Final = 4 * 1024 * 1024
+"""Limit of a record of the dead-letter topic: whole records of 3 MB, in base64. The other topics keep Kafka's 1 MiB."""
+STOP_WITHIN_S: Final = 1.0
+"""What matters was acknowledged at a barrier: a broker that is away must not hold up the end."""
 
 
 class Outbox(Protocol):
@@ -39,6 +41,20 @@ class Outbox(Protocol):
             The broker did not take one, for good.
         """
         ...
+
+
+async def acknowledged(sent: Sequence[Acknowledged]) -> None:
+    """Wait until the broker has all of these.
+
+    Raises
+    ------
+    DeliveryError
+        It did not take one, for good.
+    """
+    try:
+        await asyncio.gather(*sent)
+    except KafkaError as error:
+        raise DeliveryError(f"Kafka did not take a record: {type(error).__name__} {error}") from error
 
 
 class KafkaOutbox:
@@ -65,15 +81,20 @@ class KafkaOutbox:
             enable_idempotence=True,
             linger_ms=LINGER_MS,
             max_batch_size=BATCH_BYTES,
-            max_request_size=MAX_REQUEST_BYTES,
+            max_request_size=DEAD_LETTERS_MAX_BYTES,
             request_timeout_ms=int(self._timeout_s * 1000),
         )
         await self._producer.start()
 
     async def stop(self) -> None:
         """Send what is left, and disconnect."""
-        if self._producer is not None:
-            await self._producer.stop()
+        if self._producer is None:
+            return
+        try:
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await self._producer.stop()
+        except TimeoutError:
+            await self._producer.client.close()
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()

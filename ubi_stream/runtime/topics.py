@@ -15,6 +15,7 @@ from tables import partitions, states
 from ubi_stream.errors import BrokerUnavailableError, TopicLayoutError
 from ubi_stream.packs.schema import Pack
 from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.runtime.outbox import DEAD_LETTERS_MAX_BYTES
 from ubi_stream.settings import Settings
 
 _HOUR_MS: Final = 3_600_000
@@ -27,6 +28,7 @@ LOG: Final = {
 EVENTS: Final = LOG | {
     "message.timestamp.type": "LogAppendTime",  # arrival is the broker's to say, and replays the same
 }
+DEAD_LETTERS: Final = LOG | {"max.message.bytes": str(DEAD_LETTERS_MAX_BYTES)}  # they are larger than their records
 CHANGELOG: Final = {
     "cleanup.policy": "compact",
     "min.compaction.lag.ms": str(_HOUR_MS),  # a zombie's late write is still told from the newer one
@@ -44,8 +46,9 @@ def source_topics(settings: Settings, pack: Pack) -> list[str]:
 def all_topics(settings: Settings, pack: Pack) -> dict[str, Mapping[str, str]]:
     """Every topic of the product and its configuration."""
     topics: dict[str, Mapping[str, str]] = dict.fromkeys(source_topics(settings, pack), EVENTS)
-    for name in (settings.insights_topic, settings.dead_letters_topic, settings.windows_topic, settings.features_topic):
+    for name in (settings.insights_topic, settings.windows_topic, settings.features_topic):
         topics[name] = LOG
+    topics[settings.dead_letters_topic] = DEAD_LETTERS
     for entity in pack.entities:
         topics[settings.changelog_topic(states.name(entity.name))] = CHANGELOG
         topics[settings.changelog_topic(partitions.name(entity.name))] = CHANGELOG
@@ -89,9 +92,12 @@ async def ensure_topics(admin: AIOKafkaAdminClient, settings: Settings, pack: Pa
         response = await admin.create_topics(missing, timeout_ms=15_000)
         for name, code, message in response.topic_errors:
             error = for_code(code)
-            if code and error is not TopicAlreadyExistsError:
+            if not code:
+                report.created.append(name)
+            elif error is TopicAlreadyExistsError:  # another worker that starts at the same time was quicker
+                report.existing.append(name)
+            else:
                 raise BrokerUnavailableError(f"Kafka would not create topic {name}: {message or error.__name__}")
-            report.created.append(name)
     await commit_start_offsets(settings, source_topics(settings, pack))
     return report
 

@@ -7,6 +7,7 @@ from math import isnan
 from typing import Any
 
 from aiokafka.partitioner import murmur2
+from faust.exceptions import ConsumerNotStarted
 
 from ubi_stream.chunked.restore import Restorer
 from ubi_stream.packs.schema import Pack
@@ -64,7 +65,10 @@ class WorkerView:
 
     def readiness(self) -> Sequence[Check]:
         consumer = self._app.consumer
-        assigned = bool(consumer.assignment()) if consumer.started else False
+        try:
+            assigned = bool(consumer.assignment())
+        except ConsumerNotStarted:
+            assigned = False
         progress = self._restorer.progress
         recovered = self._app.tables.actives_ready and not progress.running
         message = "" if recovered else f"state is being restored: {progress.share:.0%} of {progress.total} records"

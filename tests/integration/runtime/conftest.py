@@ -1,0 +1,50 @@
+"""Workers on a real Kafka and Postgres, each test with topics, group and database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars  # noqa: F401 - its import sets an environment variable: here, not within a test
+import pytest
+from pydantic import SecretStr
+
+from support.workers import WorkerProcess
+from ubi_stream.local import EmbeddedKafka
+from ubi_stream.settings import Settings
+
+MakeWorker = Callable[..., WorkerProcess]
+
+
+@pytest.fixture
+def settings(kafka: EmbeddedKafka, database: str, topic_prefix: str) -> Settings:
+    """Quick barriers, so that a crash finds some of them done; the shortest session that the broker allows."""
+    return Settings(
+        app_id=topic_prefix,
+        topic_prefix=topic_prefix,
+        broker=kafka.bootstrap,
+        postgres_dsn=SecretStr(database),
+        partitions=4,
+        session_timeout_s=6.0,
+        flush_interval_s=0.4,
+        chunk_max_events=64,
+        snapshot_key=SecretStr("a key of the tests"),
+        startup_timeout_s=20.0,
+    )
+
+
+@pytest.fixture
+def make_worker(settings: Settings, tmp_path: Path) -> Iterator[MakeWorker]:
+    """Make worker processes, with other settings where given; whatever still runs at the end is killed."""
+    made: list[WorkerProcess] = []
+
+    def make(name: str = "worker", environment: dict[str, str] | None = None, **changes: Any) -> WorkerProcess:
+        changed = Settings(**{**settings.model_dump(include=settings.model_fields_set), **changes})
+        worker = WorkerProcess(changed, tmp_path, name, environment or {})
+        made.append(worker)
+        return worker
+
+    yield make
+    for worker in made:
+        worker.kill()
