@@ -34,6 +34,11 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     offset: int
     timestamp_ms: int
 
+    @property
+    def event_id(self) -> str:
+        """Id of an event that brought none."""
+        return f"{self.topic}-{self.partition}-{self.offset}"
+
 
 class Sender(NamedTuple):
     """The partition that forwarded a record, as "topic/partition", and the offset there of what it forwarded.

@@ -77,9 +77,7 @@ class Validator:
         event_id = get("event_id")
         assert record.value is not None, "decode() refuses null values"
         event = Event(
-            event_id=f"{origin.topic}-{origin.partition}-{origin.offset}"
-            if event_id is None
-            else _id(event_id, "event_id"),
+            event_id=origin.event_id if event_id is None else _id(event_id, "event_id"),
             event_time_ms=self._time(get("event_time"), get("sent_at"), origin.timestamp_ms),
             event_type=event_type,
             user_id=_id(get("user_id"), "user_id"),

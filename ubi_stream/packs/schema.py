@@ -75,6 +75,11 @@ class Times(Model):
                 f"session_gap_min = {self.session_gap_min:g} min, dormant_after_days = {self.dormant_after_days:g} d, "
                 f"retention_days = {self.retention_days:g} d: each must be longer than the one before"
             )
+        if self.dedup_window_h / 24 > self.retention_days:
+            raise ValueError(
+                f"dedup_window_h = {self.dedup_window_h:g} h is more than retention_days = {self.retention_days:g} d, "
+                "after which an entity is forgotten with its event ids"
+            )
         return self
 
 

@@ -117,7 +117,7 @@ class Fold:
         if live is not None and _is_applied(event, live):
             return None
         event_hash = short_hash(event.event_id)
-        if live is not None and event_hash in live.state.recent_ids:
+        if live is not None and _is_duplicate(event, event_hash, live.state, plan):
             self._counts.duplicates += new
             return None
         if event.event_type == LABEL_TYPE:
@@ -195,7 +195,8 @@ class Fold:
         else:
             live.offset = event.offset
         live.state.applied += 1
-        _remember(live.state.recent_ids, event_hash, event.event_time_ms // 1000, self._plan)
+        if event.event_id != event.origin.event_id:  # what has its position as id can't be sent twice
+            _remember(live.state.recent_ids, event_hash, event.event_time_ms // 1000, self._plan)
         self._states.changed(entity_id, live)
 
     def _forgotten(self, entity_id: str, live: Live) -> Live:
@@ -240,6 +241,17 @@ def _is_applied(event: Event, live: Live) -> bool:
     if event.sender is not None:
         return event.sender.offset <= live.state.forwarded.get(event.sender.lane, -1)
     return event.offset <= live.offset
+
+
+def _is_duplicate(event: Event, event_hash: int, state: UserState, plan: Plan) -> bool:
+    """Whether an event of that id is in the state, no longer ago than ids are remembered.
+
+    A position is no id that a producer sends twice; and in another life of the topic it is another event.
+    """
+    if event.event_id == event.origin.event_id:
+        return False
+    seen_s = state.recent_ids.get(event_hash)
+    return seen_s is not None and event.event_time_ms // 1000 - seen_s <= plan.dedup_ms // 1000
 
 
 def _remember(recent: dict[int, int], event_hash: int, time_s: int, plan: Plan) -> None:

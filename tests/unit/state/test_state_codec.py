@@ -1,0 +1,90 @@
+"""States as bytes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from support.folding import Runner, fold_all
+from support.probe import DAY_MS, START_MS, event
+from ubi_stream.errors import RecoveryError
+from ubi_stream.state.codec import StateHeader, decode_header, decode_state, encode_state, newer_state
+from ubi_stream.state.model import UserState
+
+
+def state_of(applied: int = 3) -> UserState:
+    state = fold_all(event(session_id="s"), event(event_type="purchase", price=1.5, category="c", latency_ms=3))
+    state.applied, state.forwarded, state.recent_ids = applied, {"ubi.events/0": 7}, {-5: 1, 9: 2}
+    return state
+
+
+def test_a_state_comes_back_as_it_was_with_its_header() -> None:
+    state = state_of()
+    header, back = decode_state(encode_state(state, epoch=2**63 - 1, offset=-1))
+    assert back == state
+    assert header == StateHeader(2**63 - 1, 3, -1, START_MS)
+    assert list(back.recent_ids) == [-5, 9]  # in order: the oldest goes first
+
+
+def test_the_header_can_be_read_without_the_rest() -> None:
+    blob = encode_state(state_of(), epoch=1, offset=5)
+    assert decode_header(blob[:33]).offset == 5
+
+
+@pytest.mark.parametrize("blob", [b"", b"\x01", b"\x02" + bytes(32), bytes(40)])
+def test_what_is_no_state_is_told(blob: bytes) -> None:
+    with pytest.raises(RecoveryError, match="version 1 was expected"):
+        decode_header(blob)
+
+
+def test_a_broken_state_is_told() -> None:
+    blob = encode_state(state_of(), epoch=1, offset=5)
+    with pytest.raises(RecoveryError, match="can't be read"):
+        decode_state(blob[:-3])
+
+
+def test_a_state_of_an_older_release_gets_defaults() -> None:
+    blob = encode_state(state_of(), epoch=1, offset=5)
+    fields = msgspec.msgpack.decode(blob[33:])
+    older = blob[:33] + msgspec.msgpack.encode(fields[:-2])
+    assert decode_state(older)[1].applied == 0
+
+
+def test_the_record_with_more_in_it_is_the_newer_one() -> None:
+    older, newer = (encode_state(state_of(n), epoch=1, offset=5) for n in (3, 4))
+    assert newer_state(older, newer)
+    assert newer_state(newer, newer)
+    assert not newer_state(newer, older)
+
+
+def test_a_state_that_began_anew_is_newer_than_the_one_it_was_before() -> None:
+    runner = Runner()
+    runner.run(*(event(at_ms=START_MS + n) for n in range(9)))
+    runner.partition.cut()
+    before = runner.states[b"u1"]
+    runner.run(event(at_ms=START_MS + DAY_MS + 10))  # the only user: nothing else moved the watermark
+    runner.partition.cut()
+    assert decode_state(runner.states[b"u1"])[1].events == 1
+    assert newer_state(before, runner.states[b"u1"])
+    assert not newer_state(runner.states[b"u1"], before)
+
+
+def test_of_two_epochs_the_later_written_is_newer() -> None:
+    ours, theirs = (encode_state(state_of(), epoch=epoch, offset=5) for epoch in (9, 2))
+    assert newer_state(ours, theirs)
+    assert newer_state(theirs, ours)
+
+
+def test_a_usual_state_is_about_a_kilobyte() -> None:
+    events = [
+        event(
+            at_ms=START_MS + n * 3_000_000,
+            event_type=["view", "view", "cart", "purchase"][n % 4],
+            session_id=f"s{n // 9}",
+            category=f"c{n % 6}",
+            price=n * 1.37,
+            latency_ms=90 + n,
+        )
+        for n in range(60)
+    ]
+    assert len(encode_state(fold_all(*events), epoch=1, offset=1)) < 1500
