@@ -26,7 +26,7 @@ from ubi_stream.packs.loader import load_pack
 from ubi_stream.reasons import FailStopReason
 from ubi_stream.runtime.app import Parts, create_app
 from ubi_stream.runtime.failstop import FailStop
-from ubi_stream.runtime.kafka_client import client_options, connect_admin
+from ubi_stream.runtime.kafka_client import client_options, connect_admin, membership
 from ubi_stream.runtime.lanes import Lanes
 from ubi_stream.runtime.logs import configure_logging
 from ubi_stream.runtime.metrics import Metrics, SinkMetrics
@@ -187,7 +187,7 @@ class Worker:
         sink = PostgresSink(self._dsn, clock=self._clock, epochs=topic_ids, pool_size=2)
         stack.push_async_callback(sink.close)
         consumer = SinkConsumer(
-            client_options=client_options(settings),
+            client_options=client_options(settings) | membership(settings),
             group_id=f"{settings.app_id}-sink",
             readers={
                 settings.insights_topic: read_insight,

@@ -112,3 +112,8 @@ class ChunkTableManager(TableManager):
         recovery.open_partitions = open_partitions
         recovery.on_failure = on_failure
         self._recovery = recovery
+
+    async def on_start(self) -> None:
+        """As Faust does, without its pause of a second: whoever subscribes waits for agents and tables anyway."""
+        await self._update_channels()
+        await self.recovery.start()

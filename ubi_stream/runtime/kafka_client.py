@@ -36,6 +36,15 @@ def client_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
+def membership(settings: Settings) -> dict[str, Any]:
+    """How a consumer belongs to its group: how soon its partitions go to others when it is silent, and its name."""
+    return {
+        "group_instance_id": settings.instance_id,
+        "session_timeout_ms": int(settings.session_timeout_s * 1000),
+        "heartbeat_interval_ms": int(settings.session_timeout_s * 1000 / 5),
+    }
+
+
 def tls_context(settings: Settings) -> ssl.SSLContext:
     """TLS as the settings say: the broker's certificate is always verified."""
     context = ssl.create_default_context(cafile=settings.ssl_ca_file)

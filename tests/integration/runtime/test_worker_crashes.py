@@ -11,8 +11,8 @@ import pytest
 
 from support.expected import assert_exact, offline
 from support.public_data import public_file
-from support.workers import Offsets, WorkerProcess, send
 from support.waiting import eventually
+from support.workers import Offsets, WorkerProcess, send
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
