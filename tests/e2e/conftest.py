@@ -2,60 +2,42 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars  # noqa: F401 - its import sets an environment variable: here, not within a test
 import pytest
 
+from support.running_ubi import RunningUbi
 from support.shop_file import write_shop_file
-
-COMMAND = [sys.executable, "-m", "ubi_stream.cli.main"]
-
-Start = Callable[..., subprocess.Popen[str]]
-Ubi = Callable[..., subprocess.CompletedProcess[str]]
+from ubi_stream.local import EmbeddedKafka
+from ubi_stream.settings import Settings
 
 
 @pytest.fixture
-def start_ubi(tmp_path: Path) -> Iterator[Start]:
-    """Start `ubi` with these arguments and environment, in a session of its own; it is killed if the test leaves it."""
-    started: list[subprocess.Popen[str]] = []
+def start_ubi(tmp_path: Path) -> Iterator[Callable[..., RunningUbi]]:
+    """Start `ubi` with these arguments and environment; it is killed if the test leaves it."""
+    started: list[RunningUbi] = []
 
-    def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith("UBI_") or name == "UBI_CACHE_DIR"
-        }
-        process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
-            cwd=tmp_path,
-            env=inherited | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
+    def start(*arguments: str | Path, **environment: str) -> RunningUbi:
+        running = RunningUbi(tmp_path, [str(argument) for argument in arguments], environment)
+        started.append(running)
+        return running
 
     yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    for running in started:
+        running.kill()
 
 
 @pytest.fixture
-def ubi(start_ubi: Start) -> Ubi:
+def ubi(start_ubi: Callable[..., RunningUbi]) -> Callable[..., RunningUbi]:
     """Run `ubi` to its end, for two minutes at most."""
 
-    def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        process = start_ubi(*arguments, **environment)
-        out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    def run(*arguments: str | Path, **environment: str) -> RunningUbi:
+        running = start_ubi(*arguments, **environment)
+        running.wait()
+        return running
 
     return run
 
@@ -64,3 +46,34 @@ def ubi(start_ubi: Start) -> Ubi:
 def shop_file(tmp_path: Path) -> Path:
     """3,000 events of 200 users in the form of the mapping `rees46`."""
     return write_shop_file(tmp_path / "shop.csv", events=3_000, users=200)
+
+
+@pytest.fixture
+def public_file() -> Callable[[str], Path]:
+    """Path of a public data file; skips the test where the folder of such files is absent."""
+    folder = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+    def find(name: str) -> Path:
+        if not folder.is_dir():
+            pytest.skip("the folder of public data, ../shared/data, is not here")
+        return folder / name
+
+    return find
+
+
+@pytest.fixture
+def environment(kafka: EmbeddedKafka, topic_prefix: str) -> dict[str, str]:
+    """Settings of this test's own topics and groups on the tests' Kafka."""
+    return {
+        "UBI_BROKER": kafka.bootstrap,
+        "UBI_TOPIC_PREFIX": topic_prefix,
+        "UBI_APP_ID": topic_prefix,
+        "UBI_PARTITIONS": "2",
+    }
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    """The same, for this process."""
+    values: dict[str, Any] = {name.removeprefix("UBI_").lower(): value for name, value in environment.items()}
+    return Settings(**values)

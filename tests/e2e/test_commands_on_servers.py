@@ -5,45 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from support.running_ubi import RunningUbi
 from support.waiting import eventually
 from ubi_stream.cli.demo.topics import Offsets, read_results, watching
 from ubi_stream.cli.sending import started_producer
 from ubi_stream.clock import SystemClock
-from ubi_stream.local import EmbeddedKafka
 from ubi_stream.local.ports import free_port
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.runtime.kafka_client import client_options, connect_admin
 from ubi_stream.runtime.topics import all_topics, ensure_topics
 from ubi_stream.settings import Settings
 
-Start = Callable[..., subprocess.Popen[str]]
-Ubi = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def environment(kafka: EmbeddedKafka, topic_prefix: str) -> dict[str, str]:
-    """Settings of this test's own topics and groups."""
-    return {
-        "UBI_BROKER": kafka.bootstrap,
-        "UBI_TOPIC_PREFIX": topic_prefix,
-        "UBI_APP_ID": topic_prefix,
-        "UBI_PARTITIONS": "2",
-    }
-
-
-@pytest.fixture
-def settings(environment: dict[str, str]) -> Settings:
-    """The same, for this process."""
-    values: dict[str, Any] = {name.removeprefix("UBI_").lower(): value for name, value in environment.items()}
-    return Settings(**values)
+Ubi = Callable[..., RunningUbi]
 
 
 async def make_topics(settings: Settings) -> None:
@@ -62,40 +41,40 @@ async def events_sent(settings: Settings) -> int:
 def test_topics_are_made_once_and_checked(ubi: Ubi, environment: dict[str, str], settings: Settings) -> None:
     wanted = sorted(all_topics(settings, load_pack("ecommerce")))
     missing = ubi("topics", "--check", **environment)
-    assert missing.returncode == 1
-    assert missing.stdout.splitlines() == [f"missing   {name}" for name in wanted]
+    assert missing.process.returncode == 1
+    assert missing.out.splitlines() == [f"missing   {name}" for name in wanted]
     made = ubi("topics", **environment)
-    assert (made.returncode, made.stderr) == (0, "")
-    assert made.stdout.splitlines() == [f"created   {name}" for name in wanted]
+    assert (made.process.returncode, made.err) == (0, "")
+    assert made.out.splitlines() == [f"created   {name}" for name in wanted]
     for again in (ubi("topics", **environment), ubi("topics", "--check", **environment)):
-        assert again.returncode == 0
-        assert again.stdout.splitlines() == [f"there     {name}" for name in wanted]
+        assert again.process.returncode == 0
+        assert again.out.splitlines() == [f"there     {name}" for name in wanted]
 
 
 def test_another_number_of_partitions_is_refused(ubi: Ubi, environment: dict[str, str]) -> None:
-    assert ubi("topics", **environment).returncode == 0
+    assert ubi("topics", **environment).process.returncode == 0
     refused = ubi("topics", **environment | {"UBI_PARTITIONS": "3"})
-    assert refused.returncode == 65
-    assert "has 2 partitions, UBI_PARTITIONS says 3" in refused.stderr
-    assert "Traceback" not in refused.stderr
+    assert refused.process.returncode == 65
+    assert "has 2 partitions, UBI_PARTITIONS says 3" in refused.err
+    assert "Traceback" not in refused.err
 
 
 def test_migrate_brings_the_database_up_to_date(ubi: Ubi, database: str) -> None:
-    assert ubi("migrate", "--check", UBI_POSTGRES_DSN=database).returncode == 1
+    assert ubi("migrate", "--check", UBI_POSTGRES_DSN=database).process.returncode == 1
     applied = ubi("migrate", UBI_POSTGRES_DSN=database)
-    assert applied.returncode == 0
-    assert applied.stderr.startswith("applied: 0001_insights.sql, ")
+    assert applied.process.returncode == 0
+    assert applied.err.startswith("applied: 0001_insights.sql, ")
     for again in (ubi("migrate", UBI_POSTGRES_DSN=database), ubi("migrate", "--check", UBI_POSTGRES_DSN=database)):
-        assert (again.returncode, again.stderr) == (0, "the database is up to date\n")
+        assert (again.process.returncode, again.err) == (0, "the database is up to date\n")
 
 
 def test_migrate_without_a_database_gives_up_in_time_with_a_sentence(ubi: Ubi) -> None:
     nobody = f"127.0.0.1:{free_port()}"
     result = ubi("migrate", UBI_POSTGRES_DSN=f"postgresql://a:geheim@{nobody}/ubi", UBI_STARTUP_TIMEOUT_S="0.3")
-    assert result.returncode == 69
-    assert f"error: Postgres at {nobody}/ubi did not answer within 0.3 s" in result.stderr
-    assert "Traceback" not in result.stderr
-    assert "geheim" not in result.stderr
+    assert result.process.returncode == 69
+    assert f"error: Postgres at {nobody}/ubi did not answer within 0.3 s" in result.err
+    assert "Traceback" not in result.err
+    assert "geheim" not in result.err
 
 
 def test_doctor_is_content_with_servers_that_are_ready(ubi: Ubi, environment: dict[str, str], database: str) -> None:
@@ -103,8 +82,8 @@ def test_doctor_is_content_with_servers_that_are_ready(ubi: Ubi, environment: di
 
     def findings(**changes: str) -> dict[str, tuple[str, str]]:
         result = ubi("doctor", "--json", **environment | changes)
-        found = {item["check"]: (item["status"], item["found"]) for item in json.loads(result.stdout)}
-        assert result.returncode == any(status == "FAIL" for status, _ in found.values())
+        found = {item["check"]: (item["status"], item["found"]) for item in json.loads(result.out)}
+        assert result.process.returncode == any(status == "FAIL" for status, _ in found.values())
         return found
 
     before = findings()
@@ -132,8 +111,8 @@ def test_nothing_is_sent_where_there_is_no_topic(
     ubi: Ubi, shop_file: Path, environment: dict[str, str], command: list[str]
 ) -> None:
     result = ubi(*command, **environment)
-    assert result.returncode == 65
-    assert f"topic {environment['UBI_TOPIC_PREFIX']}.events does not exist: run `ubi topics` first" in result.stderr
+    assert result.process.returncode == 65
+    assert f"topic {environment['UBI_TOPIC_PREFIX']}.events does not exist: run `ubi topics` first" in result.err
 
 
 async def test_replay_sends_every_row(
@@ -141,13 +120,13 @@ async def test_replay_sends_every_row(
 ) -> None:
     await make_topics(settings)
     result = await asyncio.to_thread(ubi, "replay", shop_file, "-m", "rees46", **environment)
-    assert result.returncode == 0, result.stderr
-    assert f"3,000 events sent to {settings.events_topic}" in result.stderr
+    assert result.process.returncode == 0, result.err
+    assert f"3,000 events sent to {settings.events_topic}" in result.err
     assert await events_sent(settings) == 3_000
 
 
 async def test_generate_sends_what_it_says_and_ends_at_ctrl_c(
-    start_ubi: Start, environment: dict[str, str], settings: Settings
+    start_ubi: Ubi, environment: dict[str, str], settings: Settings
 ) -> None:
     await make_topics(settings)
     process = start_ubi("generate", "--rate", "200", "--users", "50", **environment)
@@ -156,11 +135,10 @@ async def test_generate_sends_what_it_says_and_ends_at_ctrl_c(
         return await events_sent(settings) >= 50
 
     await eventually(some, within_s=30, message="50 events were sent")
-    process.send_signal(signal.SIGINT)
-    _, err = await asyncio.to_thread(process.communicate, timeout=10)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    said = int(err.rpartition(" good")[0].rpartition(": ")[2].replace(",", ""))
+    process.signal(signal.SIGINT)
+    assert await asyncio.to_thread(process.wait, 10) == 130
+    assert "Traceback" not in process.err
+    said = int(process.err.rpartition(" good")[0].rpartition(": ")[2].replace(",", ""))
     assert 0 <= said - await events_sent(settings) <= 1  # the one that was waiting for its moment
 
 
