@@ -18,14 +18,28 @@ def _bounded(z: float) -> float:
     return min(_Z_BOUND, max(-_Z_BOUND, z))
 
 
-@feature("amount_z", unit="deviations", low=-10, high=10, meaning="Newest amount against the entity's own amounts")
+@feature(
+    "amount_z",
+    title="newest amount against the own",
+    unit="deviations",
+    low=-10,
+    high=10,
+    meaning="Newest amount against the entity's own amounts",
+)
 def amount_z(state: UserState, _at_ms: int, _plan: Plan) -> float:
     if state.amount.n < _MIN_VALUES:
         return MISSING
     return _bounded(state.amount.z(state.last_amount, floor=0.05 * abs(state.amount.mean) + 0.01))
 
 
-@feature("latency_z", unit="deviations", low=-10, high=10, meaning="Newest latency against the entity's own latencies")
+@feature(
+    "latency_z",
+    title="newest wait against the own",
+    unit="deviations",
+    low=-10,
+    high=10,
+    meaning="Newest latency against the entity's own latencies",
+)
 def latency_z(state: UserState, _at_ms: int, _plan: Plan) -> float:
     if state.latency_ms.n < _MIN_VALUES:
         return MISSING
@@ -34,6 +48,7 @@ def latency_z(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 @feature(
     "activity_z",
+    title="activity against this hour's usual",
     unit="deviations",
     low=-10,
     high=10,
@@ -52,6 +67,7 @@ def activity_z(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 @feature(
     "hour_surprise",
+    title="surprise at the hour",
     unit="bits",
     high=10,
     meaning="How unusual the hour of the newest event is for the entity: 0 is as expected, each bit halves the odds",
@@ -66,6 +82,7 @@ def hour_surprise(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 @feature(
     "rate_ratio",
+    title="rate against the own",
     unit="ratio",
     low=0,
     high=50,

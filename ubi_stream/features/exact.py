@@ -28,17 +28,23 @@ def _register(days: int) -> None:
         found = window(state, at_ms - plan.delay_ms, width_ms)
         return found.bad / found.events if found.events else 0.0
 
-    for name, unit, high, meaning, extract in (
-        ("count", "events", 1000.0, "Events", count),
-        ("mean_amount", "money", 10_000.0, "Mean amount", mean_amount),
-        ("bad_share", "share", 1.0, "Share of events that a label called bad", bad_share),
+    for name, unit, high, title, extract in (
+        ("count", "events", 1000.0, "events", count),
+        ("mean_amount", "money", 10_000.0, "mean amount", mean_amount),
+        ("bad_share", "share", 1.0, "share of events that a label called bad", bad_share),
     ):
-        _feature(f"exact_{name}_{days}d", unit, high, f"{meaning} in a window of {days} days", extract)
+        _feature(f"exact_{name}_{days}d", unit, high, f"{title} in a window of {days} days", extract)
 
 
-def _feature(name: str, unit: str, high: float, meaning: str, extract: Extractor) -> None:
+def _feature(name: str, unit: str, high: float, title: str, extract: Extractor) -> None:
     register = feature(
-        name, unit=unit, high=high, meaning=meaning, scale="linear" if high == 1 else "log", windows="exact"
+        name,
+        unit=unit,
+        high=high,
+        meaning=title.capitalize(),
+        scale="linear" if high == 1 else "log",
+        windows="exact",
+        title=title,
     )
     register(extract)
 

@@ -27,7 +27,7 @@ class Feature:
 
     `low` and `high` bound what the anomaly model tells apart: values beyond count as the bound. `scale` says whether
     equal steps or equal ratios matter. `usual` gives the entity's own usual value, where there is one. `windows` is the
-    kind of windows without which there is nothing to count; None works with both.
+    kind of windows without which there is nothing to count; None works with both. `title` is what a person reads.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Feature:
     scale: Literal["linear", "log"] = "linear"
     usual: Extractor | None = None
     windows: Windows | None = None
+    title: str = ""
 
 
 _features: dict[str, Feature] = {}
@@ -54,8 +55,9 @@ def feature(
     scale: Literal["linear", "log"] = "linear",
     usual: Extractor | None = None,
     windows: Windows | None = None,
+    title: str = "",
 ) -> Callable[[Extractor], Extractor]:
-    """Register the decorated function as a feature.
+    """Register the decorated function as a feature; its title is the name, where none is given.
 
     Raises
     ------
@@ -64,7 +66,9 @@ def feature(
     """
 
     def register(extract: Extractor) -> Extractor:
-        add_feature(Feature(name, unit, low, high, meaning, extract, scale, usual, windows))
+        add_feature(
+            Feature(name, unit, low, high, meaning, extract, scale, usual, windows, title or name.replace("_", " "))
+        )
         return extract
 
     return register

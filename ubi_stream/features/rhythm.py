@@ -19,6 +19,7 @@ def _usual_gap(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 @feature(
     "recency_s",
+    title="time since the event before",
     unit="seconds",
     high=2_592_000,
     scale="log",
@@ -31,6 +32,7 @@ def recency_s(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 @feature(
     "burstiness",
+    title="burstiness",
     unit="index",
     low=-1,
     high=1,
@@ -43,16 +45,30 @@ def burstiness(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return (deviation - mean) / (deviation + mean) if deviation + mean > 0 else -1.0
 
 
-@feature("night_share", unit="share", high=1, meaning="Share of all events between 00:00 and 05:00 local time")
+@feature(
+    "night_share",
+    title="share of activity at night",
+    unit="share",
+    high=1,
+    meaning="Share of all events between 00:00 and 05:00 local time",
+)
 def night_share(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return sum(state.hour_profile[:_NIGHT_HOURS]) / state.events if state.events else MISSING
 
 
-@feature("is_night", unit="0 or 1", high=1, meaning="Whether the newest event was between 00:00 and 05:00 local time")
+@feature(
+    "is_night",
+    title="at night",
+    unit="0 or 1",
+    high=1,
+    meaning="Whether the newest event was between 00:00 and 05:00 local time",
+)
 def is_night(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return 1.0 if state.last_hour < _NIGHT_HOURS else 0.0
 
 
-@feature("known_days", unit="days", high=365, scale="log", meaning="Days since the entity's first event")
+@feature(
+    "known_days", title="days known", unit="days", high=365, scale="log", meaning="Days since the entity's first event"
+)
 def known_days(state: UserState, at_ms: int, _plan: Plan) -> float:
     return max(0.0, (at_ms - state.first_ms) / DAY_MS)

@@ -16,14 +16,26 @@ def _usual_amount(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 
 @feature(
-    "amount_24h", unit="money", high=20_000, scale="log", meaning="Money spent in the last 24 hours", windows="paned"
+    "amount_24h",
+    title="money spent in 24 hours",
+    unit="money",
+    high=20_000,
+    scale="log",
+    meaning="Money spent in the last 24 hours",
+    windows="paned",
 )
 def amount_24h(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return amount_of(state.hours.total)
 
 
 @feature(
-    "amount_30d", unit="money", high=100_000, scale="log", meaning="Money spent in the last 30 days", windows="paned"
+    "amount_30d",
+    title="money spent in 30 days",
+    unit="money",
+    high=100_000,
+    scale="log",
+    meaning="Money spent in the last 30 days",
+    windows="paned",
 )
 def amount_30d(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return amount_of(state.days.total)
@@ -31,6 +43,7 @@ def amount_30d(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 @feature(
     "mean_amount_30d",
+    title="mean amount of 30 days",
     unit="money",
     high=10_000,
     scale="log",
@@ -44,6 +57,7 @@ def mean_amount_30d(state: UserState, _at_ms: int, plan: Plan) -> float:
 
 @feature(
     "last_amount",
+    title="newest amount",
     unit="money",
     high=10_000,
     scale="log",
@@ -56,6 +70,7 @@ def last_amount(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 @feature(
     "spending_volatility",
+    title="spread of amounts",
     unit="money",
     high=5000,
     scale="log",
@@ -65,6 +80,12 @@ def spending_volatility(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return state.amount.deviation if state.amount.n >= _ENOUGH else MISSING
 
 
-@feature("days_since_conversion", unit="days", high=90, meaning="Days since the newest purchase")
+@feature(
+    "days_since_conversion",
+    title="days since the newest purchase",
+    unit="days",
+    high=90,
+    meaning="Days since the newest purchase",
+)
 def days_since_conversion(state: UserState, at_ms: int, _plan: Plan) -> float:
     return max(0.0, (at_ms - state.last_conversion_ms) / DAY_MS) if state.conversions else MISSING

@@ -22,6 +22,7 @@ def _usual_latency(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 @feature(
     "session_duration_min",
+    title="length of this visit",
     unit="minutes",
     high=240,
     scale="log",
@@ -33,38 +34,79 @@ def session_duration_min(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 
 @feature(
-    "session_depth", unit="events", high=500, scale="log", meaning="Events in the current visit", usual=_usual_depth
+    "session_depth",
+    title="events in this visit",
+    unit="events",
+    high=500,
+    scale="log",
+    meaning="Events in the current visit",
+    usual=_usual_depth,
 )
 def session_depth(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(state.session.events)
 
 
-@feature("session_interests", unit="events", high=300, scale="log", meaning="Things looked at in the current visit")
+@feature(
+    "session_interests",
+    title="things looked at in this visit",
+    unit="events",
+    high=300,
+    scale="log",
+    meaning="Things looked at in the current visit",
+)
 def session_interests(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(state.session.interests)
 
 
-@feature("session_intents", unit="events", high=50, scale="log", meaning="Things put into the cart in this visit")
+@feature(
+    "session_intents",
+    title="put into the cart in this visit",
+    unit="events",
+    high=50,
+    scale="log",
+    meaning="Things put into the cart in this visit",
+)
 def session_intents(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(state.session.intents)
 
 
-@feature("session_fatigue", unit="share", high=1, meaning="How much slower the visit became than it began: 0.5 is half")
+@feature(
+    "session_fatigue",
+    title="slowing down in this visit",
+    unit="share",
+    high=1,
+    meaning="How much slower the visit became than it began: 0.5 is half",
+)
 def session_fatigue(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return fatigue(state.session)
 
 
-@feature("sessions", unit="visits", high=1000, scale="log", meaning="Visits since the entity is known, with this one")
+@feature(
+    "sessions",
+    title="visits so far",
+    unit="visits",
+    high=1000,
+    scale="log",
+    meaning="Visits since the entity is known, with this one",
+)
 def sessions(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(state.visits.count + 1)
 
 
-@feature("bounce_rate", unit="share", high=1, meaning="Share of ended visits with one event")
+@feature(
+    "bounce_rate", title="visits of one event", unit="share", high=1, meaning="Share of ended visits with one event"
+)
 def bounce_rate(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return state.visits.bounces / state.visits.count if state.visits.count else MISSING
 
 
-@feature("cart_abandon_rate", unit="share", high=1, meaning="Share of ended visits with a cart but no purchase")
+@feature(
+    "cart_abandon_rate",
+    title="carts left behind",
+    unit="share",
+    high=1,
+    meaning="Share of ended visits with a cart but no purchase",
+)
 def cart_abandon_rate(state: UserState, _at_ms: int, _plan: Plan) -> float:
     visits = state.visits
     return max(0.0, 1.0 - visits.converted / visits.with_intent) if visits.with_intent else MISSING
@@ -72,6 +114,7 @@ def cart_abandon_rate(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 @feature(
     "rolling_latency_ms",
+    title="usual wait",
     unit="ms",
     high=60_000,
     scale="log",
@@ -82,7 +125,13 @@ def rolling_latency_ms(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 
 @feature(
-    "last_latency_ms", unit="ms", high=60_000, scale="log", meaning="Newest latency of the user", usual=_usual_latency
+    "last_latency_ms",
+    title="newest wait",
+    unit="ms",
+    high=60_000,
+    scale="log",
+    meaning="Newest latency of the user",
+    usual=_usual_latency,
 )
 def last_latency_ms(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return state.last_latency_ms if state.last_latency_ms >= 0 else MISSING

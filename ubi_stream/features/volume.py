@@ -16,19 +16,34 @@ def _daily_events(state: UserState, _at_ms: int, _plan: Plan) -> float:
 
 
 @feature(
-    "events_5m", unit="events", high=300, scale="log", meaning="Events in the current five minutes", windows="paned"
+    "events_5m",
+    title="events in five minutes",
+    unit="events",
+    high=300,
+    scale="log",
+    meaning="Events in the current five minutes",
+    windows="paned",
 )
 def events_5m(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(events_of(state.minutes.panes.get(state.minutes.head, [])))
 
 
-@feature("events_1h", unit="events", high=1000, scale="log", meaning="Events in the last hour", windows="paned")
+@feature(
+    "events_1h",
+    title="events in an hour",
+    unit="events",
+    high=1000,
+    scale="log",
+    meaning="Events in the last hour",
+    windows="paned",
+)
 def events_1h(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(events_of(state.minutes.total))
 
 
 @feature(
     "events_24h",
+    title="events in 24 hours",
     unit="events",
     high=3000,
     scale="log",
@@ -40,13 +55,27 @@ def events_24h(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(events_of(state.hours.total))
 
 
-@feature("events_7d", unit="events", high=10_000, scale="log", meaning="Events in the last 7 days", windows="paned")
+@feature(
+    "events_7d",
+    title="events in 7 days",
+    unit="events",
+    high=10_000,
+    scale="log",
+    meaning="Events in the last 7 days",
+    windows="paned",
+)
 def events_7d(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(events_of(state.days.last(7)))
 
 
 @feature(
-    "interests_1h", unit="events", high=500, scale="log", meaning="Things looked at in the last hour", windows="paned"
+    "interests_1h",
+    title="things looked at in an hour",
+    unit="events",
+    high=500,
+    scale="log",
+    meaning="Things looked at in the last hour",
+    windows="paned",
 )
 def interests_1h(state: UserState, _at_ms: int, plan: Plan) -> float:
     return float(count_of(state.minutes.total, plan.interests))
@@ -54,6 +83,7 @@ def interests_1h(state: UserState, _at_ms: int, plan: Plan) -> float:
 
 @feature(
     "intents_24h",
+    title="put into the cart in 24 hours",
     unit="events",
     high=100,
     scale="log",
@@ -65,7 +95,13 @@ def intents_24h(state: UserState, _at_ms: int, plan: Plan) -> float:
 
 
 @feature(
-    "conversions_30d", unit="events", high=100, scale="log", meaning="Purchases in the last 30 days", windows="paned"
+    "conversions_30d",
+    title="purchases in 30 days",
+    unit="events",
+    high=100,
+    scale="log",
+    meaning="Purchases in the last 30 days",
+    windows="paned",
 )
 def conversions_30d(state: UserState, _at_ms: int, plan: Plan) -> float:
     return float(count_of(state.days.total, plan.conversions))
@@ -73,6 +109,7 @@ def conversions_30d(state: UserState, _at_ms: int, plan: Plan) -> float:
 
 @feature(
     "conversion_rate_30d",
+    title="purchases per thing looked at",
     unit="share",
     high=1,
     meaning="Purchases for each thing looked at, in the last 30 days",
@@ -83,11 +120,24 @@ def conversion_rate_30d(state: UserState, _at_ms: int, plan: Plan) -> float:
     return min(1.0, count_of(state.days.total, plan.conversions) / looked) if looked else float("nan")
 
 
-@feature("lifetime_events", unit="events", high=100_000, scale="log", meaning="Events since the entity is known")
+@feature(
+    "lifetime_events",
+    title="events so far",
+    unit="events",
+    high=100_000,
+    scale="log",
+    meaning="Events since the entity is known",
+)
 def lifetime_events(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(state.events)
 
 
-@feature("distinct_categories", unit="categories", high=16, meaning="Different categories looked at, 16 at most")
+@feature(
+    "distinct_categories",
+    title="different categories",
+    unit="categories",
+    high=16,
+    meaning="Different categories looked at, 16 at most",
+)
 def distinct_categories(state: UserState, _at_ms: int, _plan: Plan) -> float:
     return float(len(state.categories))

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import Matrix
 from ubi_stream.insights.model import Contribution
 from ubi_stream.models.scorer import Scores
@@ -14,14 +15,16 @@ from ubi_stream.models.segment import Conditions
 
 MAX_CONTRIBUTIONS: Final = 5
 """More than a person reads."""
+SPOKEN_UNITS: Final = frozenset(("ms", "seconds", "minutes", "days", "deviations", "bits"))
+"""Units that a number is not clear without; the others stand in the feature's title."""
 
 
 class Explainer:
     """Turns columns of numbers into named contributions."""
 
-    def __init__(self, names: Sequence[str], units: Sequence[str]) -> None:
-        self._names = tuple(names)
-        self._units = dict(zip(names, units, strict=True))
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self._names = tuple(feature.name for feature in features)
+        self._features = {feature.name: feature for feature in features}
 
     def contributions(self, scores: Scores, row: int, parts: Matrix) -> tuple[Contribution, ...]:
         """The strongest features of a score: `parts` holds the signed share of each, shape (features,)."""
@@ -40,15 +43,13 @@ class Explainer:
         return dict(zip(self._names, scores.batch.values[row].tolist(), strict=True))
 
     def phrase(self, contribution: Contribution) -> str:
-        """A contribution in words: `recency s 3 seconds (usually 240)`."""
-        value, usual = contribution.value, contribution.usual
-        name = contribution.feature.replace("_", " ")
-        text = (
-            f"{name} is missing" if value is None else f"{name} is {short(value)} {self._units[contribution.feature]}"
-        )
+        """A contribution in words: `events in an hour: 40 (usually 3)`."""
+        feature = self._features[contribution.feature]
+        value, usual, peers = contribution.value, contribution.usual, contribution.peers
+        text = f"{feature.title}: {'unknown' if value is None else in_words(value, feature.unit)}"
         if usual is not None:
-            return f"{text} (usually {short(usual)})"
-        return text if contribution.peers is None else f"{text} (others {short(contribution.peers)})"
+            return f"{text} (usually {in_words(usual, feature.unit)})"
+        return text if peers is None else f"{text} (others {in_words(peers, feature.unit)})"
 
     def _named(self, scores: Scores, row: int, parts: Iterable[tuple[int, float]]) -> tuple[Contribution, ...]:
         batch, peers = scores.batch, scores.peers_at(row)
@@ -62,6 +63,19 @@ class Explainer:
             )
             for column, part in parts
         )
+
+
+def in_words(value: float, unit: str) -> str:
+    """A value with its unit, as a person says it.
+
+    >>> in_words(0.609, "share"), in_words(3.0, "events"), in_words(412.4, "ms"), in_words(1.0, "0 or 1")
+    ('61 %', '3', '412 ms', 'yes')
+    """
+    if unit == "share":
+        return f"{100 * value:.0f} %"
+    if unit == "0 or 1" and value in (0.0, 1.0):
+        return "yes" if value else "no"
+    return f"{short(value)} {unit}" if unit in SPOKEN_UNITS else short(value)
 
 
 def short(value: float) -> str:

@@ -48,7 +48,7 @@ class Policy:
         self._model_version = model_version
         self._segments = segments
         self._memory = memory
-        self._explain = Explainer([f.name for f in features], [f.unit for f in features])
+        self._explain = Explainer(features)
         rules = plan.pack.rules if plan.entity.key is None else ()
         self._rules = tuple((rule, Conditions(rule.when, features)) for rule in rules)
         self._anomaly = plan.pack.models.anomaly
@@ -160,7 +160,7 @@ class Policy:
             return f"At the end of the day's first visit the user is {name}"
         if change.row is None:
             return f"The user has been silent for {self._plan.dormant_ms / 86_400_000:g} days and is now {name}"
-        why = ", ".join(self._explain.phrase(part) for part in contributions[:2])
+        why = "; ".join(self._explain.phrase(part) for part in contributions[:2])
         before = f" (before: {change.before.replace('_', ' ')})" if change.before else ""
         return f"The user is now {name}{before}: {why}" if why else f"The user is now {name}{before}"
 
@@ -170,7 +170,7 @@ class Policy:
             return
         contributions = self._explain.contributions(scores, row, alert.parts)
         leading = [part for part in contributions if part.contribution > 0][:2] or list(contributions[:1])
-        why = ", ".join(self._explain.phrase(part) for part in leading)
+        why = "; ".join(self._explain.phrase(part) for part in leading)
         yield tell.insight(
             InsightKind.ANOMALY,
             label="unusual",

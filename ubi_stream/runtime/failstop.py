@@ -42,8 +42,10 @@ class FailStop:
     def trip(self, reason: FailStopReason, error: BaseException) -> NoReturn:
         """Log why, and end the process: with the error's own code, or 70 where it is a bug of ours."""
         code = error.exit_code if isinstance(error, UbiError) else BUG_EXIT_CODE
-        known = isinstance(error, UbiError)
-        self._log.error("fail_stop", reason=reason.value, message=str(error), exit_code=code, exc_info=not known)
+        if isinstance(error, UbiError):
+            self._log.error("fail_stop", reason=reason.value, exit_code=code, message=str(error))
+        else:  # the text of any other error may have a user's data in it
+            self._log.error("fail_stop", reason=reason.value, exit_code=code, exc_info=error)
         self._on_trip(reason)
         logging.shutdown()
         self._end(code)

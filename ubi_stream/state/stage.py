@@ -60,7 +60,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     dormant: bool
     cause_id: str
     origin: Origin
-    trace_id: str | None
+    trace_id: str
     watermark_ms: int
 
 
@@ -185,7 +185,7 @@ class Fold:
             dormant=False,
             cause_id=event.event_id,
             origin=event.origin,
-            trace_id=event.trace_id,
+            trace_id=event.trace_id or event.event_id,
             watermark_ms=self._progress.watermark_ms,
         )
 
@@ -231,7 +231,7 @@ class Fold:
                 dormant=due.stage == DORMANT_STAGE,
                 cause_id=cause.event_id,
                 origin=cause.origin,
-                trace_id=cause.trace_id,
+                trace_id=cause.trace_id or cause.event_id,
                 watermark_ms=watermark_ms,
             )
 
