@@ -11,10 +11,10 @@ _HEAD: Final = """# Features
 Numbers about one entity, taken right after each of its events. A pack lists those that it uses, in
 `entities.features`; segments and rules name them in their conditions, models look at them, explanations quote them.
 
-A feature that has no value yet is missing: it meets no condition, and is `null` where it is written. *Range* is what the
-anomaly model tells apart: values beyond count as the bound, so it bounds no value that you see. *Windows* says which
-kind of `entities.windows` a feature needs, if any. A day's window of panes reaches back 23 to 24 hours, one of 7 or 30
-days 6 to 7 or 29 to 30 days: the pane that is still open counts as whole.
+A feature that has no value yet is missing: it meets no condition, and is `null` where it is written. *Range* is what
+the anomaly model tells apart: values beyond count as the bound, so it bounds no value that you see. *Windows* says
+which kind of `entities.windows` a feature needs, if any. A day's window of panes reaches back 23 to 24 hours, one of 7
+or 30 days 6 to 7 or 29 to 30 days: the pane that is still open counts as whole.
 
 This page is made from the code (`python -m ubi_stream.features.document`), and a test holds the two together. Your own
 features come from a Python package with an entry point in the group `ubi_stream.features`: a module whose import calls

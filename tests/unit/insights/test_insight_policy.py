@@ -1,0 +1,277 @@
+"""What is told: each kind with what it rests on, once, and not before its model knows anything."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from support.folding import Runner
+from support.probe import DAY_MS, MINUTE_MS, START_MS, Stream, event, probe_pack, record
+from ubi_stream.effects import Effects
+from ubi_stream.insights.memory import PRUNE_EVERY, PolicyMemory
+from ubi_stream.insights.model import Insight, InsightKind, Severity
+from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.packs.schema import Pack
+
+
+def at(minutes: float, user: str = "u1", **fields: Any) -> dict[str, Any]:
+    return event(user, START_MS + round(minutes * MINUTE_MS), **fields)
+
+
+def of_kind(effects: Effects, kind: InsightKind) -> list[Insight]:
+    return [insight for insight in effects.insights if insight.kind is kind]
+
+
+@pytest.fixture
+def by_kind(monkeypatch: pytest.MonkeyPatch) -> dict[InsightKind, list[Insight]]:
+    """Insights of a lively stream."""
+    monkeypatch.setattr("ubi_stream.models.scorer.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
+    found: dict[InsightKind, list[Insight]] = defaultdict(list)
+    for seed in range(8):
+        runner = Runner()
+        stream = Stream(seed).contents(250)
+        records = [record(value, n, key=key, timestamp_ms=ms) for n, (key, value, ms) in enumerate(stream)]
+        for insight in runner.run_records(records).insights:
+            found[insight.kind].append(insight)
+    return found
+
+
+def test_every_kind_is_told_with_a_sentence_and_what_it_rests_on(by_kind: dict[InsightKind, list[Insight]]) -> None:
+    assert set(by_kind) == set(InsightKind)
+    for kind, insights in by_kind.items():
+        for insight in insights:
+            explanation = insight.explanation
+            assert explanation.summary
+            assert "nan" not in explanation.summary.lower()
+            assert "{" not in explanation.summary
+            assert insight.label
+            assert UUID(insight.id).version == 5
+            assert insight.score is None or 0 <= insight.score <= 1
+            assert insight.confidence is None or 0.5 <= insight.confidence <= 1
+            if kind in (InsightKind.ANOMALY, InsightKind.RISK, InsightKind.BEHAVIOUR_CHANGE, InsightKind.SESSION):
+                assert explanation.contributions
+            assert len(explanation.contributions) <= 5
+    rests_on_event = [i for i in by_kind[InsightKind.SEGMENT] if i.confidence is not None]
+    assert rests_on_event
+    assert all(insight.explanation.contributions for insight in rests_on_event)
+
+
+def test_an_anomalys_contributions_are_signed_and_strongest_first(by_kind: dict[InsightKind, list[Insight]]) -> None:
+    for insight in by_kind[InsightKind.ANOMALY]:
+        parts = [abs(part.contribution) for part in insight.explanation.contributions]
+        assert parts == sorted(parts, reverse=True)
+        assert parts[0] > 0
+        assert insight.score is not None
+        assert insight.score > insight.evidence["threshold"]
+        assert insight.severity is (Severity.HIGH if insight.score >= 0.98 else Severity.MEDIUM)
+
+
+def test_ids_are_the_same_for_the_same_events_and_no_two_insights_share_one() -> None:
+    first, second = Runner(), Runner(number=0)
+    events = [at(n, latency_ms=3000 if n % 5 == 0 else 10) for n in range(40)]
+    told = first.run(*events).insights
+    again = [insight for content in events for insight in second.run(content).insights]
+    assert [insight.id for insight in again] == [insight.id for insight in told]
+    assert len({insight.id for insight in told}) == len(told)
+
+
+def test_nothing_is_scored_while_models_warm_up() -> None:
+    effects = Runner().run(*(at(n / 2, latency_ms=10) for n in range(15)))
+    assert of_kind(effects, InsightKind.ANOMALY) == []
+    for insight in of_kind(effects, InsightKind.SEGMENT):
+        assert insight.evidence["buys_in_this_visit"] is None
+
+
+def test_a_pack_without_models_tells_segments_and_risks_only() -> None:
+    pack = probe_pack()
+    quiet = pack.model_copy(
+        update={"models": pack.models.model_copy(update={"anomaly": None, "outcome": None, "change": None})}
+    )
+    kinds = {i.kind for i in Runner(quiet).run(*(at(n, latency_ms=5000) for n in range(60))).insights}
+    assert kinds == {InsightKind.SEGMENT, InsightKind.RISK}
+
+
+class TestRisks:
+    def test_a_risk_is_told_when_all_conditions_hold(self) -> None:
+        runner = Runner()
+        assert of_kind(runner.run(at(0, latency_ms=2000)), InsightKind.RISK) == []
+        (risk,) = of_kind(runner.run(at(1, latency_ms=2001)), InsightKind.RISK)
+        assert (risk.label, risk.severity) == ("slow", Severity.HIGH)
+        assert risk.explanation.summary == "It took 2001 ms"
+        assert risk.evidence["conditions"] == ["last_latency_ms > 2000"]
+        (part,) = risk.explanation.contributions
+        assert (part.feature, part.value, part.usual) == ("last_latency_ms", 2001.0, 2000.0)
+
+    def test_it_is_not_told_again_for_the_cool_down_and_then_it_is(self) -> None:
+        #   0 told        29.9 quiet   30 told again
+        runner = Runner()
+        told = [bool(of_kind(runner.run(at(m, latency_ms=9000)), InsightKind.RISK)) for m in (0, 15, 29.9, 30)]
+        assert told == [True, False, False, True]
+
+    def test_each_user_has_a_cool_down_of_their_own(self) -> None:
+        effects = Runner().run(at(0, "a", latency_ms=9000), at(1, "b", latency_ms=9000))
+        assert [risk.user_id for risk in of_kind(effects, InsightKind.RISK)] == ["a", "b"]
+
+    def test_without_a_cool_down_it_is_told_each_time(self) -> None:
+        effects = Runner().run(*(at(n / 2) for n in range(11)))
+        assert [risk.explanation.summary for risk in of_kind(effects, InsightKind.RISK)] == [
+            "8 steps",
+            "9 steps",
+            "10 steps",
+            "11 steps",
+        ]
+
+    def test_a_missing_feature_meets_no_condition(self) -> None:
+        pack = probe_pack(
+            (
+                'feature = "last_latency_ms", op = ">", value = 2000',
+                'feature = "last_latency_ms", op = "<", value = 1e9',
+            )
+        )
+        assert of_kind(Runner(pack).run(at(0)), InsightKind.RISK) == []
+
+    @pytest.mark.parametrize(
+        ("op", "value", "told"),
+        [
+            (">=", 7, True),
+            (">", 7, False),
+            ("<=", 7, True),
+            ("<", 7, False),
+            ("==", 7, True),
+            ("!=", 7, False),
+            ("!=", 8, True),
+        ],
+    )
+    def test_operators(self, op: str, value: float, told: bool) -> None:
+        pack = probe_pack(('op = ">", value = 2000', f'op = "{op}", value = {value}'))
+        assert bool(of_kind(Runner(pack).run(at(0, latency_ms=7)), InsightKind.RISK)) is told
+
+
+class TestSegments:
+    def test_the_first_segment_whose_conditions_hold_is_told_when_it_changes(self) -> None:
+        runner = Runner()
+        assert of_kind(runner.run(at(0), at(1)), InsightKind.SEGMENT) == []  # everybody else: nothing to say yet
+        (browser,) = of_kind(runner.run(at(2)), InsightKind.SEGMENT)
+        assert (browser.label, browser.evidence["before"]) == ("browser", "passer_by")
+        assert of_kind(runner.run(at(3)), InsightKind.SEGMENT) == []
+        (buyer,) = of_kind(runner.run(at(4, event_type="purchase", price=30)), InsightKind.SEGMENT)
+        assert (buyer.label, buyer.evidence["runner_up"]) == ("buyer", "browser")
+        assert buyer.confidence is not None
+        assert browser.confidence == 0.5  # just at the threshold
+        assert buyer.confidence > 0.5
+
+    def test_a_recommendation_comes_with_a_new_segment_once_a_day(self) -> None:
+        runner = Runner()
+        (advice,) = of_kind(runner.run(at(0, event_type="purchase", price=30)), InsightKind.RECOMMENDATION)
+        assert (advice.label, advice.score, advice.severity) == ("thank", 0.7, Severity.MEDIUM)
+        assert "because the user is now buyer" in advice.explanation.summary
+        runner.run(at(25 * 60 - 60), at(25 * 60 - 50), at(25 * 60 - 40))
+        later = runner.run(at(25 * 60, event_type="purchase", price=30))
+        assert len(of_kind(later, InsightKind.RECOMMENDATION)) == 1
+
+    def test_the_days_first_visit_tells_the_segment_again_when_it_ends(self) -> None:
+        runner = Runner(
+            probe_pack(
+                ("dormant_after_days = 0.25", "dormant_after_days = 2"), ("retention_days = 1", "retention_days = 5")
+            )
+        )
+        runner.run(at(0), at(1), at(2))
+        runner.run(at(24 * 60))
+        daily = of_kind(runner.run(at(24 * 60 + 30)), InsightKind.SEGMENT)
+        assert [(insight.label, insight.evidence["daily"]) for insight in daily] == [("passer_by", True)]
+        assert of_kind(runner.run(at(24 * 60 + 60)), InsightKind.SEGMENT) == []
+
+    @pytest.mark.parametrize("cut", range(1, 8))
+    def test_the_days_first_visit_is_the_same_however_the_stream_is_cut(self, cut: int) -> None:
+        events = [at(0), at(1), at(2), at(30), at(31), at(32, event_type="purchase", price=40), at(60), at(90)]
+        whole, parts = Runner(), Runner()
+        told = [insight.id for insight in whole.run(*events).insights]
+        assert [i.id for part in (events[:cut], events[cut:]) for i in parts.run(*part).insights] == told
+
+
+class TestSessions:
+    def test_a_visit_is_told_with_what_happened(self) -> None:
+        runner = Runner()
+        runner.run(at(0, session_id="s"), at(6, event_type="cart"), at(9, event_type="purchase", price=4.5))
+        (session,) = of_kind(runner.run(at(60)), InsightKind.SESSION)
+        assert session.label == "converted"
+        assert session.explanation.summary == "A visit of 9 minutes with 3 events ended; the user bought"
+        assert session.evidence["session_id"] == "s"
+        assert (session.evidence["events"], session.evidence["amount"]) == (3, 4.5)
+        assert [part.feature for part in session.explanation.contributions] == ["session_duration_min", "session_depth"]
+
+    @pytest.mark.parametrize(("kind", "label"), [("view", "browsed"), ("cart", "abandoned"), ("purchase", "converted")])
+    def test_a_visits_label(self, kind: str, label: str) -> None:
+        runner = Runner()
+        runner.run(at(0), at(1, event_type=kind))
+        assert [i.label for i in of_kind(runner.run(at(60)), InsightKind.SESSION)] == [label]
+
+    def test_a_bounce_is_not_worth_telling(self) -> None:
+        assert of_kind(Runner().run(at(0), at(60)), InsightKind.SESSION) == []
+
+    def test_a_pack_may_leave_sessions_out(self) -> None:
+        runner = Runner(probe_pack(("sessions = true", "sessions = false")))
+        assert of_kind(runner.run(at(0), at(1), at(60)), InsightKind.SESSION) == []
+
+    def test_a_shop_has_no_visits(self) -> None:
+        runner = Runner(entity="shop")
+        effects = runner.run(*(at(m, event_type="purchase", shop_id="s") for m in (0, 1, 60)))
+        assert effects.tally.accepted.total() == 3
+        assert of_kind(effects, InsightKind.SESSION) == []
+
+
+class TestBehaviourChange:
+    def rise(self, pack: Pack | None = None) -> list[Insight]:
+        runner = Runner(
+            pack
+            or probe_pack(
+                ("dormant_after_days = 0.25", "dormant_after_days = 5"), ("retention_days = 1", "retention_days = 40")
+            )
+        )
+        for day in range(10):
+            runner.run(*(event(at_ms=START_MS + day * DAY_MS + n * MINUTE_MS) for n in range(2)))
+        burst = [event(at_ms=START_MS + 10 * DAY_MS + n * 1000) for n in range(40)]
+        return of_kind(runner.run(*burst), InsightKind.BEHAVIOUR_CHANGE)
+
+    def test_a_rate_that_doubled_is_told_with_figures(self) -> None:
+        (change,) = self.rise()
+        assert change.label == "rate_up"
+        assert "usually 2 a day" in change.explanation.summary
+        assert change.evidence["factor"] >= 2
+        (part,) = change.explanation.contributions
+        assert (part.feature, part.usual) == ("events_24h", 2.0)
+        assert part.contribution > 0
+
+    def test_two_days_are_too_few_to_know_a_rate(self) -> None:
+        runner = Runner()
+        runner.run(*(event(at_ms=START_MS + day * DAY_MS // 2) for day in range(3)))
+        burst = [event(at_ms=START_MS + DAY_MS + n * 1000) for n in range(40)]
+        assert of_kind(runner.run(*burst), InsightKind.BEHAVIOUR_CHANGE) == []
+
+
+class TestMemory:
+    def test_a_subject_is_quiet_until_its_cool_down_is_over(self) -> None:
+        memory = PolicyMemory()
+        assert memory.allows("s", at_ms=0, now_ms=0, cool_down_ms=10)
+        assert memory.is_quiet("s", 9)
+        assert not memory.is_quiet("s", 10)
+        assert memory.allows("s", at_ms=10, now_ms=10, cool_down_ms=10)
+        assert not memory.is_quiet("other", 0)
+
+    def test_without_a_cool_down_nothing_is_remembered(self) -> None:
+        memory = PolicyMemory()
+        assert memory.allows("s", at_ms=0, now_ms=0, cool_down_ms=0)
+        assert memory.allows("s", at_ms=0, now_ms=0, cool_down_ms=0)
+        assert memory.quiet_until_ms == {}
+
+    def test_cool_downs_that_are_over_are_dropped(self) -> None:
+        memory = PolicyMemory()
+        for n in range(PRUNE_EVERY - 1):
+            memory.allows(f"s{n}", at_ms=n, now_ms=n, cool_down_ms=10)
+        assert len(memory.quiet_until_ms) == PRUNE_EVERY - 1
+        memory.allows("last", at_ms=PRUNE_EVERY, now_ms=PRUNE_EVERY, cool_down_ms=10)
+        assert len(memory.quiet_until_ms) <= 10
