@@ -1,0 +1,89 @@
+"""Every key of a pack is documented with its default, and what the document shows works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ubi_stream.features.stage import Featurizer
+from ubi_stream.packs import schema
+from ubi_stream.packs.loader import load_pack, parse_pack, shipped_packs
+from ubi_stream.packs.plan import compile_plan
+from ubi_stream.partition import Partition, PartitionSetup
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding="utf-8")
+
+SECTIONS: dict[str, type[schema.Model]] = {
+    "`[events]`": schema.Events,
+    "`[events.roles]`": schema.Roles,
+    "`[times]`": schema.Times,
+    "`[[entities]]`": schema.Entity,
+    "`[[segments]]`": schema.Segment,
+    "`[[rules]]`": schema.Rule,
+    "`[models.anomaly]`": schema.AnomalyModel,
+    "`[models.outcome]`": schema.OutcomeModel,
+    "`[models.change]`": schema.ChangeModel,
+    "`[outputs]`": schema.Outputs,
+}
+
+
+def section(heading: str) -> str:
+    found = re.search(rf"^##+ {re.escape(heading)}.*?\n(.*?)(?=^##|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {heading}"
+    return found[1]
+
+
+def rows(text: str) -> dict[str, str]:
+    """Key and second cell of each line of a table."""
+    return dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_a_section_has_every_key_of_its_table_with_its_default(heading: str) -> None:
+    model, documented = SECTIONS[heading], rows(section(heading))
+    known = set(model.model_fields) - ({"roles"} if model is schema.Events else set())
+    assert set(documented) == known
+    for name in known:
+        default = model.model_fields[name].default
+        if isinstance(default, bool):
+            assert f"`{str(default).lower()}`" in documented[name], name
+        elif isinstance(default, str):
+            assert f'"{default}"' in documented[name], name
+        elif isinstance(default, int | float):
+            assert re.search(rf"\b{default:g}\b", documented[name]), name
+
+
+def test_the_top_level_and_the_small_tables_are_documented() -> None:
+    tables = {"events", "times", "entities", "models", "outputs"}
+    assert set(rows(section("Top level"))) == set(schema.Pack.model_fields) - tables
+    for model in (schema.Condition, schema.Recommendation):
+        for name in model.model_fields:
+            assert f"`{name}`" in section("`[[segments]]`"), name
+
+
+def test_the_documents_pack_works() -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL)
+    pack = parse_pack(text, where="docs/packs.md")
+    assert Featurizer(compile_plan(pack, "user")).names == ("events_1h", "recency_s")
+
+
+@pytest.mark.parametrize("name", sorted(shipped_packs()))
+def test_a_shipped_pack_starts_a_partition_of_each_of_its_entities(name: str) -> None:
+    pack = load_pack(name)
+    for entity in pack.entities:
+        setup = PartitionSetup(pack, entity.name, 0, epoch=1, seed=1, snapshot_key=b"key", cache_size=10)
+        pieces, states = Partition(setup, {}, {}).cut()
+        assert states == []
+        assert pieces
+
+
+@pytest.mark.parametrize("name", sorted(shipped_packs()))
+def test_a_shipped_packs_thresholds_are_within_what_its_features_can_be(name: str) -> None:
+    pack = load_pack(name)
+    features = {found.name: found for found in Featurizer(compile_plan(pack, "user")).features}
+    of_segments = [condition for segment in pack.segments for condition in segment.when]
+    for condition in [*of_segments, *(condition for rule in pack.rules for condition in rule.when)]:
+        found = features[condition.feature]
+        assert found.low <= condition.value <= found.high, condition

@@ -1,0 +1,155 @@
+"""The partition's record: in pieces, in two slots, whole or not at all."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from support.folding import Runner, make_partition
+from support.probe import MINUTE_MS, START_MS, event, probe_pack
+from ubi_stream.errors import RecoveryError
+from ubi_stream.models import snapshot
+from ubi_stream.models.digest import digest
+from ubi_stream.partition import Partition, PartitionSetup, newer_piece, newest_record, read_piece
+from ubi_stream.reasons import SnapshotReason
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ubi_stream.partition.PIECE_BYTES", 800)
+
+
+def grown(events: int = 60) -> Runner:
+    runner = Runner()
+    runner.run(*(event(f"u{n % 4}", START_MS + n * MINUTE_MS, latency_ms=n * 90 % 4000) for n in range(events)))
+    return runner
+
+
+def restored(pieces: dict[bytes, bytes], epoch: int = 1) -> Partition:
+    return make_partition(probe_pack(), pieces=pieces, epoch=epoch)
+
+
+def test_a_record_of_several_pieces_comes_back_as_it_was() -> None:
+    runner = grown()
+    pieces = dict(runner.partition.cut()[0])
+    assert len(pieces) > 2
+    back = restored(pieces)
+    assert back.snapshot_problem is None
+    assert digest(back.models) == digest(runner.partition.models)
+    assert back.progress == runner.partition.progress
+    assert back._memory.policy == runner.partition._memory.policy
+    assert back._memory.windows == runner.partition._memory.windows
+
+
+def test_two_slots_take_turns() -> None:
+    runner = grown()
+    first, second, third = (dict(runner.partition.cut()[0]) for _ in range(3))
+    assert first.keys().isdisjoint(second)
+    assert set(first) & set(third)
+
+
+def test_a_record_that_is_not_whole_leaves_the_one_before() -> None:
+    runner = grown(40)
+    table = dict(runner.partition.cut()[0])
+    before = dict(runner.partition.progress.learned)
+    runner.run(event(at_ms=START_MS + 90 * MINUTE_MS))
+    newer, _ = runner.partition.cut()
+    for count in range(len(newer)):
+        assert restored(table | dict(newer[:count])).progress.learned == before
+    assert restored(table | dict(newer)).progress.learned == runner.partition.progress.learned
+
+
+def test_pieces_of_a_longer_record_that_are_left_over_do_no_harm() -> None:
+    runner = grown()
+    longer = dict(runner.partition.cut()[0])
+    left_over = {key: blob for key, blob in longer.items() if read_piece(blob).index > 0}
+    assert restored(left_over).progress.learned == {}
+
+
+def test_a_record_of_another_epoch_keeps_models_and_time_but_not_offsets() -> None:
+    runner = grown()
+    back = restored(dict(runner.partition.cut()[0]), epoch=2)
+    assert back.progress.learned == {}
+    assert back.progress.watermark_ms == runner.partition.progress.watermark_ms
+    assert back.models.n_seen == 60
+
+
+def test_a_record_of_this_epoch_wins_over_one_of_another_with_more_done() -> None:
+    ours, theirs = grown(20), grown(60)
+    pieces = dict(theirs.partition.cut()[0])
+    slot_of_ours = {key.replace(b"/1/", b"/0/"): blob for key, blob in dict(ours.partition.cut()[0]).items()}
+    other_epoch = make_partition(probe_pack(), pieces=pieces, epoch=2)
+    other_epoch.progress.learned["ubi.events"] = 999
+    mixed = slot_of_ours | {key.replace(b"/0/", b"/1/"): blob for key, blob in other_epoch.cut()[0]}
+    assert restored(mixed).progress.learned == {"ubi.events": 19}
+
+
+@pytest.mark.parametrize("blob", [b"", b"nonsense", b"\x97\x01\x01\x01\x01\x00"])
+def test_what_is_no_piece_is_told(blob: bytes) -> None:
+    with pytest.raises(RecoveryError, match="can't be read"):
+        read_piece(blob)
+
+
+def test_a_piece_of_a_later_release_is_told() -> None:
+    ((_, blob), *_) = grown().partition.cut()[0]
+    later = blob[:1] + b"\x02" + blob[2:]
+    with pytest.raises(RecoveryError, match="version 2, 1 was expected"):
+        read_piece(later)
+
+
+def test_a_record_whose_content_is_broken_is_told() -> None:
+    runner = Runner()
+    runner.run(event())
+    pieces = dict(runner.partition.cut()[0])
+    last = max(pieces)
+    piece = read_piece(pieces[last])
+    pieces[last] = msgspec.msgpack.encode(msgspec.structs.replace(piece, data=piece.data[:-9]))
+    with pytest.raises(RecoveryError, match="record of partition 0"):
+        restored(pieces)
+
+
+def test_no_pieces_are_no_record() -> None:
+    assert newest_record([]) == []
+
+
+def test_of_two_pieces_the_one_with_more_done_is_newer() -> None:
+    runner = grown(20)
+    (older, *_) = (blob for _, blob in runner.partition.cut()[0])
+    runner.run(event(at_ms=START_MS + 90 * MINUTE_MS))
+    (newer, *_) = (blob for _, blob in runner.partition.cut()[0])
+    assert newer_piece(older, newer)
+    assert not newer_piece(newer, older)
+    other_life = dict(make_partition(probe_pack(), epoch=9).cut()[0])
+    assert newer_piece(newer, next(iter(other_life.values())))
+
+
+def test_models_signed_with_another_key_start_fresh_and_say_why() -> None:
+    runner = grown()
+    pieces = dict(runner.partition.cut()[0])
+    setup = PartitionSetup(probe_pack(), "user", 0, epoch=1, seed=1, snapshot_key=b"another", cache_size=10)
+    back = Partition(setup, {}, pieces)
+    assert back.snapshot_problem is not None
+    assert back.snapshot_problem.reason is SnapshotReason.WRONG_KEY_OR_TAMPERED
+    assert back.models.n_seen == 0
+    assert back.progress == runner.partition.progress
+
+
+def test_models_of_other_features_start_fresh() -> None:
+    pieces = dict(grown().partition.cut()[0])
+    pack = probe_pack(('"bounce_rate", "amount_z", "burstiness",', '"bounce_rate",'))
+    back = make_partition(pack, pieces=pieces)
+    assert back.snapshot_problem is not None
+    assert back.snapshot_problem.reason is SnapshotReason.FEATURE_HASH
+
+
+def test_models_too_large_to_write_leave_those_before_in_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = grown(20)
+    runner.partition.cut()
+    runner.run(*(event(at_ms=START_MS + (90 + n) * MINUTE_MS) for n in range(5)))
+    monkeypatch.setattr(snapshot, "MAX_BYTES", 100)
+    pieces = dict(runner.partition.cut()[0])
+    assert runner.partition.snapshot_problem is not None
+    assert runner.partition.snapshot_problem.reason is SnapshotReason.TOO_LARGE
+    monkeypatch.undo()
+    back = restored(pieces)
+    assert (back.models.n_seen, back.progress.learned["ubi.events"]) == (20, 24)
