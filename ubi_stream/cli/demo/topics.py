@@ -24,6 +24,7 @@ _POLL_S: Final = 0.1
 # A barrier comes every 2 s, and a batch of the sink takes milliseconds: nothing at all in this time is a stall.
 _STALLED_AFTER_S: Final = 120.0
 _READ_TIMEOUT_MS: Final = 1_000
+_FETCH_WAIT_MS: Final = 50  # partitions that are read to their end must not hold up the others
 
 
 class TopicWatch:
@@ -105,7 +106,7 @@ class TopicWatch:
 async def watching(settings: Settings, pack: Pack, clock: Clock) -> AsyncIterator[TopicWatch]:
     """Connect for as long as the context lasts."""
     admin = await connect_admin(settings, clock)
-    consumer = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False, fetch_max_wait_ms=_FETCH_WAIT_MS)
     try:
         await consumer.start()
         yield TopicWatch(settings, pack, admin, consumer)
