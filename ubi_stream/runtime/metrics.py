@@ -16,6 +16,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
@@ -106,6 +107,7 @@ class Metrics:
     def __init__(self, pack: Pack) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped library; ends a series a counter
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._pack = pack.name
         self._types = frozenset(pack.events.types) | {LABEL_TYPE}
         self._refreshers: list[Callable[[], None]] = []
