@@ -65,7 +65,12 @@ class WorkerProcess:
             self.process = subprocess.Popen(
                 COMMAND,
                 cwd=self.folder,
-                env=inherited | worker_environment(self.settings) | {"UBI_WEB_PORT": str(self.port)} | self.environment,
+                env={
+                    **inherited,
+                    **worker_environment(self.settings),
+                    "UBI_WEB_PORT": str(self.port),
+                    **self.environment,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -122,7 +122,7 @@ class Fold:
             return None
         if event.event_type == LABEL_TYPE:
             return self._labelled(event, entity_id, live, event_hash, new=new)
-        ended = None
+        ended, day_over = None, -1
         if live is None:
             live = self._states.new(entity_id)
         elif event.event_time_ms - live.state.last_ms >= plan.retention_ms:
@@ -130,7 +130,8 @@ class Fold:
             live = self._forgotten(entity_id, live)
         state = live.state
         self._counts.late += new and event.event_time_ms < progress.watermark_ms
-        ended = fold(state, event, plan) or ended
+        if (over := fold(state, event, plan)) is not None:
+            ended, day_over = over, over.session.last_ms // DAY_MS  # not of what is forgotten: it may be gone already
         told = ended is not None and ended.session.last_ms + plan.session_gap_ms <= progress.watermark_ms
         self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
         self._mark_applied(event, entity_id, live, event_hash)
@@ -143,7 +144,7 @@ class Fold:
             new=new,
             # Where the watermark had passed the visit's end before this event, it was told about then.
             ended=None if told else ended,
-            day_over=-1 if ended is None else ended.session.last_ms // DAY_MS,
+            day_over=day_over,
         )
 
     def _labelled(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
