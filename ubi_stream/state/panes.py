@@ -82,7 +82,8 @@ class PaneRing(msgspec.Struct, array_like=True, gc=False):
 def _count(cell: Pane, type_index: int, amount_micros: int) -> None:
     if len(cell) < type_index + 2:
         cell.extend([0] * (type_index + 2 - len(cell)))
-    cell[0] = add_micros(cell[0], amount_micros)
+    if amount_micros:
+        cell[0] = add_micros(cell[0], amount_micros)
     cell[type_index + 1] += 1
 
 
