@@ -164,10 +164,7 @@ def _instant(value: object, field: str) -> int:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         # Whole seconds and microseconds apart: a float of seconds would lose the last digit.
-        try:
-            return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
-        except OverflowError:
-            _refuse(Reason.INVALID_VALUE, f"$.{field}", f"{field} is {_short(value)}, out of range")
+        return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
     if type(value) is int or type(value) is float:
         if not -(2**53) < value < 2**53:
             _refuse(Reason.INVALID_VALUE, f"$.{field}", f"{field} is {_short(value)}, out of range")

@@ -144,11 +144,7 @@ class Segments:
 
     def confidence(self, name: str, row: Matrix) -> float:
         """How clear the assignment is: 0.5 at the threshold, towards 1 far from it."""
-        margin = abs(self.conditions[name].margin(row))
-        if name == self.fallback:
-            others = [c.margin(row) for other, c in self.conditions.items() if other != name]
-            margin = abs(max(others, default=0.0))
-        return float(1.0 - 0.5 * np.exp(-_MARGIN_SCALE * margin))
+        return float(1.0 - 0.5 * np.exp(-_MARGIN_SCALE * abs(self.conditions[name].margin(row))))
 
     def runner_up(self, name: str, row: Matrix) -> str | None:
         """The segment that would be next: of the others, the one whose conditions are closest to being met."""

@@ -259,6 +259,7 @@ def _remember(recent: dict[int, int], event_hash: int, time_s: int, plan: Plan) 
     """Keep an event's id for a while: bounded in time and number."""
     if plan.dedup_max_ids == 0:
         return
+    recent.pop(event_hash, None)  # one that was seen long ago: it is the newest now
     recent[event_hash] = time_s
     oldest_s = time_s - plan.dedup_ms // 1000
     while recent:

@@ -1,0 +1,75 @@
+"""Where a stream is cut into batches changes nothing that comes out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.folding import Runner
+from support.probe import Stream, probe_pack, record
+from ubi_stream.effects import Effects
+from ubi_stream.models.digest import digest
+from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.state.codec import decode_state
+
+COUNT = 120
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_blocks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ubi_stream.models.scorer.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
+        patch.setattr("ubi_stream.models.scorer._PEERS_BLOCK", 25)
+        yield
+
+
+def together(parts: list[Effects]) -> dict[str, Any]:
+    whole = Effects.nothing()
+    for part in parts:
+        whole.tally.add(part.tally)
+        whole.insights.extend(part.insights)
+        whole.dead_letters.extend(part.dead_letters)
+        whole.windows.extend(part.windows)
+        whole.features.extend(part.features)
+        whole.forwards.extend(part.forwards)
+    return {
+        "tally": whole.tally,
+        "insights": whole.insights,
+        "dead_letters": whole.dead_letters,
+        # A pane that closed is told at the end of its batch at the latest, cells in order.
+        "windows": sorted(whole.windows, key=lambda w: (w.pane_start_ms, w.measure, w.key)),
+        "features": whole.features,
+        # Of one batch, those to users come before those to shops: they go to different topics.
+        "forwards": [[f for f in whole.forwards if f.entity == entity] for entity in ("user", "shop")],
+    }
+
+
+def run(seed: int, cuts: list[int]) -> tuple[dict[str, Any], dict[str, Any]]:
+    runner = Runner(probe_pack(), cache_size=3)
+    stream = [
+        record(value, offset, key=key, timestamp_ms=arrived_ms)
+        for offset, (key, value, arrived_ms) in enumerate(Stream(seed).contents(COUNT))
+    ]
+    bounds = [0, *cuts, COUNT]
+    batches = [stream[a:b] for a, b in pairwise(bounds) if a < b]
+    effects = together([runner.run_records(batch) for batch in batches])
+    runner.partition.cut()
+    states = {key: decode_state(blob)[1] for key, blob in runner.states.items()}
+    return effects, {"states": states, "models": digest(runner.partition.models)}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(1, COUNT - 1), unique=True, max_size=12).map(sorted))
+def test_any_cut_gives_the_same(seed: int, cuts: list[int]) -> None:
+    whole, parts = run(seed, []), run(seed, cuts)
+    assert parts == whole
+
+
+def test_one_at_a_time_gives_the_same() -> None:
+    assert run(1, list(range(1, COUNT))) == run(1, [])

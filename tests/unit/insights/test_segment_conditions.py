@@ -1,0 +1,87 @@
+"""Conditions of segments and rules: when they hold, and how clearly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from support.folding import Runner
+from support.probe import MINUTE_MS, START_MS, event, probe_pack
+from ubi_stream.features.registry import select_features
+from ubi_stream.models.segment import Conditions, Segments
+from ubi_stream.packs.schema import Condition, Segment
+
+# `session_fatigue` lies between 0 and 1 on a linear scale, `events_5m` between 0 and 300 on a logarithmic one.
+FEATURES = select_features(("session_fatigue", "events_5m"), "paned")
+
+
+def conditions(*items: tuple[str, str, float]) -> Conditions:
+    return Conditions([Condition(feature=f, op=op, value=v) for f, op, v in items], FEATURES)
+
+
+def row(fatigue: float, events: float = 1.0) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.array([fatigue, events])
+
+
+def test_all_must_hold_and_a_missing_one_does_not() -> None:
+    both = conditions(("session_fatigue", ">", 0.5), ("events_5m", "<=", 3))
+    rows = np.array([[0.6, 3.0], [0.6, 4.0], [0.5, 1.0], [np.nan, 1.0]])
+    assert both.holds(rows).tolist() == [True, False, False, False]
+    assert conditions(("session_fatigue", "!=", 0.5)).holds(np.array([[np.nan, 0.0]])).tolist() == [False]
+
+
+def test_no_conditions_hold_for_everybody() -> None:
+    assert conditions().holds(np.array([[np.nan, np.nan]])).tolist() == [True]
+    assert conditions().margin(row(0.5)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "here", "margin"),
+    [
+        (">", 0.5, 0.75, 0.25),
+        (">=", 0.5, 0.25, -0.25),
+        ("<", 0.5, 0.25, 0.25),
+        ("<=", 0.5, 0.75, -0.25),
+        ("==", 0.5, 0.5, 1.0),
+        ("==", 0.5, 0.4, -1.0),
+        ("!=", 0.5, 0.4, 1.0),
+        (">", 0.5, np.nan, -1.0),
+    ],
+)
+def test_a_margin_is_a_share_of_the_features_range(op: str, value: float, here: float, margin: float) -> None:
+    assert conditions(("session_fatigue", op, value)).margin(row(here)) == pytest.approx(margin)
+
+
+def test_on_a_logarithmic_scale_ratios_count() -> None:
+    over = conditions(("events_5m", ">", 9))
+    assert over.margin(row(0, 99)) == pytest.approx(np.log(100 / 10) / np.log(301))
+
+
+def test_the_weakest_condition_decides() -> None:
+    both = conditions(("session_fatigue", ">", 0.5), ("events_5m", ">", 9))
+    assert both.margin(row(0.6, 200)) == pytest.approx(0.1)
+
+
+def test_confidence_grows_with_the_distance_from_the_threshold() -> None:
+    tired = Segment(name="tired", when=(Condition(feature="session_fatigue", op=">", value=0.5),))
+    busy = Segment(name="busy", when=(Condition(feature="events_5m", op=">", value=9),))
+    segments = Segments([tired, busy, Segment(name="others")], FEATURES, dormant_ms=1)
+    found = [segments.confidence("tired", row(fatigue)) for fatigue in (0.5, 0.6, 0.75, 1.0)]
+    assert found[0] == 0.5
+    assert found == sorted(found)
+    assert found[-1] < 1.0
+    assert segments.runner_up("tired", row(0.9, 200)) == "busy"
+    assert Segments([tired], FEATURES, dormant_ms=1).runner_up("tired", row(0.9)) is None
+
+
+def test_a_pack_that_compares_nobody_with_themselves_still_finds_anomalies_by_the_trees() -> None:
+    pack = probe_pack(
+        ('"bounce_rate", "amount_z", "burstiness",', '"bounce_rate",'), ("features = true", "features = false")
+    )
+    runner = Runner(pack)
+    effects = runner.run(*(event(f"u{n % 3}", START_MS + n * MINUTE_MS) for n in range(80)))
+    assert effects.tally.accepted.total() == 80
+    assert effects.features == []
+    ensemble = runner.partition.models.anomaly
+    assert ensemble is not None
+    assert ensemble.forest.ready
