@@ -263,6 +263,14 @@ class Offsets:
             offset or 0 for (topic, _), offset in (await self.committed()).items() if topic == self._events_topic
         )
 
+    async def past(self, events: int, within_s: float = 40.0) -> None:
+        """Wait until this many records of the events topic are committed."""
+
+        async def done() -> bool:
+            return await self.events_committed() >= events
+
+        await eventually(done, within_s, f"{events} events are committed")
+
     async def all_committed(self, events: int, within_s: float = 60.0) -> None:
         """Wait until so many records of the events topic, and all that follows from them, are committed."""
 

@@ -98,7 +98,6 @@ def _faust_settings(settings: Settings) -> dict[str, object]:
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": settings.instance_id,
         "consumer_max_fetch_size": 256 * 1024,  # of one partition at a time: partitions stay close in event time
-        "broker_max_poll_records": settings.chunk_max_events,
         "broker_session_timeout": settings.session_timeout_s,
         "broker_heartbeat_interval": settings.session_timeout_s / 5,
         "broker_request_timeout": 90.0,
@@ -144,6 +143,7 @@ def _wire(app: faust.App, settings: Settings, pack: Pack, parts: Parts, lanes: L
 
     consumer: ChunkConsumer = app.consumer
     consumer.chunk_topics = frozenset(source_topics(settings, pack))
+    consumer.chunk_size = settings.chunk_max_events
     consumer.on_gap = on_gap
     lanes.consumer = consumer
     app.tables.configure(parts.restorer, lanes.open, on_recovery_failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import polars  # noqa: F401 - its import sets an environment variable: here, not
 import pytest
 from pydantic import SecretStr
 
+from support.public_data import public_file
 from support.workers import WorkerProcess
 from ubi_stream.local import EmbeddedKafka
+from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]
@@ -32,6 +36,13 @@ def settings(kafka: EmbeddedKafka, database: str, topic_prefix: str) -> Settings
         snapshot_key=SecretStr("a key of the tests"),
         startup_timeout_s=20.0,
     )
+
+
+@pytest.fixture(scope="session")
+def shop_events() -> list[ProducerRecord]:
+    """The first 6,000 events of a real shop."""
+    with ReplaySource(public_file("rees46_2019-10-01.csv.gz"), "rees46") as source:
+        return list(islice(source, 6_000))
 
 
 @pytest.fixture

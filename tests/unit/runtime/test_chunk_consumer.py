@@ -15,7 +15,7 @@ from support.lanes import settled
 from ubi_stream.chunked import transport
 from ubi_stream.chunked.transport import ChunkConsumer, ChunkTransport
 
-EVENTS, CHANGELOG = TP("events", 0), TP("changelog", 0)
+EVENTS, OTHER, CHANGELOG = TP("events", 0), TP("events", 1), TP("changelog", 0)
 
 
 class Thread:
@@ -27,6 +27,8 @@ class Thread:
         self.committed: list[dict[TP, int]] = []
         self.commits_fail = False
         self.positions = {EVENTS: 0}
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def getmany(self, active: Any, timeout: float) -> dict[TP, list[Any]]:  # noqa: ASYNC109 - Faust's
         self.asked.append(active)
@@ -37,6 +39,7 @@ class Thread:
 
     async def commit(self, offsets: dict[TP, int]) -> bool:
         self.committed.append(dict(offsets))
+        await self.answers.wait()
         return not self.commits_fail
 
     def assignment(self) -> set[TP]:
@@ -69,10 +72,10 @@ class Setup:
         await settled()
 
 
-def record(offset: int) -> Any:
+def record(offset: int, timestamp: int = 1) -> Any:
     fields = dict.fromkeys(("key", "value", "checksum", "serialized_key_size", "serialized_value_size"))
     return SimpleNamespace(
-        topic="events", partition=0, offset=offset, timestamp=1, timestamp_type=1, headers=(), **fields
+        topic="events", partition=0, offset=offset, timestamp=timestamp, timestamp_type=1, headers=(), **fields
     )
 
 
@@ -103,6 +106,34 @@ async def test_a_poll_of_a_partition_is_one_chunk(setup: Setup) -> None:
     assert setup.gaps == []
 
 
+async def test_a_long_poll_is_cut_and_partitions_take_turns_by_the_time_of_their_records(setup: Setup) -> None:
+    setup.consumer.chunk_size = 2
+    setup.thread.positions = {EVENTS: 0, OTHER: 7}
+    await setup.consumer.perform_seek()
+    polled = {
+        EVENTS: [record(offset, timestamp=offset * 10) for offset in range(5)],  # at 0, 10, 20, 30, 40
+        OTHER: [record(offset, timestamp=(offset - 6) * 15) for offset in range(7, 11)],  # at 15, 30, 45, 60
+    }
+    setup.thread.polls.put_nowait(polled)
+    await settled(60)
+    assert setup.delivered == [
+        (EVENTS, [0, 1]),
+        (OTHER, [7, 8]),
+        (EVENTS, [2, 3]),
+        (EVENTS, [4]),
+        (OTHER, [9, 10]),
+    ]
+
+
+def test_records_of_one_partition_never_overtake_one_another() -> None:
+    """Producers may set the time, and it may go back."""
+    times = [50, 10, 30, 20]
+    polled = {EVENTS: [record(offset, timestamp=at) for offset, at in enumerate(times)], OTHER: [record(9, 25)]}
+    chunks = list(transport.chunks_by_time(polled, 1))
+    assert [records[0].offset for tp, records in chunks if tp == EVENTS] == [0, 1, 2, 3]
+    assert len(chunks) == 5
+
+
 async def test_changelogs_are_not_delivered(setup: Setup) -> None:
     await setup.poll(0, 1, tp=CHANGELOG)
     assert setup.delivered == []
@@ -128,10 +159,9 @@ async def test_what_was_delivered_is_not_delivered_again(setup: Setup) -> None:
 async def test_without_active_partitions_nothing_is_fetched(setup: Setup) -> None:
     """aiokafka takes an empty set for all partitions."""
     setup.consumer.pause_partitions({EVENTS})
-    await setup.poll(0)
-    asked = len(setup.thread.asked)
+    await setup.poll()  # the one that was under way
     await asyncio.sleep(0.05)  # five polls' time: nothing to wait for, as nothing must happen
-    assert len(setup.thread.asked) == asked
+    assert setup.thread.asked == [{EVENTS}]
 
 
 async def test_the_fetch_has_its_own_set_of_partitions(setup: Setup) -> None:
@@ -193,13 +223,16 @@ async def test_a_commit_that_failed_is_tried_again(setup: Setup) -> None:
 
 
 async def test_what_is_marked_during_a_commit_is_committed_by_the_next(setup: Setup) -> None:
+    setup.thread.answers.clear()
     setup.consumer.mark_done(EVENTS, 5)
     under_way = asyncio.create_task(setup.consumer.commit())
-    await asyncio.sleep(0)
+    await settled()
     setup.consumer.mark_done(EVENTS, 9)
-    await setup.consumer.commit_done()
-    await under_way
-    assert setup.thread.committed[-1] == {EVENTS: 9}
+    following = asyncio.create_task(setup.consumer.commit_done())
+    await settled()
+    setup.thread.answers.set()
+    await asyncio.gather(under_way, following)
+    assert setup.thread.committed == [{EVENTS: 5}, {EVENTS: 9}]
 
 
 async def test_partitions_that_were_taken_away_are_forgotten(setup: Setup) -> None:
