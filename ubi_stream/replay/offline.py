@@ -124,5 +124,3 @@ class OfflineRun:
         offset = self._offsets.get((topic, number), 0)
         self._offsets[topic, number] = offset + 1
         return Record(topic, number, offset, self._now_ms, key, value, headers)
-
-
