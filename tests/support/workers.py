@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,19 @@ async def send(settings: Settings, records: Sequence[ProducerRecord], per_s: flo
         return (await sender.send(records if per_s is None else paced(records, per_s))).acknowledged
     finally:
         await producer.stop()
+
+
+@asynccontextmanager
+async def sending(
+    settings: Settings, records: Sequence[ProducerRecord], per_s: float
+) -> AsyncIterator[asyncio.Task[int]]:
+    """Send records meanwhile; await the task for their number. It ends with the block, however that ends."""
+    task = asyncio.create_task(send(settings, records, per_s))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def read_topic(settings: Settings, topic: str) -> list[Any]:

@@ -56,6 +56,20 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
 
+    async def on_thread_stop(self) -> None:
+        """Leave the group, and close the connections."""
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:  # while the broker is away, `stop()` ends with its own fetch's (aiokafka 0.14)
+            await self._ensure_consumer()._client.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to any broker."""
+        return self._consumer is not None and any(
+            connection.connected() for connection in list(self._consumer._client._conns.values())
+        )
+
     async def pause(self, tps: Iterable[TP]) -> None:
         """Fetch nothing of these partitions."""
         partitions = [driver.ensure_aiokafka_TP(tp) for tp in tps]
@@ -109,6 +123,12 @@ class ChunkConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ChunkConsumerThread:
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to any broker."""
+        connected: bool = self._thread.connected
+        return connected
 
     @property
     def next_offsets(self) -> dict[TP, int]:

@@ -66,14 +66,16 @@ class WorkerView:
     def readiness(self) -> Sequence[Check]:
         consumer = self._app.consumer
         try:
-            assigned = bool(consumer.assignment())
+            problem = "" if consumer.assignment() else "no partitions are assigned yet"
         except ConsumerNotStarted:
-            assigned = False
+            problem = "no partitions are assigned yet"
+        if not consumer.connected:
+            problem = "there is no connection to Kafka"
         progress = self._restorer.progress
         recovered = self._app.tables.actives_ready and not progress.running
         message = "" if recovered else f"state is being restored: {progress.share:.0%} of {progress.total} records"
         return [
-            Check("broker", assigned, "" if assigned else "no partitions are assigned yet"),
+            Check("broker", not problem, problem),
             Check("recovery", recovered, message),
         ]
 

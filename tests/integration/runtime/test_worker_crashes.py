@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from support.expected import assert_exact, offline
-from support.workers import Offsets, WorkerProcess, send
+from support.workers import Offsets, WorkerProcess, send, sending
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 
@@ -22,13 +22,12 @@ async def test_a_stopped_worker_goes_on_where_it_was_and_the_same_file_again_cha
     count = len(shop_events)
     expected = offline(settings, shop_events)
     worker = await make_worker().started()
-    async with Offsets(settings) as offsets:
-        sending = asyncio.create_task(send(settings, shop_events, per_s=2_000))
+    async with Offsets(settings) as offsets, sending(settings, shop_events, per_s=2_000) as sent:
         await offsets.past(count // 3)
         assert await worker.stop() == 0
         assert await offsets.behind() > 0, "it was stopped in the middle"
         await worker.started()
-        assert await sending == count
+        assert await sent == count
         await offsets.all_committed(count)
         await assert_exact(settings, expected)
         replayed = await worker.metric('ubi_events_total{event_type="any",outcome="replayed",pack="ecommerce"}')
@@ -49,13 +48,12 @@ async def test_a_worker_killed_at_random_changes_nothing(
     chance = Random(seed)
     count = len(shop_events)
     worker = await make_worker(instance_id="one").started()
-    async with Offsets(settings) as offsets:
-        sending = asyncio.create_task(send(settings, shop_events, per_s=1_200))
+    async with Offsets(settings) as offsets, sending(settings, shop_events, per_s=1_200) as sent:
         for part in (1, 2, 3):
             await offsets.past(count * part // 5)
             await asyncio.sleep(chance.uniform(0.0, 0.4))  # anywhere between two barriers
             worker.kill()
             await worker.started()
-        assert await sending == count
+        assert await sent == count
         await offsets.all_committed(count)
     await assert_exact(settings, offline(settings, shop_events))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from support.expected import offline
 from support.public_data import public_file
-from support.workers import Offsets, WorkerProcess, read_topic, send
+from support.workers import Offsets, WorkerProcess, read_topic, sending
 from ubi_stream.insights.model import FeatureRow
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.source import ReplaySource
@@ -67,12 +66,11 @@ async def test_customers_and_terminals_have_the_published_windows_after_a_kill(
     assert 8_000 < count < 20_000
     worker = await make_worker(pack="payments", instance_id="one").started()
     expected = offline(worker.settings, sample.records)
-    async with Offsets(worker.settings) as offsets:
-        sending = asyncio.create_task(send(worker.settings, sample.records, per_s=1_200))
+    async with Offsets(worker.settings) as offsets, sending(worker.settings, sample.records, per_s=1_200) as sent:
         await offsets.past(count // 2)
         worker.kill()
         await worker.started()
-        assert await sending == count
+        assert await sent == count
         await offsets.all_committed(count)
 
     rows = await read_features(worker.settings)
