@@ -103,6 +103,11 @@ class ChildProcess:
         """Whether the server's main process is alive; a paused one is."""
         return self._process.poll() is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """Status with which the main process ended, a signal's number negative; None while it is alive."""
+        return self._process.poll()
+
     def wait_until(self, ready: Callable[[], bool], within_s: float) -> None:
         """Return when `ready` does, and leave nothing behind when it doesn't.
 

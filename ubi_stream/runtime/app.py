@@ -11,6 +11,7 @@ import agents.events
 import agents.repartitioned
 import tables.partitions
 import tables.states
+from ubi_stream.chunked.assignor import ChunkAssignor
 from ubi_stream.chunked.recovery import ChunkTableManager
 from ubi_stream.chunked.restore import Restorer
 from ubi_stream.chunked.transport import ChunkConsumer, ChunkTopic, ChunkTransport
@@ -91,6 +92,7 @@ def _faust_settings(settings: Settings) -> dict[str, object]:
         "processing_guarantee": "at_least_once",  # "exactly_once" loses and doubles
         "web_enabled": False,  # it shows tables to anybody
         "TableManager": ChunkTableManager,
+        "PartitionAssignor": ChunkAssignor,
         "topic_allow_declare": False,  # topics are ours
         "topic_disable_leader": True,
         "topic_partitions": settings.partitions,
@@ -141,6 +143,10 @@ def _wire(app: faust.App, settings: Settings, pack: Pack, parts: Parts, lanes: L
     def on_recovery_failure(error: BaseException) -> None:
         fail_stop.trip(FailStopReason.RECOVERY_FAILED, error)
 
+    def on_assignment_failure(error: BaseException) -> None:
+        fail_stop.trip(FailStopReason.SERVICE_CRASHED, error)
+
+    app.assignor.on_failure = on_assignment_failure
     consumer: ChunkConsumer = app.consumer
     consumer.chunk_topics = frozenset(source_topics(settings, pack))
     consumer.chunk_size = settings.chunk_max_events
