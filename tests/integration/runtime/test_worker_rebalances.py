@@ -16,25 +16,30 @@ MakeWorker = Callable[..., WorkerProcess]
 async def test_workers_join_leave_and_die_under_load(
     settings: Settings, make_worker: MakeWorker, shop_events: list[ProducerRecord]
 ) -> None:
-    count = len(shop_events)
+    count, part = len(shop_events), len(shop_events) // 3
     first, second = make_worker("first"), make_worker("second")
     await first.started()
-    async with Offsets(settings) as offsets, sending(settings, shop_events, per_s=600) as sent:
-        await offsets.past(count // 20)
-        await second.started()
-        await eventually(lambda: shared(first, second), 20, "both have partitions")
-        await profiles_are_found_from_both(first, second, shop_events)
+    async with Offsets(settings) as offsets:
+        async with sending(settings, shop_events[:part], per_s=500) as sent:
+            await offsets.past(part // 10)
+            await second.started()
+            await eventually(lambda: shared(first, second), 20, "both have partitions")
+            await profiles_are_found_from_both(first, second, shop_events)
+            await sent
 
-        await offsets.past(count // 4)
-        assert await first.stop() == 0
-        await offsets.past(count // 3)
-        await first.started()
-        await eventually(lambda: shared(first, second), 20, "both have partitions again")
-        await offsets.past(count // 2)
-        second.kill()
-        assert await sent == count
+        async with sending(settings, shop_events[part : 2 * part], per_s=1_000) as sent:
+            await offsets.past(part + part // 4)
+            assert await first.stop() == 0
+            await first.started()
+            await eventually(lambda: shared(first, second), 20, "both have partitions again")
+            await sent
+
+        async with sending(settings, shop_events[2 * part :], per_s=500) as sent:
+            await offsets.past(2 * part + part // 4)
+            second.kill()
+            await eventually(lambda: has_all(first), 20, "the first one has the partitions of the killed one")
+            await sent
         await offsets.all_committed(count)
-    assert first.running
     await assert_exact(settings, offline(settings, shop_events))
 
 
@@ -43,6 +48,12 @@ async def shared(*workers: WorkerProcess) -> bool:
     users = [await worker.metric("ubi_users") for worker in workers]
     ready = [(await worker.get("/health/ready"))[0] == 200 for worker in workers]
     return all(ready) and all(users)
+
+
+def has_all(worker: WorkerProcess) -> bool:
+    """Whether it is at work on all partitions, after what it was at before."""
+    partitions: list[int] = worker.logged("ready")[-1]["partitions"]
+    return partitions == list(range(worker.settings.partitions))
 
 
 async def profiles_are_found_from_both(
