@@ -1,0 +1,1 @@
+"""The proof: faults on real servers, and every difference to an independent oracle counted."""

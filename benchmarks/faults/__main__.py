@@ -1,0 +1,81 @@
+"""`python -m benchmarks.faults`: break things on purpose, and count what was lost.
+
+The last line is JSON. The exit status is 1 where anything is not zero.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.faults.engine import Input, Result, run_scenario
+from benchmarks.faults.report import as_json, as_markdown, show
+from benchmarks.faults.run import Servers
+from benchmarks.faults.scenarios import CONTROL, FULL, QUICK, Scenario, soaking
+from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
+
+_QUICK_EVENTS, _FULL_EVENTS = 8_000, 100_000
+_TABLE_WIDTH = 160
+
+
+async def run_all(scenarios: Sequence[Scenario], source: Input, console: Console) -> list[Result]:
+    """One after the other, on one broker and one database."""
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="ubi-faults-") as folder:
+        kafka, postgres = EmbeddedKafka(Path(folder) / "kafka"), EmbeddedPostgres(Path(folder) / "postgres")
+        async with kafka, postgres:
+            for scenario in scenarios:
+                console.print(f"{scenario.name}: {scenario.how}", highlight=False)
+                events = source
+                if scenario.name.startswith("soak"):
+                    minutes = float(scenario.name.removeprefix("soak, ").removesuffix(" min"))
+                    events = Input(int(minutes * 60 * scenario.per_s), source.seed, source.file, source.mapping)
+                results.append(await run_scenario(Servers(kafka, postgres), scenario, events))
+                console.print(f"  {as_json(results[-1:])}", highlight=False)
+    return results
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the scenarios that were asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="four scenarios, under five minutes")
+    parser.add_argument("--input", type=Path, help="events of any file instead of invented ones")
+    parser.add_argument("--mapping", help="how its rows become events; default: they are events")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument(
+        "--events", type=int, help=f"of each scenario; default {_FULL_EVENTS:,}, quick {_QUICK_EVENTS:,}"
+    )
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="scenarios by name; repeatable")
+    parser.add_argument("--soak", type=float, default=0.0, metavar="MINUTES", help="and then a soak")
+    parser.add_argument("--markdown", type=Path, help="write the table there as well")
+    options = parser.parse_args(arguments)
+    if options.mapping and not options.input:
+        parser.error("--mapping says how to read --input")
+
+    scenarios = [*(QUICK if options.quick else FULL)]
+    if options.only:
+        scenarios = [scenario for scenario in (*scenarios, CONTROL) if scenario.name in options.only]
+    if options.soak:
+        scenarios.append(soaking(options.soak))
+    events = options.events or (_QUICK_EVENTS if options.quick else _FULL_EVENTS)
+    console = Console()
+    console.width = max(console.width, _TABLE_WIDTH)  # a file is no terminal, and has no width
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, who see every outage
+    source = Input(events, options.seed, options.input, options.mapping)
+    results = asyncio.run(run_all(scenarios, source, console))
+    show(console, results)
+    if options.markdown:
+        options.markdown.write_text(as_markdown(results), encoding="utf-8")
+    print(as_json(results))
+    return 0 if all(result.clean for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
