@@ -11,10 +11,10 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test slow coverage demo lock clean
+.PHONY: help setup check format test slow coverage demo faults faults-quick lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make the virtual environment with the locked dependencies, when it is missing or out of date
 
@@ -48,6 +48,16 @@ coverage: setup ## All tests, and which lines they reach
 
 demo: setup ## Kafka, Postgres, a worker and a stream of users, live in the terminal; Ctrl-C ends it. ARGS="--help"
 	$(BIN)/ubi demo $(ARGS)
+
+# Any event file and any seed: make faults INPUT=payments.csv MAPPING=card_payments SEED=3
+FAULTS = $(BIN)/python -m benchmarks.faults $(if $(INPUT),--input "$(INPUT)") $(if $(MAPPING),--mapping "$(MAPPING)") \
+	$(if $(SEED),--seed $(SEED)) $(ARGS)
+
+faults: setup ## Break servers and workers on purpose and count what was lost, 40 minutes. INPUT=file MAPPING=name SEED=7
+	@$(FAULTS)
+
+faults-quick: setup ## The same with four faults, under five minutes; the last line is JSON
+	@$(FAULTS) --quick
 
 lock: setup ## Bring the lock files up to date with pyproject.toml; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --build-deps-for=wheel --only-build-deps --output-file=requirements-build.lock pyproject.toml

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.faults.engine import Input, Result, run_scenario
-from benchmarks.faults.report import as_json, as_markdown, show
+from benchmarks.faults.report import as_json, show, with_table
 from benchmarks.faults.run import Servers
 from benchmarks.faults.scenarios import CONTROL, FULL, QUICK, Scenario, soaking
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="scenarios by name; repeatable")
     parser.add_argument("--soak", type=float, default=0.0, metavar="MINUTES", help="and then a soak")
-    parser.add_argument("--markdown", type=Path, help="write the table there as well")
+    parser.add_argument("--document", type=Path, help="put the table into this page as well, between its two marks")
     options = parser.parse_args(arguments)
     if options.mapping and not options.input:
         parser.error("--mapping says how to read --input")
@@ -71,8 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     source = Input(events, options.seed, options.input, options.mapping)
     results = asyncio.run(run_all(scenarios, source, console))
     show(console, results)
-    if options.markdown:
-        options.markdown.write_text(as_markdown(results), encoding="utf-8")
+    if options.document:
+        page = options.document.read_text(encoding="utf-8")
+        options.document.write_text(with_table(page, results), encoding="utf-8")
     print(as_json(results))
     return 0 if all(result.clean for result in results) else 1
 

@@ -15,6 +15,8 @@ from benchmarks.faults.engine import Result
 _COLUMNS = tuple(field.name for field in fields(Verdict))
 _NUMBERS = ("events", *(name.replace("_", " ") for name in _COLUMNS), "goes on after", "took")
 
+BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+
 
 def show(console: Console, results: Sequence[Result]) -> None:
     """Print the table, and what went wrong."""
@@ -34,6 +36,15 @@ def as_markdown(results: Sequence[Result]) -> str:
     heads = ["fault", "how", *_NUMBERS]
     lines = [heads, ["---", "---", *["---:"] * len(_NUMBERS)], *map(_cells, results)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def with_table(page: str, results: Sequence[Result]) -> str:
+    """A page whose table, between the two marks, is that of these results."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page has no {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n{as_markdown(results)}\n```json\n{as_json(results)}\n```\n{END}{after}"
 
 
 def as_json(results: Sequence[Result]) -> str:

@@ -139,7 +139,8 @@ async def prepared(
     that the broker allows.
     """
     name = f"faults-{uuid.uuid4().hex[:8]}"
-    dsn = await _create_database(servers.postgres, name)
+    await _execute(servers.postgres.dsn, f'CREATE DATABASE "{name}"')
+    dsn = servers.postgres.dsn_for(name)
     if postgres_port is not None:
         dsn = dsn.replace(f":{servers.postgres.port}/", f":{postgres_port}/")
     settings = Settings(
@@ -170,6 +171,7 @@ async def prepared(
     finally:
         await fleet.stop()
         fleet.kill()
+        await _execute(servers.postgres.dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 async def send(settings: Settings, records: Sequence[ProducerRecord], per_s: float) -> int:
@@ -193,10 +195,9 @@ async def send(settings: Settings, records: Sequence[ProducerRecord], per_s: flo
         await producer.stop()
 
 
-async def _create_database(postgres: EmbeddedPostgres, name: str) -> str:
-    connection = await asyncpg.connect(postgres.dsn)
+async def _execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(f'CREATE DATABASE "{name}"')
+        await connection.execute(statement)
     finally:
         await connection.close()
-    return postgres.dsn_for(name)
