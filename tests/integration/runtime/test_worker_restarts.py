@@ -23,7 +23,7 @@ async def test_starts_with_a_backlog_and_starts_of_a_group_without_offsets_lose_
     done = 0
     await worker.started()
     assert await worker.stop() == 0
-    for without_offsets in (False, False, False, True, True, True):
+    for without_offsets in (False, False, False, True, True):
         assert await send(settings, shop_events[done : done + STEP]) == STEP
         done += STEP
         if without_offsets:
