@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmarks.faults import inputs
 from benchmarks.faults.compare import Verdict, compare_figures, compare_insights, compare_letters
-from benchmarks.faults.oracle import Rules, expected
+from benchmarks.faults.oracle import expected
+from benchmarks.faults.oracle_rules import Rules
 from benchmarks.faults.proxy import SlowProxy
 from benchmarks.faults.reference import Reference, reference
 from benchmarks.faults.run import Run, Servers, prepared, send
@@ -21,7 +22,6 @@ from benchmarks.faults.topics import LogRecord, read_delivered, read_figures, re
 from ubi_stream.local.process import log_tail
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.resources import config_dir
-from ubi_stream.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _compare_log(verdict: Verdict, records: Sequence[ProducerRecord], log: Seque
 
 def _stream(scenario: Scenario, source: Input) -> tuple[str, list[ProducerRecord]]:
     if source.file is not None:
-        mapping = source.mapping or "ndjson"
+        mapping = source.mapping or "own"
         pack, records = inputs.pack_of(mapping), inputs.from_file(source.file, mapping, source.events)
     elif scenario.stream == "payments":
         pack, records = "payments", inputs.payments(source.events, source.seed)
@@ -179,4 +179,5 @@ def _stream(scenario: Scenario, source: Input) -> tuple[str, list[ProducerRecord
 
 
 def _pack_file(pack: str) -> Path:
-    return config_dir() / "packs" / f"{pack}.toml" if Settings.model_fields and "/" not in pack else Path(pack)
+    shipped = config_dir() / "packs" / f"{pack}.toml"
+    return shipped if shipped.is_file() else Path(pack)

@@ -7,18 +7,14 @@ and `docs/dead-letters.md` say, told a second time: so that a mistake of the pro
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from benchmarks.faults.oracle_events import Entry, Happening, read_event
+from benchmarks.faults.oracle_rules import DAY_MS, HOUR_MS, MINUTE_MS, EntityRules, Rules
 
 LABEL: Final = "$label"
-MINUTE_MS: Final = 60_000
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 86_400_000
 PANED: Final = (("5m", 5 * MINUTE_MS, 1), ("1h", 5 * MINUTE_MS, 12), ("24h", HOUR_MS, 24), ("7d", DAY_MS, 7))
 """Name, width of a pane, number of panes; and 30 days, which is all that is kept."""
 EXACT: Final = (("1d", DAY_MS), ("7d", 7 * DAY_MS), ("30d", 30 * DAY_MS))
@@ -51,60 +47,6 @@ class Figures:
     conversions: int
     windows: dict[str, Window]
     visits: Visits | None
-
-
-@dataclass(frozen=True)
-class EntityRules:
-    """What a pack says about one kind of entity."""
-
-    name: str
-    key: str | None
-    types: tuple[str, ...]
-    exact: bool
-    delay_ms: int
-    max_events: int
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a pack says, as far as it matters for counting."""
-
-    types: tuple[str, ...]
-    unknown: str
-    max_age_ms: int
-    roles: dict[str, Any]
-    session_gap_ms: int
-    retention_ms: int
-    dedup_ms: int
-    dedup_max_ids: int
-    entities: tuple[EntityRules, ...]
-
-    @classmethod
-    def read(cls, path: Path) -> Rules:
-        """Read a pack's file, with the defaults of `docs/packs.md`."""
-        pack = tomllib.loads(path.read_text(encoding="utf-8"))
-        events, times = pack["events"], pack.get("times", {})
-        return cls(
-            types=tuple(events["types"]),
-            unknown=events.get("unknown", "dead_letter"),
-            max_age_ms=int(events.get("max_age_days", 3650) * DAY_MS),
-            roles=events.get("roles", {}),
-            session_gap_ms=round(times.get("session_gap_min", 30) * MINUTE_MS),
-            retention_ms=round(times.get("retention_days", 90) * DAY_MS),
-            dedup_ms=round(times.get("dedup_window_h", 24) * HOUR_MS),
-            dedup_max_ids=times.get("dedup_max_ids", 1000),
-            entities=tuple(
-                EntityRules(
-                    name=entity["name"],
-                    key=entity.get("key"),
-                    types=tuple(entity.get("types", ())),
-                    exact=entity.get("windows", "paned") == "exact",
-                    delay_ms=round(entity.get("delay_days", 0) * DAY_MS),
-                    max_events=entity.get("exact_max_events", 5000),
-                )
-                for entity in pack["entities"]
-            ),
-        )
 
 
 @dataclass

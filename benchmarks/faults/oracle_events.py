@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn, Protocol
 
+from benchmarks.faults.oracle_rules import DAY_MS, Rules
+
 _KB: Final = 1024
-_DAY_MS: Final = 86_400_000
 _DEEPEST: Final = 8
 
 
@@ -34,22 +35,6 @@ class Entry(Protocol):
     def value(self) -> bytes | None: ...
 
 
-class PackRules(Protocol):
-    """What matters of the pack here."""
-
-    @property
-    def types(self) -> tuple[str, ...]: ...
-
-    @property
-    def unknown(self) -> str: ...
-
-    @property
-    def max_age_ms(self) -> int: ...
-
-    @property
-    def entities(self) -> tuple[Any, ...]: ...
-
-
 @dataclass(frozen=True)
 class Happening:
     """A good event. `event_id` is None where the producer gave none."""
@@ -66,7 +51,7 @@ class _BadError(Exception):
     """Says the reason."""
 
 
-def read_event(entry: Entry, rules: PackRules) -> Happening | str | None:
+def read_event(entry: Entry, rules: Rules) -> Happening | str | None:
     """An event, the reason why it is none, or None for a type that the pack drops."""
     try:
         return _event(_object_of(entry.value), entry, rules)
@@ -94,7 +79,7 @@ def _object_of(value: bytes | None) -> dict[str, Any]:
     return data
 
 
-def _event(data: dict[str, Any], entry: Entry, rules: PackRules) -> Happening | None:
+def _event(data: dict[str, Any], entry: Entry, rules: Rules) -> Happening | None:
     event_type = data.get("event_type")
     if not isinstance(event_type, str):
         raise _BadError("missing_field" if event_type is None else "wrong_type")
@@ -121,7 +106,7 @@ def _time(data: dict[str, Any], arrived_ms: int, max_age_ms: int) -> int:
     time_ms = _instant(data.get("event_time"))
     if data.get("sent_at") is not None:
         time_ms += arrived_ms - _instant(data["sent_at"])
-    if time_ms > arrived_ms + _DAY_MS:
+    if time_ms > arrived_ms + DAY_MS:
         raise _BadError("time_in_future")
     if time_ms < 0 or arrived_ms - time_ms > max_age_ms:
         raise _BadError("time_too_old")

@@ -13,7 +13,8 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from benchmarks.faults.oracle import Figures, Rules, Visits, Window
+from benchmarks.faults.oracle import Figures, Visits, Window
+from benchmarks.faults.oracle_rules import Rules
 from tables import states as state_tables
 from ubi_stream.errors import RecoveryError
 from ubi_stream.packs.schema import Pack

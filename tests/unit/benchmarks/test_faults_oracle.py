@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.faults.compare import Verdict, compare_figures, compare_insights, compare_letters
 from benchmarks.faults.engine import Result, slope_mb_per_min
-from benchmarks.faults.oracle import Expected, Rules, Visits, Window, expected
+from benchmarks.faults.oracle import Expected, Visits, Window, expected
+from benchmarks.faults.oracle_rules import Rules
 from benchmarks.faults.reference import Reference
 from benchmarks.faults.report import BEGIN, END, as_json, with_table
 from benchmarks.faults.scenarios import QUICK

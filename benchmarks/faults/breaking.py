@@ -1,0 +1,227 @@
+"""The faults, one function each: what is done to a run while its stream is on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import DeleteGroupsRequest
+from pydantic import SecretStr
+
+from benchmarks.faults.run import Run
+from benchmarks.faults.topics import read_topic
+from tables import partitions as partition_tables
+from tables import states as state_tables
+from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.settings import Settings
+
+_GRACE_S: Final = 15.0
+_NON_EMPTY_GROUP: Final = 68
+"""Kafka's error code; aiokafka has no class for it."""
+
+
+async def none(run: Run) -> None:
+    """Nothing happens: the stream itself is the fault."""
+
+
+async def kills(run: Run) -> None:
+    """SIGKILL at random moments."""
+    for number in range(run.facts["kills"]):
+        await run.past((number + 0.5) / (run.facts["kills"] + 0.5) * 0.95)
+        await run.moment(0.6)
+        run.fleet[0].kill()
+        await run.goes_on()
+
+
+async def kills_in_restore(run: Run) -> None:
+    """SIGKILL within 50 ms of ready, and between the start and the end of a restore."""
+    worker = run.fleet[0]
+    for number in range(6):
+        await run.past((number + 0.5) / 8)
+        worker.skip_log()
+        worker.kill()
+        await worker.says("ready" if number % 2 else "starting")
+        await run.moment(0.05 if number % 2 else 0.6)
+        worker.kill()
+        await run.goes_on()
+
+
+async def restarts(run: Run) -> None:
+    """SIGTERM while there is a backlog."""
+    for number in range(6):
+        await run.past((number + 0.5) / 8)
+        await run.fleet[0].restart()
+        await run.goes_on()
+
+
+async def all_killed(run: Run) -> None:
+    """Three workers, killed at once, twice."""
+    for share in (0.3, 0.6):
+        await run.past(share)
+        for worker in run.fleet.workers:
+            worker.kill()
+        await run.goes_on()
+
+
+async def cold_group(run: Run) -> None:
+    """The group's committed offsets are gone, its tables are full: the whole log comes again."""
+    await run.past(0.5)
+    worker = run.fleet[0]
+    await worker.stop()
+    await delete_group(run.settings)
+    worker.start()
+    await run.goes_on()
+
+
+async def broker_killed(run: Run) -> None:
+    """SIGKILL of the broker; it is away for a while."""
+    for share in run.facts["at"]:
+        await run.past(share)
+        await run.moment(0.5)
+        await asyncio.to_thread(run.servers.kafka.kill)
+        await asyncio.sleep(run.facts["away_s"])
+        await asyncio.to_thread(run.servers.kafka.start)
+        await run.goes_on()
+
+
+async def broker_paused(run: Run) -> None:
+    """SIGSTOP of the broker, for longer than a session lasts."""
+    await run.past(0.3)
+    run.servers.kafka.pause()
+    await asyncio.sleep(run.facts["away_s"])
+    run.servers.kafka.resume()
+    await run.goes_on()
+
+
+async def postgres_killed(run: Run) -> None:
+    """SIGKILL of Postgres; scoring must go on meanwhile."""
+    await run.past(0.25)
+    await asyncio.to_thread(run.servers.postgres.kill)
+    run.facts["recoveries_from"] = len(run.recoveries)
+    await run.goes_on()  # offsets are committed without a database
+    await asyncio.sleep(run.facts["away_s"])
+    await asyncio.to_thread(run.servers.postgres.start)
+    await run.stores_again()
+
+
+async def postgres_paused(run: Run) -> None:
+    """SIGSTOP of Postgres: connections stay, nothing answers."""
+    await run.past(0.25)
+    run.servers.postgres.pause()
+    await run.goes_on()
+    await asyncio.sleep(run.facts["away_s"])
+    run.servers.postgres.resume()
+    await run.stores_again()
+
+
+async def one_three_one(run: Run) -> None:
+    """Workers 1 -> 3 -> 1 under load."""
+    await run.past(0.2)
+    await run.fleet.grow(3)
+    await run.past(0.55)
+    await run.fleet.shrink(1)
+    await run.goes_on()
+
+
+async def zombie(run: Run) -> None:
+    """A worker is paused past its session, others take over; then it goes on as if nothing had happened."""
+    for share in (0.2, 0.5):
+        await run.past(share)
+        await run.moment(0.5)
+        run.fleet[0].pause()
+        await asyncio.sleep(run.settings.session_timeout_s + 1.0)
+        await run.goes_on()
+        await asyncio.sleep(2.0)
+        run.fleet[0].resume()
+        await run.goes_on()
+
+
+async def corrupt_changelog(run: Run) -> None:
+    """Records on the changelogs that nobody could have written: noise, halves, other versions."""
+    await run.past(0.4)
+    worker = run.fleet[0]
+    await worker.stop()
+    noise = random.Random(run.chance.random())
+    producer = AIOKafkaProducer(**client_options(run.settings), acks="all", max_request_size=8 * 1024 * 1024)
+    await producer.start()
+    try:
+        for table in (state_tables.name("user"), partition_tables.name("user")):
+            topic = run.settings.changelog_topic(table)
+            written = [record for record in await read_topic(run.settings, topic) if record.value]
+            for record in noise.sample(written, min(12, len(written))):
+                assert record.value is not None, "those without were left out"
+                for value in (noise.randbytes(200), record.value[: len(record.value) // 2], b""):
+                    await producer.send_and_wait(topic, value, key=record.key, partition=record.partition)
+        for number in range(run.settings.partitions):
+            await producer.send_and_wait(topic, b"no key", partition=number)
+    finally:
+        await producer.stop()
+    worker.start()
+    await run.goes_on()
+    if not worker.said("changelog_record_unreadable"):
+        raise AssertionError("unreadable records were not refused")
+
+
+async def another_snapshot_key(run: Run) -> None:
+    """The models' signatures don't fit any more: they are refused, and start fresh."""
+    await run.past(0.4)
+    run.fleet.use(snapshot_key=SecretStr("another key"))
+    await run.fleet[0].restart()
+    await run.goes_on()
+
+
+async def two_at_once(run: Run) -> None:
+    """Broker, database and worker die at the same moment."""
+    await run.past(0.35)
+    run.fleet[0].kill()
+    await asyncio.gather(asyncio.to_thread(run.servers.kafka.kill), asyncio.to_thread(run.servers.postgres.kill))
+    await asyncio.sleep(5.0)
+    await asyncio.gather(asyncio.to_thread(run.servers.kafka.start), asyncio.to_thread(run.servers.postgres.start))
+    await run.goes_on()
+
+
+async def slow_database(run: Run) -> None:
+    """Every answer of the database takes 200 ms longer, and connections break."""
+    proxy = run.facts["proxy"]
+    proxy.delay_s = 0.1
+    for share in (0.3, 0.5, 0.7):
+        await run.past(share)
+        proxy.cut()
+    await run.past(0.8)
+    proxy.delay_s = 0.0
+
+
+async def soak(run: Run) -> None:
+    """One kill a minute, for as long as the stream lasts; memory is watched in between."""
+    samples: list[list[tuple[float, float]]] = [[]]
+    loop = asyncio.get_running_loop()
+    killed_s = loop.time()
+    run.facts["memory"] = samples
+    while await run.watch.events_committed() < 0.97 * run.total:
+        await asyncio.sleep(2.0)
+        samples[-1].append((loop.time(), run.fleet[0].memory_mb()))
+        if loop.time() - killed_s >= 60:
+            run.fleet[0].kill()
+            killed_s = loop.time()
+            await run.goes_on()
+            samples.append([])
+
+
+async def delete_group(settings: Settings) -> None:
+    """Forget a group and its offsets; waits until the session of its last static member is over."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        async with asyncio.timeout(settings.session_timeout_s + _GRACE_S):
+            while True:
+                # aiokafka has the request, but no method for it.
+                coordinator = await admin.find_coordinator(settings.app_id)
+                answer = await admin._send_request_to_node(coordinator, DeleteGroupsRequest([settings.app_id]))
+                if answer.results[0][1] != _NON_EMPTY_GROUP:
+                    return
+                await asyncio.sleep(0.2)
+    finally:
+        await admin.close()
