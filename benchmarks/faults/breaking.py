@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -11,6 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from pydantic import SecretStr
 
+from benchmarks.faults.dying_worker import STEPS, VARIABLE
+from benchmarks.faults.fleet import DYING, WORKER, until
 from benchmarks.faults.run import Run
 from benchmarks.faults.topics import read_topic
 from tables import partitions as partition_tables
@@ -18,6 +21,7 @@ from tables import states as state_tables
 from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.settings import Settings
 
+_DIES_WITHIN_S: Final = 60.0
 _GRACE_S: Final = 15.0
 _NON_EMPTY_GROUP: Final = 68
 """Kafka's error code; aiokafka has no class for it."""
@@ -46,6 +50,21 @@ async def kills_in_restore(run: Run) -> None:
         await worker.says("ready" if number % 2 else "starting")
         await run.moment(0.05 if number % 2 else 0.6)
         worker.kill()
+        await run.goes_on()
+
+
+async def deaths_between_steps(run: Run) -> None:
+    """The worker dies between each two steps of a barrier, some barriers after its start."""
+    worker = run.fleet[0]
+    for number, step in enumerate(STEPS):
+        await run.past((number + 0.3) / (len(STEPS) + 1))
+        worker.module, worker.environment = DYING, {VARIABLE: f"{step}:{run.chance.randint(1, 5)}"}
+        worker.skip_log()
+        worker.kill()
+        await worker.says("starting")
+        worker.module, worker.environment = WORKER, {}
+        deaths = run.fleet.exits()[-signal.SIGKILL]
+        await until(lambda deaths=deaths: run.fleet.exits()[-signal.SIGKILL] > deaths, _DIES_WITHIN_S, f"death {step}")
         await run.goes_on()
 
 

@@ -20,6 +20,7 @@ from ubi_stream.local.process import ChildProcess, log_tail
 from ubi_stream.settings import Settings
 
 WORKER: Final = ("ubi_stream.cli.main", "worker")
+DYING: Final = ("benchmarks.faults.dying_worker",)
 WITHOUT_IDEMPOTENCE: Final = ("benchmarks.faults.without_idempotence",)
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _POLL_S: Final = 0.02
@@ -36,6 +37,7 @@ class Worker:
     settings: Settings
     folder: Path
     module: tuple[str, ...] = WORKER
+    environment: dict[str, str] = field(default_factory=dict)
     exits: Counter[int] = field(default_factory=Counter)
     wanted: bool = False
     _child: ChildProcess | None = None
@@ -60,7 +62,7 @@ class Worker:
             [sys.executable, "-m", *self.module],
             log_file=self.log_file,
             cwd=self.folder,  # away from a .env file: the environment says all
-            env={**child_environment(self.settings), "PYTHONPATH": str(_ROOT)},
+            env={**child_environment(self.settings), "PYTHONPATH": str(_ROOT), **self.environment},
         )
         self._pid = self._child.pids[0]
 

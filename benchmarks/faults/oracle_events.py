@@ -32,6 +32,9 @@ class Entry(Protocol):
         """When the broker got it."""
 
     @property
+    def key(self) -> bytes | None: ...
+
+    @property
     def value(self) -> bytes | None: ...
 
 

@@ -26,7 +26,7 @@ CARDS = Rules.read(config_dir() / "packs" / "payments.toml")
 
 
 def log_of(*values: bytes | None) -> list[LogRecord]:
-    return [LogRecord("e", 0, n, START + 60 * DAY, b"k", value, ()) for n, value in enumerate(values)]
+    return [LogRecord("e", 0, n, START + 60 * DAY, b"u", value, ()) for n, value in enumerate(values)]
 
 
 def event(at_ms: int, event_type: str = "view", **fields: Any) -> bytes:
@@ -62,6 +62,13 @@ def test_a_label_counts_where_its_payment_is_in_the_terminals_delayed_window() -
     assert figures["terminal"]["t"].visits is None
     assert figures["user"]["u"].windows["7d"] == Window((("payment", 1),), 3_000_000, bad=0)
     assert figures["user"]["u"].labels == 1
+
+
+def test_visits_are_left_out_where_events_come_two_ways() -> None:
+    straight = log_of(event(0), event(MINUTE))
+    forwarded = dataclasses.replace(straight[1], key=None)
+    assert expected(straight, SHOP).figures["user"]["u"].visits == Visits(0, 0, 0, current=2)
+    assert expected([straight[0], forwarded], SHOP).figures["user"]["u"].visits is None
 
 
 @pytest.mark.parametrize(

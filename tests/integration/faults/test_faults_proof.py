@@ -1,0 +1,44 @@
+"""The proof itself, short: it comes out clean, and it would not where a worker counted twice."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import polars  # noqa: F401 - its import sets an environment variable: here, not within a test
+
+from benchmarks.faults.breaking import deaths_between_steps
+from benchmarks.faults.dying_worker import STEPS
+from benchmarks.faults.engine import Input, run_scenario
+from benchmarks.faults.run import Servers
+from benchmarks.faults.scenarios import CONTROL, Scenario
+from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
+from ubi_stream.replay.chaos import ChaosOptions
+
+SHORT = Scenario(
+    "short",
+    "death between each two steps of a barrier; duplicates and poison",
+    deaths_between_steps,
+    "shoppers",
+    chaos=ChaosOptions(duplicates=0.10, poison=0.05, duplicate_within_ms=7_200_000),
+    per_s=60,  # so that there is something to do after each death
+)
+
+
+async def test_deaths_between_all_steps_duplicates_and_poison_lose_and_double_nothing(
+    kafka: EmbeddedKafka, postgres: EmbeddedPostgres
+) -> None:
+    result = await run_scenario(Servers(kafka, postgres), SHORT, Input(events=1_800, seed=3))
+    assert result.failure == ""
+    assert result.clean, result.verdict
+    assert result.exits[-9] == 2 * len(STEPS)
+    assert result.events > 1_800
+    assert 0 < result.recovery_s < 30
+
+
+async def test_the_proof_fails_without_idempotence(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:
+    control = dataclasses.replace(CONTROL, facts={"kills": 2})
+    result = await run_scenario(Servers(kafka, postgres), control, Input(events=1_500, seed=3))
+    assert result.failure == ""
+    assert result.verdict.lost == 0
+    assert result.verdict.doubled > 0
+    assert not result.clean
