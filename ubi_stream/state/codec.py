@@ -1,14 +1,16 @@
-"""A state as bytes: a fixed header that can be read without decoding the rest, then msgpack.
+"""A state as bytes: a fixed header that can be read without decoding the rest, then msgpack, then a checksum.
 
 Header: codec version (1 byte), source epoch (8), last applied offset of the entity's own topic (8), time of the newest
 event in ms (8), number of events and labels applied (8); big-endian. The header serves the restore: which of two
-records is newer, when the entity's timers are due.
+records is newer, when the entity's timers are due. The checksum (CRC-32 of all before, 4 bytes) tells it whether the
+rest can be read: a damaged record must not win over a good one by its header.
 """
 
 from __future__ import annotations
 
 from struct import Struct
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
@@ -17,6 +19,7 @@ from ubi_stream.state.model import UserState
 
 VERSION: Final = 1
 _HEADER: Final = Struct(">BQqqQ")
+_CHECKSUM: Final = Struct(">I")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(UserState).decode
@@ -33,7 +36,8 @@ class StateHeader(msgspec.Struct, frozen=True, gc=False, order=True):
 
 def encode_state(state: UserState, *, epoch: int, offset: int) -> bytes:
     """Bytes of a state whose newest own-topic event was at `offset` (-1: none yet)."""
-    return _HEADER.pack(VERSION, epoch, offset, state.last_ms, state.applied) + _encode(state)
+    content = _HEADER.pack(VERSION, epoch, offset, state.last_ms, state.applied) + _encode(state)
+    return content + _CHECKSUM.pack(crc32(content))
 
 
 def decode_header(blob: bytes) -> StateHeader:
@@ -57,11 +61,12 @@ def decode_state(blob: bytes) -> tuple[StateHeader, UserState]:
     Raises
     ------
     RecoveryError
-        The bytes are no state of this version.
+        The bytes are no state of this version, or damaged.
     """
     header = decode_header(blob)
+    _check(blob)
     try:
-        return header, _decode(memoryview(blob)[_HEADER.size :])
+        return header, _decode(memoryview(blob)[_HEADER.size : -_CHECKSUM.size])
     except msgspec.DecodeError as error:
         raise RecoveryError(f"a state record can't be read: {error}") from error
 
@@ -72,7 +77,15 @@ def newer_state(known: bytes, other: bytes) -> bool:
     Raises
     ------
     RecoveryError
-        One of them is no state.
+        One of them is no state, or the other one is damaged.
     """
     ours, theirs = decode_header(known), decode_header(other)
+    _check(other)
     return theirs.epoch != ours.epoch or theirs >= ours
+
+
+def _check(blob: bytes) -> None:
+    """Compare a record with its checksum."""
+    content = memoryview(blob)[: -_CHECKSUM.size]
+    if len(blob) < _CHECKSUM.size or crc32(content) != _CHECKSUM.unpack_from(blob, len(content))[0]:
+        raise RecoveryError(f"a state record of {len(blob)} bytes is damaged: its checksum is another")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from zlib import crc32
+
 import msgspec
 import pytest
 
@@ -16,6 +19,10 @@ def state_of(applied: int = 3) -> UserState:
     state = fold_all(event(session_id="s"), event(event_type="purchase", price=1.5, category="c", latency_ms=3))
     state.applied, state.forwarded, state.recent_ids = applied, {"ubi.events/0": 7}, {-5: 1, 9: 2}
     return state
+
+
+def with_checksum(content: bytes) -> bytes:
+    return content + crc32(content).to_bytes(4, "big")
 
 
 def test_a_state_comes_back_as_it_was_with_its_header() -> None:
@@ -37,16 +44,23 @@ def test_what_is_no_state_is_told(blob: bytes) -> None:
         decode_header(blob)
 
 
-def test_a_broken_state_is_told() -> None:
-    blob = encode_state(state_of(), epoch=1, offset=5)
+@pytest.mark.parametrize("damage", [lambda blob: blob[:-3], lambda blob: blob[:50] + b"?" + blob[51:]])
+def test_a_damaged_state_is_told_and_does_not_win_by_its_header(damage: Callable[[bytes], bytes]) -> None:
+    older, newer = (encode_state(state_of(n), epoch=1, offset=5) for n in (3, 4))
+    for read in (decode_state, lambda blob: newer_state(older, blob)):
+        with pytest.raises(RecoveryError, match="damaged"):
+            read(damage(newer))
+
+
+def test_what_has_a_checksum_but_no_state_is_told() -> None:
     with pytest.raises(RecoveryError, match="can't be read"):
-        decode_state(blob[:-3])
+        decode_state(with_checksum(encode_state(state_of(), epoch=1, offset=5)[:33] + b"?"))
 
 
 def test_a_state_of_an_older_release_gets_defaults() -> None:
     blob = encode_state(state_of(), epoch=1, offset=5)
-    fields = msgspec.msgpack.decode(blob[33:])
-    older = blob[:33] + msgspec.msgpack.encode(fields[:-2])
+    fields = msgspec.msgpack.decode(blob[33:-4])
+    older = with_checksum(blob[:33] + msgspec.msgpack.encode(fields[:-2]))
     assert decode_state(older)[1].applied == 0
 
 
