@@ -11,7 +11,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test slow coverage demo faults faults-quick lock clean
+.PHONY: help setup check format test slow coverage demo quality faults faults-quick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -59,10 +59,13 @@ faults: setup ## Break servers and workers on purpose and count what was lost, 4
 faults-quick: setup ## The same with four faults, under five minutes; the last line is JSON
 	@$(FAULTS) --quick
 
+quality: setup ## Judge the models on public data and write benchmarks/quality.md; ARGS=--quick for the first rows only
+	$(BIN)/python -m benchmarks.quality $(ARGS)
+
 lock: setup ## Bring the lock files up to date with pyproject.toml; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --build-deps-for=wheel --only-build-deps --output-file=requirements-build.lock pyproject.toml
 	$(COMPILE) $(ARGS) --output-file=requirements-worker.lock pyproject.toml
-	$(COMPILE) $(ARGS) --extra=local --extra=dev --constraint=requirements-worker.lock \
+	$(COMPILE) $(ARGS) --extra=local --extra=plots --extra=dev --constraint=requirements-worker.lock \
 		--output-file=requirements.lock pyproject.toml
 
 clean: ## Remove what builds and tools left; keeps the virtual environment and downloaded jars

@@ -9,7 +9,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from ubi_stream import __version__
-from ubi_stream.cli.commands import config, demo, doctor, generate, migrate, pack, replay, topics, worker
+from ubi_stream.cli.commands import config, demo, doctor, evaluate, generate, migrate, pack, replay, topics, worker
 from ubi_stream.cli.console import say
 from ubi_stream.errors import UbiError
 
@@ -66,6 +66,7 @@ app.command("topics", rich_help_panel=_RUN)(topics.topics)
 app.command("migrate", rich_help_panel=_RUN)(migrate.migrate)
 app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)
+app.command("evaluate", rich_help_panel=_LOOK)(evaluate.evaluate)
 app.add_typer(pack.app, name="pack", rich_help_panel=_LOOK)
 
 

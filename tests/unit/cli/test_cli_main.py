@@ -25,7 +25,8 @@ from ubi_stream.errors import DeliveryError
 
 Ubi = Callable[..., Result]
 
-COMMANDS = ["demo", "generate", "replay", "worker", "topics", "migrate", "config", "doctor"]  # in the order of the help
+# In the order of the help.
+COMMANDS = ["demo", "generate", "replay", "worker", "topics", "migrate", "config", "doctor", "evaluate"]
 PACK_COMMANDS = ["list", "show", "check"]
 
 

@@ -1,0 +1,176 @@
+"""The parts of the ensembles, one by one."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ubi_stream.models.arrays import FloatArray, sigmoid
+from ubi_stream.models.ensemble.anomaly import RankedAnomalies
+from ubi_stream.models.ensemble.encoder import FeatureEncoder
+from ubi_stream.models.ensemble.kalman import KalmanLogistic
+from ubi_stream.models.ensemble.ranks import RankTracker
+from ubi_stream.models.ensemble.season import SeasonWatch
+
+
+def encoded(encoder: FeatureEncoder, x: dict[str, Any]) -> FloatArray:
+    return encoder.encode(x).deviations
+
+
+def learn(encoder: FeatureEncoder, rows: list[dict[str, Any]]) -> None:
+    for x in rows:
+        encoder.learn(x, encoder.encode(x))
+
+
+def test_a_number_with_few_values_becomes_a_code_after_it_has_settled() -> None:
+    encoder = FeatureEncoder(logs=False, recent=False)
+    rows: list[dict[str, Any]] = [{"level": float(i % 3), "size": float(i)} for i in range(49)]
+    learn(encoder, rows)
+    assert encoder.n == 2
+    learn(encoder, [{"level": 0.0, "size": 49.0}])
+    assert encoder.n == 2 + 3
+
+
+def test_two_values_are_no_code_because_the_number_tells_them_apart() -> None:
+    encoder = FeatureEncoder(logs=False, recent=False)
+    learn(encoder, [{"flag": i % 2 == 0} for i in range(100)])
+    assert encoder.n == 1
+
+
+def test_a_word_gets_columns_until_there_are_sixteen() -> None:
+    encoder = FeatureEncoder()
+    learn(encoder, [{"city": f"city {i}"} for i in range(40)])
+    assert encoder.n == 16
+    assert encoder.ignored == 1
+    assert encoded(encoder, {"city": "never seen"}).shape == (16,)
+
+
+def test_columns_end_at_the_capacity() -> None:
+    encoder = FeatureEncoder(capacity=7)
+    learn(encoder, [{"a": 1.0, "b": 2.0, "c": 3.0, "d": "x"}])
+    assert encoder.n == 7  # two numbers of three columns, and one value
+    assert encoder.ignored == 1
+
+
+def test_moments_are_those_of_the_values_that_were_there() -> None:
+    values = [1.0, 4.0, None, 9.0, math.nan, 2.0]
+    encoder = FeatureEncoder(logs=False, recent=False, codes=False)
+    learn(encoder, [{"a": value} for value in values])
+    present = np.array([1.0, 4.0, 9.0, 2.0])
+    assert encoded(encoder, {"a": 7.0})[0] == pytest.approx((7.0 - present.mean()) / present.std())
+    assert encoded(encoder, {"a": None})[0] == 0.0
+
+
+def test_the_third_column_is_the_distance_from_the_recent_mean() -> None:
+    encoder = FeatureEncoder(logs=False)
+    learn(encoder, [{"a": 0.0}] * 200 + [{"a": 1.0}] * 200)
+    assert encoded(encoder, {"a": 1.0})[1] == pytest.approx(0.0, abs=0.4)
+    assert encoded(encoder, {"a": 0.0})[1] < -3.0
+
+
+def test_one_pass_comes_close_to_the_best_weights_in_hindsight() -> None:
+    rng = np.random.default_rng(1)
+    true = np.array([1.5, -2.0, 0.5])
+    rows = rng.standard_normal((3_000, 3))
+    outcomes = rng.random(3_000) < 1.0 / (1.0 + np.exp(-rows @ true))
+    model = KalmanLogistic(prior=4.0, memory=1e9)
+    model.widen(3)
+    for row, outcome in zip(rows, outcomes.tolist(), strict=True):
+        model.learn(model.look(row), outcome)
+    assert model.weights == pytest.approx(true, abs=0.2)
+
+
+def test_without_evidence_a_probability_stays_near_one_half() -> None:
+    model = KalmanLogistic(prior=4.0)
+    model.widen(2)
+    for _ in range(20):
+        model.learn(model.look(np.array([1.0, 0.0])), True)
+    assert sigmoid(model.look(np.array([1.0, 0.0])).moderated) > 0.85
+    assert sigmoid(model.look(np.array([0.0, 5.0])).moderated) == 0.5
+
+
+def test_variance_of_a_feature_that_never_varies_stays_at_its_prior() -> None:
+    model = KalmanLogistic(prior=0.5, memory=20.0)
+    model.widen(2)
+    for i in range(640):  # a multiple of the folding: the bound holds there
+        model.learn(model.look(np.array([1.0, 0.0])), i % 2 == 0)
+    assert model.look(np.array([0.0, 1.0])).variance == pytest.approx(0.5)
+
+
+def test_it_forgets_what_has_changed() -> None:
+    model = KalmanLogistic(prior=1.0, memory=50.0)
+    model.widen(1)
+    for i in range(600):
+        model.learn(model.look(np.array([1.0])), i < 300)
+    assert sigmoid(model.look(np.array([1.0])).moderated) < 0.2
+
+
+def test_a_new_feature_starts_from_the_prior() -> None:
+    model = KalmanLogistic(prior=0.7)
+    model.widen(1)
+    for _ in range(10):
+        model.learn(model.look(np.array([1.0])), True)
+    model.widen(2)
+    assert model.look(np.array([0.0, 1.0])).variance == pytest.approx(0.7)
+
+
+def test_ranks_follow_a_uniform_sample_of_all_scores() -> None:
+    ranks = RankTracker(size=500)
+    rng = random.Random(3)
+    for _ in range(20_000):
+        ranks.learn(rng.random())
+    assert ranks.tail(0.9) == pytest.approx(0.1, abs=0.04)
+    assert ranks.tail(2.0) == pytest.approx(1 / 501)
+
+
+def test_an_attack_that_repeats_itself_stays_odd() -> None:
+    rng, detector = random.Random(2), RankedAnomalies()
+    for _ in range(1_500):
+        detector.learn_one({"a": rng.gauss(0.0, 1.0), "b": rng.gauss(0.0, 1.0)})
+    attack = {"a": 2.0, "b": 2.0}
+    scores = []
+    for _ in range(40):
+        scores.append(detector.score_one(attack))
+        detector.learn_one(attack)
+    assert scores[0] < 0.94 < min(scores[1:])
+
+
+def test_a_rare_word_is_odd() -> None:
+    rng, detector = random.Random(4), RankedAnomalies()
+    for i in range(600):
+        detector.learn_one({"path": "cart" if i % 100 else "admin", "n": rng.random()})
+    assert detector.score_one({"path": "admin", "n": 0.5}) > 0.8 > detector.score_one({"path": "cart", "n": 0.5})
+
+
+def test_there_is_no_score_before_there_is_a_past() -> None:
+    detector = RankedAnomalies()
+    for i in range(50):
+        assert not detector.ready
+        assert detector.score_one({"a": 1e9}) == 0.0
+        detector.learn_one({"a": float(i)})
+    assert detector.ready
+    assert detector.score_one({"a": 1e9}) > 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda hour, usual: usual + 20.0 * (hour == 1_500), "odd for its hour"),
+        (lambda hour, usual: usual + 4.0 * (hour >= 1_490), "the level has shifted"),
+        (lambda hour, usual: 6.0 if hour >= 1_480 else usual, "too still"),
+    ],
+)
+def test_the_watch_sees_each_kind_of_change(change: Any, why: str) -> None:
+    rng, watch = random.Random(5), SeasonWatch()
+    highest = 0.0
+    for hour in range(1_510):
+        usual = 5.0 + 3.0 * (8 <= hour % 24 < 20) + rng.gauss(0.0, 0.3)
+        row = {"time": hour * 3_600.0, "value": change(hour, usual)}
+        if hour >= 1_480:
+            highest = max(highest, watch.score_one(row))
+        watch.learn_one(row)
+    assert highest >= 0.998, why

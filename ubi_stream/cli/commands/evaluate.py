@@ -1,0 +1,128 @@
+"""`ubi evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from ubi_stream.cli.console import say, stdout
+from ubi_stream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ubi_stream.evaluate.datasets import Dataset
+    from ubi_stream.evaluate.progressive import Run
+
+_WORDS = {"n": "examples", "us_per_event": "µs per example", "f1": "F1", "roc_auc": "ROC-AUC"}
+
+
+def evaluate(
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Name of a set, or path of a file.", metavar="NAME|FILE")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Name of a model, or dotted names of River joined by |.", metavar="NAME"),
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the label; a file needs it.", metavar="COLUMN")] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="The label that counts as True. Default: 1, true, yes.", metavar="VALUE")
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Columns to use, separated by commas. Default: all others.", metavar="A,B,C")
+    ] = None,
+    delay: Annotated[float, typer.Option(help="Seconds after which a label is known.", min=0.0)] = 0.0,
+    time: Annotated[str | None, typer.Option(help="Column of the time in seconds, for --delay.")] = None,
+    task: Annotated[
+        Literal["classification", "anomaly"] | None, typer.Option(help="Default: what the model is for.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the named sets' files. Default: ../shared/data.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first rows.", min=1)] = None,
+    warm_up: Annotated[int, typer.Option(help="Leave out predictions made on fewer labels.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the model.")] = 1,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write the learning curve to this PNG; needs the extra `plots`.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Judge a model by progressive validation: each example is scored before it is learned.
+
+    Without --dataset or --model it lists what there is by name. `docs/evaluate.md` says what the figures mean.
+
+    Examples:
+
+    - `ubi evaluate --dataset phishing --model fast`
+
+    - `ubi evaluate --dataset shuttle --model anomalies --json`
+
+    - `ubi evaluate --dataset visits.csv --model fast --label bought --positive yes --features depth,minutes`
+
+    - `ubi evaluate --dataset phishing --model "preprocessing.StandardScaler | linear_model.PAClassifier(C=0.1)"`
+    """
+    from ubi_stream.evaluate.datasets import DATA_DIR, DATASETS, LabelledFile, load_dataset, load_file  # noqa: PLC0415 - loads polars
+    from ubi_stream.evaluate.plot import require_matplotlib, save_curve  # noqa: PLC0415 - as above
+    from ubi_stream.evaluate.progressive import progressive  # noqa: PLC0415 - loads numpy
+    from ubi_stream.models.catalogue import make_model, task_of  # noqa: PLC0415 - loads River
+
+    if dataset is None or model is None:
+        _list_names()
+        return
+    if plot is not None:
+        require_matplotlib()
+    able = task_of(make_model(model, seed))
+    task = task or able
+    if dataset in DATASETS:
+        if label or positive or features or time or delay:
+            raise ConfigError("--label, --positive, --features, --delay and --time go with a file only")
+        chosen = load_dataset(dataset, data or DATA_DIR, limit=limit)
+    elif label is None:
+        raise ConfigError(f"no dataset {dataset!r}: expected one of {', '.join(DATASETS)}; a file needs --label")
+    else:
+        columns = tuple(features.split(",")) if features else None
+        chosen = load_file(Path(dataset), LabelledFile(label, positive, columns, delay, time, task), limit=limit)
+    if chosen.task != able:
+        raise ConfigError(f"{chosen.name} is for {chosen.task}, {model} is for {able}")
+    fresh = make_model(model, seed, at_once=chosen.at_once)
+    run = progressive(chosen.examples, fresh, chosen.task).after(warm_up)
+    if plot is not None:
+        save_curve(run, plot, f"{model} on {chosen.name}")
+    _show(chosen, model, seed, run, as_json=as_json)
+
+
+def _show(dataset: Dataset, model: str, seed: int, run: Run, *, as_json: bool) -> None:
+    figures: dict[str, Any] = {"dataset": dataset.name, "model": model, "task": run.task, "seed": seed}
+    figures |= run.metrics() | {"us_per_event": round(run.us_per_event, 1)}
+    if as_json:
+        typer.echo(msgspec.json.encode(figures))
+        return
+    table = Table("figure", "value", box=None, pad_edge=False, header_style="bold")
+    for name, value in figures.items():
+        table.add_row(_WORDS.get(name, name.replace("_", " ")), escape(_text(value)))
+    stdout().print(table)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _list_names() -> None:
+    from ubi_stream.evaluate.datasets import DATASETS  # noqa: PLC0415 - loads polars
+    from ubi_stream.models.catalogue import MODELS  # noqa: PLC0415 - loads River
+
+    table = Table("dataset", "what it is", box=None, pad_edge=False, header_style="bold")
+    for name, text in DATASETS.items():
+        table.add_row(name, escape(text))
+    stdout().print(table)
+    table = Table("\nmodel", "\nwhat it is", box=None, pad_edge=False, header_style="bold")
+    for name, (text, _) in MODELS.items():
+        table.add_row(name, escape(text))
+    stdout().print(table)
+    say("\nName both: ubi evaluate --dataset NAME --model NAME")
