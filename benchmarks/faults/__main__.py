@@ -25,8 +25,8 @@ _QUICK_EVENTS, _FULL_EVENTS = 8_000, 100_000
 _TABLE_WIDTH = 160
 
 
-async def run_all(scenarios: Sequence[Scenario], source: Input, console: Console) -> list[Result]:
-    """One after the other, on one broker and one database."""
+async def run_all(scenarios: Sequence[Scenario], source: Input, console: Console, page: Path | None) -> list[Result]:
+    """One after the other, on one broker and one database; the page has what is done so far."""
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="ubi-faults-") as folder:
         kafka, postgres = EmbeddedKafka(Path(folder) / "kafka"), EmbeddedPostgres(Path(folder) / "postgres")
@@ -39,6 +39,8 @@ async def run_all(scenarios: Sequence[Scenario], source: Input, console: Console
                     events = Input(int(minutes * 60 * scenario.per_s), source.seed, source.file, source.mapping)
                 results.append(await run_scenario(Servers(kafka, postgres), scenario, events))
                 console.print(f"  {as_json(results[-1:])}", highlight=False)
+                if page is not None:
+                    page.write_text(with_table(page.read_text(encoding="utf-8"), results), encoding="utf-8")
     return results
 
 
@@ -69,11 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.width = max(console.width, _TABLE_WIDTH)  # a file is no terminal, and has no width
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, who see every outage
     source = Input(events, options.seed, options.input, options.mapping)
-    results = asyncio.run(run_all(scenarios, source, console))
+    results = asyncio.run(run_all(scenarios, source, console, options.document))
     show(console, results)
-    if options.document:
-        page = options.document.read_text(encoding="utf-8")
-        options.document.write_text(with_table(page, results), encoding="utf-8")
     print(as_json(results))
     return 0 if all(result.clean for result in results) else 1
 

@@ -119,7 +119,9 @@ FULL: Final = (
         facts={"kills": 3},
     ),
     Scenario("poison", "5 %, of every kind; 3 kills", kills, chaos=_POISON, facts={"kills": 3}),
-    Scenario("corrupt changelog", "noise, halves, no key", corrupt_changelog, "shoppers"),
+    Scenario(
+        "corrupt changelog", "noise, halves and nothing in place of states and models", corrupt_changelog, "shoppers"
+    ),
     Scenario("another snapshot key", "models refused", another_snapshot_key, exact=False),
     Scenario("three faults at once", "worker, broker and Postgres killed together", two_at_once),
     Scenario("slow database", "200 ms on each answer, connections cut", slow_database, "shoppers", slow_proxy=True),
