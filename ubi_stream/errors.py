@@ -64,6 +64,12 @@ class DeliveryError(UbiError):
     exit_code = 70
 
 
+class FaultyCodeError(UbiError):
+    """So many events raise that the code must be at fault; going on would make dead letters of good events."""
+
+    exit_code = 70
+
+
 class RecoveryError(UbiError):
     """State could not be restored from its changelog before the deadline."""
 

@@ -7,7 +7,7 @@ between two pieces leaves the record before whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -75,6 +75,8 @@ class PartitionSetup:
     seed: int
     snapshot_key: bytes
     cache_size: int
+    home: Callable[[bytes], int] | None = None
+    """Partition that a user's id belongs to; None takes the record's key alone for it."""
 
 
 class Partition:
@@ -111,7 +113,7 @@ class Partition:
         self.snapshot_problem: SnapshotError | None = None
         plan = compile_plan(setup.pack, setup.entity)
         self._featurizer = Featurizer(plan)
-        self._feature_hash = _hash(",".join(self._featurizer.names), plan.pack.models.model_dump_json())
+        self._feature_hash = _shape_of_models(plan, self._featurizer.names, setup.seed)
         self.models = PartitionModels(plan, self._featurizer, seed=setup.seed)
         memory = self._restore(record)
         self.progress = memory.progress
@@ -133,6 +135,7 @@ class Partition:
         assigner = Segments(segments, features, dormant_ms=plan.dormant_ms)
         return Pipeline(
             plan=plan,
+            home=self.setup.home,
             further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
             progress=self.progress,
             validator=Validator(pack.events, tuple(entity.key for entity in pack.entities if entity.key)),
@@ -246,6 +249,14 @@ def _check_types(counted_with: tuple[str, ...], pack: Pack) -> None:
             f"pack {pack.name}: events.types = {list(pack.events.types)}, but the states were counted with "
             f"{list(counted_with)}; append new types at the end, or start with another app_id"
         )
+
+
+def _shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
+    """Hash of what learned models can't be carried over from; thresholds of the policy are not among it."""
+    models = plan.pack.models
+    anomaly = models.anomaly.model_dump_json(exclude={"cool_down_min"}) if models.anomaly else ""
+    outcome = models.outcome.model_dump_json() if models.outcome else ""
+    return _hash(*names, "|", *plan.entity.anomaly_features, "|", anomaly, outcome, str(seed))
 
 
 def _hash(*parts: str) -> str:

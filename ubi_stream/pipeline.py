@@ -7,7 +7,7 @@ The same function runs in a Kafka agent, in an offline replay and in tests. Betw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ubi_stream.effects import Effects, tally
@@ -30,6 +30,7 @@ class Pipeline:
     """The stages of one kind of entity in one partition, over its states and its models."""
 
     plan: Plan
+    home: Callable[[bytes], int] | None
     further: tuple[Plan, ...]
     progress: Progress
     validator: Validator
@@ -46,7 +47,7 @@ class Pipeline:
         Afterwards states, models and memory contain the batch, and its effects are to be delivered.
         """
         read = read_events(records, self.validator, forwarded=forwarded)
-        ours, strangers = (read.events, []) if forwarded else key_by_user(read.events, records)
+        ours, strangers = (read.events, []) if forwarded else key_by_user(read.events, records, self.home)
         batch = self.featurizer.featurize(self.folder.fold(ours))
         assigned = self.segments.assign(batch)
         scores = self.models.score_and_learn(batch)

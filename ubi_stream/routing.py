@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import isnan
 
 from ubi_stream.effects import Forward
@@ -13,16 +13,21 @@ from ubi_stream.insights.model import FeatureRow
 from ubi_stream.packs.plan import Plan
 
 
-def key_by_user(events: Iterable[Event], records: Iterable[Record]) -> tuple[list[Event], list[Event]]:
-    """Part a batch into events whose record has its user's id as key, and strangers.
+def key_by_user(
+    events: Iterable[Event], records: Iterable[Record], home: Callable[[bytes], int] | None
+) -> tuple[list[Event], list[Event]]:
+    """Part a batch into events that are where their user's id belongs, under it as key, and strangers.
 
-    A key that is wrong or missing would spread one user's events over several partitions.
+    A key that is wrong or missing, or a producer that partitions in another way (`home` tells), would spread one user's
+    events over several partitions.
     """
     keys = {record.offset: record.key for record in records}
     ours: list[Event] = []
     strangers: list[Event] = []
     for event in events:
-        (ours if keys[event.offset] == event.user_id.encode() else strangers).append(event)
+        key = event.user_id.encode()
+        at_home = keys[event.offset] == key and (home is None or home(key) == event.partition)
+        (ours if at_home else strangers).append(event)
     return ours, strangers
 
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import secrets
 import signal
+import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Final, NamedTuple, TypeVar
@@ -179,7 +180,7 @@ class Worker:
         server = WebServer(web, host=settings.web_host, port=settings.web_port)
         await server.start()
         stack.push_async_callback(server.stop)
-        app.conf.canonical_url = URL(settings.advertised_url or server.url)  # how other workers find these views
+        app.conf.canonical_url = URL(_advertised(settings, server.url))  # how other workers find these views
         return app, lanes
 
     async def _run_sink(self, stack: AsyncExitStack, topic_ids: dict[str, str], stop: asyncio.Event) -> None:
@@ -198,7 +199,7 @@ class Worker:
             clock=self._clock,
             observer=SinkMetrics(self._metrics),
         )
-        self._metrics.add_refresher(lambda: self._metrics.sink_lag_events.set(consumer.lag() or 0))
+        self._metrics.add_refresher(lambda: self._metrics.set_sink_lag(consumer.lag()))
         await consumer.run(stop)
 
     def _refresh(self, view: WorkerView) -> None:
@@ -254,6 +255,14 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | No
         await asyncio.gather(working, stopping, return_exceptions=True)
 
 
+def _advertised(settings: Settings, url: str) -> str:
+    """Address of the views for other workers: on all addresses means by the name of this machine."""
+    if settings.advertised_url:
+        return settings.advertised_url
+    everywhere = settings.web_host in ("0.0.0.0", "::")
+    return str(URL(url).with_host(socket.gethostname())) if everywhere else url
+
+
 async def _until_crash(app: faust.App, stop: asyncio.Event) -> None:
     """Wait until the application ends; raises if nobody asked it to."""
     await app.wait_until_stopped()
@@ -280,6 +289,7 @@ def _with_snapshot_key(settings: Settings) -> Settings:
     if settings.snapshot_key.get_secret_value():
         return settings
     structlog.get_logger("ubi_stream.worker").warning(
-        "no_snapshot_key", message="UBI_SNAPSHOT_KEY is not set: models start fresh after every restart"
+        "no_snapshot_key",
+        message="UBI_SNAPSHOT_KEY is not set: models start fresh with every restart and every partition that moves",
     )
     return settings.model_copy(update={"snapshot_key": SecretStr(secrets.token_hex(32))})

@@ -54,6 +54,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         # Only one fetch is under way to a broker at a time. One that asks for idle partitions alone holds up all that
         # have records until it is answered: 1.5 s by Faust's choice.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        consumer._isolation_level = "read_committed"  # events of a producer's aborted transaction never were
         return consumer
 
     async def on_thread_stop(self) -> None:

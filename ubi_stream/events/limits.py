@@ -17,5 +17,9 @@ MAX_DEPTH = 8
 MAX_AHEAD_MS = 24 * 3600 * 1000
 """An event's time may be this far ahead of its arrival: time zones sent wrongly are within it."""
 
+MAX_SKEW_MS = 5 * 60 * 1000
+"""An event counts as at most this far ahead of its arrival: a clock that is a day ahead must not make the user's next
+day late."""
+
 MIN_TIME_MS = 0
 """Nothing happened before 1970."""

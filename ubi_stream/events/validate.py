@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_ID_BYTES, MAX_PROPERTIES_BYTES, MIN_TIME_MS
+from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_ID_BYTES, MAX_PROPERTIES_BYTES, MAX_SKEW_MS, MIN_TIME_MS
 from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Sender, Unwanted
 from ubi_stream.packs.schema import LABEL_TYPE, Events
 from ubi_stream.reasons import DeadLetterReason as Reason
@@ -114,7 +114,7 @@ class Validator:
                 "$.event_time",
                 f"{_short(value)} is before 1970, or more than {days:g} days before the event's arrival",
             )
-        return time_ms
+        return min(time_ms, arrived_ms + MAX_SKEW_MS)
 
 
 def _missing_or_wrong(value: object, field: str, expected: str) -> NoReturn:

@@ -99,12 +99,14 @@ class Policy:
             Contribution("session_depth", float(session.events), _share(session.events, ended.usual_depth)),
         ]
         deed = "bought" if bought else "left a cart behind" if session.intents else "looked around"
+        cause, at_ms = _visit(ended)
         summary = f"A visit of {short(seconds / 60)} minutes with {session.events} events ended; the user {deed}"
         yield tell.insight(
             InsightKind.SESSION,
+            cause=cause,
+            at_ms=at_ms,
             label="converted" if bought else "abandoned" if session.intents else "browsed",
             explanation=Explanation(summary, tuple(parts)),
-            window=f"{session.id or ''}/{session.start_ms}",
             evidence={
                 "session_id": session.id,
                 "start_ms": session.start_ms,
@@ -119,7 +121,12 @@ class Policy:
         )
 
     def _segment(self, tell: _Teller, change: SegmentChange, scores: Scores) -> Iterator[Insight]:
-        name, row = change.name, change.row
+        name, row, moment = change.name, change.row, tell.moment
+        cause, at_ms = moment.cause_id, moment.at_ms
+        if change.daily and moment.ended is not None:
+            cause, at_ms = _visit(moment.ended)
+        elif row is None:
+            cause = f"silence until {at_ms}"
         contributions: tuple[Contribution, ...] = ()
         confidence, runner_up = None, None
         evidence: dict[str, object] = {"before": change.before, "since_ms": change.since_ms, "daily": change.daily}
@@ -132,6 +139,8 @@ class Policy:
             evidence |= {"runner_up": runner_up, "buys_in_this_visit": None if np.isnan(outcome) else float(outcome)}
         yield tell.insight(
             InsightKind.SEGMENT,
+            cause=cause,
+            at_ms=at_ms,
             label=name,
             confidence=confidence,
             severity=Severity.MEDIUM if name == "at_risk" else Severity.INFO,
@@ -145,6 +154,8 @@ class Policy:
         if self._allows(InsightKind.RECOMMENDATION, advice.action, tell.moment, RECOMMEND_EVERY_MS):
             yield tell.insight(
                 InsightKind.RECOMMENDATION,
+                cause=cause,
+                at_ms=at_ms,
                 label=advice.action,
                 score=advice.score,
                 confidence=confidence,
@@ -248,16 +259,19 @@ class _Teller:
         score: float | None = None,
         confidence: float | None = None,
         severity: Severity = Severity.INFO,
+        cause: str | None = None,
+        at_ms: int | None = None,
     ) -> Insight:
+        """Make one. `cause` and `at_ms` are the moment's, unless it only brought to light what was so before."""
         pack, entity, moment = self._plan.pack.name, self._plan.entity.name, self.moment
         origin = moment.origin
         return Insight(
-            id=insight_id(pack, entity, EntityId(moment.entity_id), kind, moment.cause_id, window),
+            id=insight_id(pack, entity, EntityId(moment.entity_id), kind, cause or moment.cause_id, window),
             kind=kind,
             entity=entity,
             user_id=moment.entity_id,
             pack=pack,
-            at_ms=moment.at_ms,
+            at_ms=moment.at_ms if at_ms is None else at_ms,
             label=label,
             score=score,
             confidence=confidence,
@@ -269,6 +283,12 @@ class _Teller:
             trace_id=moment.trace_id,
             received_ms=origin.timestamp_ms,
         )
+
+
+def _visit(ended: EndedVisit) -> tuple[str, int]:
+    """What names a visit, and when it ended: the same whoever's event brings it to light."""
+    session = ended.session
+    return f"visit {session.id or ''} from {session.start_ms}", session.last_ms
 
 
 def _share(value: float, usual: float | None) -> float:

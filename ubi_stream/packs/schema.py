@@ -66,7 +66,7 @@ class Times(Model):
     dormant_after_days: float = Field(14, gt=0, le=365, description="A silence this long makes a user dormant")
     retention_days: float = Field(90, ge=1, le=3650, description="An entity silent for longer is forgotten")
     dedup_window_h: float = Field(24, ge=0, le=8760, description="How long an event id is remembered")
-    dedup_max_ids: int = Field(1000, ge=0, le=100_000, description="How many event ids are remembered per entity")
+    dedup_max_ids: int = Field(1000, ge=0, le=20_000, description="How many event ids are remembered per entity")
 
     @model_validator(mode="after")
     def _silences_grow(self) -> Times:
@@ -95,7 +95,7 @@ class Entity(Model):
     types: tuple[EventType, ...] = Field((), description="Event types that are about it; none means all")
     windows: Windows = "paned"
     delay_days: float = Field(0, ge=0, le=90, description="Windows end this long before the event (labels come late)")
-    exact_max_events: int = Field(5000, ge=10, le=100_000, description="Events kept in exact mode; oldest go first")
+    exact_max_events: int = Field(5000, ge=10, le=15_000, description="Events kept in exact mode; oldest go first")
     features: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]
     anomaly_features: tuple[Name, ...] = Field(
         (), description="What the anomaly model looks at; none means all features"

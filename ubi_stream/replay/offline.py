@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from aiokafka.partitioner import murmur2
-
+from ubi_stream.chunked.partitioner import partition_of as hashed_partition
 from ubi_stream.effects import Effects, Forward, Tally
 from ubi_stream.events.model import Record
 from ubi_stream.packs.schema import Pack
@@ -23,7 +22,7 @@ OFFLINE_EPOCH = 0
 
 def partition_of(key: bytes | None, offset: int, partitions: int) -> int:
     """Partition of a key as Kafka's clients choose it; a record without a key goes round."""
-    return offset % partitions if key is None else int((murmur2(key) & 0x7FFFFFFF) % partitions)
+    return offset % partitions if key is None else hashed_partition(key, partitions)
 
 
 class OfflineRun:

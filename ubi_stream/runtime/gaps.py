@@ -24,7 +24,9 @@ async def check_gap(client_options: Mapping[str, Any], topic: str, partition: in
         The log has a record in the hole, or the broker doesn't say.
     """
     tp = TopicPartition(topic, partition)
-    consumer = AIOKafkaConsumer(**client_options, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        **client_options, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
     await consumer.start()
     try:
         consumer.assign([tp])

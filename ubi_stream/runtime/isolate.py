@@ -6,12 +6,16 @@ import traceback
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ubi_stream.effects import Effects
+from ubi_stream.errors import FaultyCodeError
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.partition import Partition
 from ubi_stream.reasons import DeadLetterReason
+
+MAX_POISONED: Final = 16
+"""Events set aside in one batch: each costs a rebuild, and with more it is not the events that are at fault."""
 
 
 class Batch(NamedTuple):
@@ -47,7 +51,12 @@ def isolate(
                 continue
             try:
                 effects.append(partition.pipeline.run([record], forwarded=failing.forwarded))
-            except Exception as error:  # noqa: BLE001 - whatever an event can make the pipeline raise
+            except Exception as error:
+                if len(poisoned) == MAX_POISONED:
+                    raise FaultyCodeError(
+                        f"more than {MAX_POISONED} events of one batch raise, the last with {describe(error)}: "
+                        "that is a fault of the code or of a pack's own features, not of the events"
+                    ) from error
                 poisoned[record.offset] = DeadLetter(DeadLetterReason.PROCESSING_ERROR, "$", describe(error), record)
                 break
         else:

@@ -233,6 +233,10 @@ class Metrics:
         for lag in lags:
             self._lag.labels(lag.topic, str(lag.partition)).set(lag.events)
 
+    def set_sink_lag(self, behind: int | None) -> None:
+        """Say how much Postgres lacks; None, while it is not known, is NaN: an alert must not take it for nothing."""
+        self.sink_lag_events.set(float("nan") if behind is None else behind)
+
     def set_models(self, reports: Iterable[ModelReport]) -> None:
         """Replace the models' quality, and count what they learned since the last report.
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
-from aiokafka.partitioner import murmur2
 from faust.exceptions import ConsumerNotStarted
 
+from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.chunked.restore import Restorer
 from ubi_stream.packs.schema import Pack
 from ubi_stream.runtime.lane import Lane
@@ -66,7 +66,9 @@ class WorkerView:
     def readiness(self) -> Sequence[Check]:
         consumer = self._app.consumer
         try:
-            problem = "" if consumer.assignment() else "no partitions are assigned yet"
+            # A worker more than there are partitions gets none: it is ready all the same.
+            known = consumer.assignment() or self._app.tables.actives_ready
+            problem = "" if known else "no partitions are assigned yet"
         except ConsumerNotStarted:
             problem = "no partitions are assigned yet"
         if not consumer.connected:
@@ -101,7 +103,7 @@ class WorkerView:
 
     def _partition_of(self, entity_id: str) -> int:
         """As Kafka's clients partition by key."""
-        return int((murmur2(entity_id.encode()) & 0x7FFFFFFF) % self._settings.partitions)
+        return partition_of(entity_id.encode(), self._settings.partitions)
 
 
 def _reports(lane: Lane) -> list[ModelReport]:

@@ -7,7 +7,7 @@ import pytest
 
 from support.probe import DAY_MS, START_MS, event, record
 from ubi_stream.events.decode import decode
-from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_DEPTH, MAX_PROPERTIES_BYTES, MAX_VALUE_BYTES
+from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_DEPTH, MAX_PROPERTIES_BYTES, MAX_SKEW_MS, MAX_VALUE_BYTES
 from ubi_stream.events.model import DeadLetter, Event, Record, Unwanted
 from ubi_stream.events.stage import read_events
 from ubi_stream.events.validate import Validator
@@ -112,6 +112,12 @@ def test_many_objects_side_by_side_are_no_depth() -> None:
 def test_time_is_within_a_day_ahead_and_the_packs_age(offset_ms: int, reason: Reason | None) -> None:
     sample = record(event(at_ms=START_MS + offset_ms), timestamp_ms=START_MS)
     assert reason_of(sample, Events(types=("view",), max_age_days=30)) is reason
+
+
+def test_what_is_far_ahead_counts_as_five_minutes_ahead() -> None:
+    sample = record(event(at_ms=START_MS + 3_600_000), timestamp_ms=START_MS)
+    (ahead,) = read_events([sample], Validator(Events(types=("view",))), forwarded=False).events
+    assert ahead.event_time_ms == START_MS + MAX_SKEW_MS
 
 
 def test_1970_is_the_beginning_of_time() -> None:

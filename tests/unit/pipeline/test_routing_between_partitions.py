@@ -9,8 +9,11 @@ import pytest
 from support.folding import Runner, make_partition
 from support.probe import START_MS, event, probe_pack, record
 from ubi_stream.effects import Tally
+from ubi_stream.events.stage import read_events
+from ubi_stream.events.validate import Validator
 from ubi_stream.replay.offline import OfflineRun, partition_of
 from ubi_stream.replay.records import ProducerRecord, record_of
+from ubi_stream.routing import key_by_user
 from ubi_stream.settings import Settings
 
 
@@ -28,6 +31,15 @@ def test_an_event_under_another_key_is_sent_to_its_user(key: bytes | None) -> No
     assert effects.tally.moved == 1
     assert effects.tally.accepted.total() == 0
     assert runner.state("u1") is None
+
+
+@pytest.mark.parametrize(("home", "forwards"), [(0, 0), (1, 1)])
+def test_an_event_in_a_partition_that_its_key_does_not_belong_to_is_sent_to_its_user(home: int, forwards: int) -> None:
+    # As a producer does that partitions by another hash, CRC32 for instance.
+    records = [record(event("u1"), partition=0)]
+    read = read_events(records, Validator(probe_pack().events), forwarded=False)
+    ours, strangers = key_by_user(read.events, records, lambda _key: home)
+    assert (len(ours), len(strangers)) == (1 - forwards, forwards)
 
 
 def test_a_number_as_id_has_its_digits_as_key() -> None:

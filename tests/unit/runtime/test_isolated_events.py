@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from support.lanes import SETTINGS, TP_EVENTS, Broker, Observer, Raw, make_lane, outcome, process, stream
+from ubi_stream.errors import FaultyCodeError
 from ubi_stream.features.stage import Featurized, Featurizer
 from ubi_stream.state.stage import Moment
 
@@ -110,3 +111,10 @@ async def test_after_a_restart_an_event_that_raised_is_not_told_again(poison: Po
     assert len(broker.sent_to(SETTINGS.dead_letters_topic)) == told
     assert outcome(broker, again) == before
     assert sum(effects.tally.replayed for effects in observer.effects) == COUNT
+
+
+async def test_when_most_events_raise_the_worker_ends(poison: Poison) -> None:
+    records = stream(SEED, COUNT)
+    poison.offsets = {record.offset for record in records}
+    with pytest.raises(FaultyCodeError, match="ZeroDivisionError"):
+        await process(make_lane(Broker()), records, COUNT)

@@ -209,7 +209,7 @@ class TestSilences:
         runner.run(at(0), at(1))
         assert runner.run(at(12.9, "u2")).insights == []
         (session,) = [i for i in runner.run(at(13, "u2")).insights if i.kind is InsightKind.SESSION]
-        assert (session.user_id, session.at_ms) == ("u1", START_MS + 11 * MINUTE_MS)
+        assert (session.user_id, session.at_ms) == ("u1", START_MS + MINUTE_MS)
         assert session.source.offset == 3  # the event that brought it to light
 
     def test_a_visit_is_told_once_by_the_silence_or_by_the_next_event(self) -> None:
@@ -220,6 +220,15 @@ class TestSilences:
         by_event.run(at(0), at(1))
         (session,) = [i for i in by_event.run(at(30)).insights if i.kind is InsightKind.SESSION]
         assert session.user_id == "u1"
+
+    def test_a_visit_has_one_id_and_time_whoever_brings_its_end_to_light(self) -> None:
+        by_silence, by_event = Runner(), Runner()
+        by_silence.run(at(0), at(1))
+        by_event.run(at(0), at(1))
+        told = [i for i in by_silence.run(at(13, "u2")).insights if i.user_id == "u1"]
+        same = [i for i in by_event.run(at(30)).insights if i.kind in {insight.kind for insight in told}]
+        assert {(i.kind, i.id, i.at_ms) for i in told} == {(i.kind, i.id, i.at_ms) for i in same}
+        assert InsightKind.SESSION in {i.kind for i in told}
 
     def test_a_dormant_user_is_told_and_known_again_when_they_come_back(self) -> None:
         runner = Runner()
