@@ -40,8 +40,12 @@ async def run_all(scenarios: Sequence[Scenario], source: Input, console: Console
                 results.append(await run_scenario(Servers(kafka, postgres), scenario, events))
                 console.print(f"  {as_json(results[-1:])}", highlight=False)
                 if page is not None:
-                    page.write_text(with_table(page.read_text(encoding="utf-8"), results), encoding="utf-8")
+                    _note(page, results)
     return results
+
+
+def _note(page: Path, results: Sequence[Result]) -> None:
+    page.write_text(with_table(page.read_text(encoding="utf-8"), results), encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

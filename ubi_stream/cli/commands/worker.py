@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from ubi_stream.cli.configured import load_settings
+from ubi_stream.cli.configured import child_environment, load_settings
+from ubi_stream.cli.console import say
 from ubi_stream.cli.options import PackName
+from ubi_stream.cli.supervise import Supervisor
+from ubi_stream.clock import SystemClock
+from ubi_stream.settings import Settings
 
 
 def worker(
@@ -16,6 +21,10 @@ def worker(
         int | None,
         typer.Option("--web-port", help="Port of the views; 0 takes a free one. Default: UBI_WEB_PORT.", metavar="N"),
     ] = None,
+    supervised: Annotated[
+        bool,
+        typer.Option("--supervise", help="Start it again when it ends by itself: where nothing else does."),
+    ] = False,
 ) -> None:
     """Run a worker: events in, explained insights out, until SIGTERM or Ctrl-C.
 
@@ -29,6 +38,17 @@ def worker(
     - `ubi worker --pack payments --web-port 8089`
     """
     settings = load_settings(pack=pack, web_port=web_port)
+    if supervised:
+        raise typer.Exit(_supervised(settings))
     from ubi_stream.worker import run_worker  # noqa: PLC0415 - loads Faust and the models
 
     raise typer.Exit(run_worker(settings))
+
+
+def _supervised(settings: Settings) -> int:
+    command = [sys.executable, "-m", "ubi_stream.cli.main", "worker"]
+    return Supervisor(command, child_environment(settings), SystemClock(), _tell_end).run()
+
+
+def _tell_end(status: int, pause_s: float) -> None:
+    say(f"The worker ended with status {status}; it is started again in {pause_s:g} s")

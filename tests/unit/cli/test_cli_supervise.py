@@ -1,0 +1,60 @@
+"""`ubi worker --supervise`: again and again, until it is told to stop or there is no point in it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ubi_stream.cli.supervise import Supervisor
+from ubi_stream.clock import SystemClock
+
+COUNTS = """
+import os, pathlib, sys
+file = pathlib.Path(os.environ["LIVES"])
+lives = int(file.read_text() or 0) + 1 if file.exists() else 1
+file.write_text(str(lives))
+sys.exit(int(os.environ["STATUSES"].split()[lives - 1]))
+"""
+WAITS = """
+import sys
+from ubi_stream.cli.supervise import Supervisor
+from ubi_stream.clock import SystemClock
+child = "import signal; print('up', flush=True); signal.sigwait([signal.SIGTERM, signal.SIGINT]); raise SystemExit(7)"
+child = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])\\n" + child
+sys.exit(Supervisor([sys.executable, "-c", child], {}, SystemClock(), lambda status, pause_s: None).run())
+"""
+
+
+@pytest.mark.parametrize("statuses", ["70 71 0", "70 72 64", "69 70 65"])
+def test_a_process_is_started_again_until_that_has_no_point(statuses: str, tmp_path: Path) -> None:
+    told: list[tuple[int, float]] = []
+    environment = {"LIVES": str(tmp_path / "lives"), "STATUSES": statuses}
+    supervisor = Supervisor(
+        [sys.executable, "-c", COUNTS],
+        environment,
+        SystemClock(),
+        lambda status, pause_s: told.append((status, pause_s)),
+        first_pause_s=0.01,
+    )
+    first, second, last = map(int, statuses.split())
+    assert supervisor.run() == last
+    assert told == [(first, 0.01), (second, 0.02)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_passed_on_and_ends_both(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(number)
+        assert process.wait(10) == 7
+
+
+def test_our_own_signal_handlers_are_put_back() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    assert Supervisor([sys.executable, "-c", ""], {}, SystemClock(), lambda status, pause_s: None).run() == 0
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
