@@ -40,12 +40,13 @@ class Tally:
     moved: int = 0
     late: int = 0
     unmatched_labels: int = 0
+    unknown_fields: int = 0
 
     def add(self, other: Tally) -> None:
         """Add another batch's counts."""
         self.accepted.update(other.accepted)
         self.dead_letters.update(other.dead_letters)
-        for name in ("duplicates", "replayed", "unwanted", "moved", "late", "unmatched_labels"):
+        for name in ("duplicates", "replayed", "unwanted", "moved", "late", "unmatched_labels", "unknown_fields"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
@@ -74,6 +75,7 @@ def tally(
     letters: list[DeadLetter],
     unwanted: list[Unwanted],
     strangers: list[Event],
+    unknown_fields: int,
     plan: Plan,
 ) -> Tally:
     """Count a batch of so many records; `letters`, `unwanted` and `strangers` are those that are new."""
@@ -88,4 +90,5 @@ def tally(
         moved=len(strangers),
         late=counts.late,
         unmatched_labels=counts.unmatched_labels,
+        unknown_fields=unknown_fields,
     )

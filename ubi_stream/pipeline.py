@@ -62,7 +62,14 @@ class Pipeline:
         counts = self.folder.take_counts()
         return Effects(
             tally=tally(
-                len(records), batch, counts, letters=letters, unwanted=unwanted, strangers=strangers, plan=self.plan
+                len(records),
+                batch,
+                counts,
+                letters=letters,
+                unwanted=unwanted,
+                strangers=strangers,
+                unknown_fields=read.unknown_fields,
+                plan=self.plan,
             ),
             insights=insights,
             dead_letters=letters,

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
         120.0, ge=1, description="A record that the broker does not take for so long ends the worker (code 70)"
     )
     state_cache_users: int = Field(
-        3_000, ge=1, description="Decoded states kept per partition, about 7 kB each; the rest stay encoded, 1 kB"
+        1_500, ge=1, description="Decoded states kept per partition, about 7 kB each; the rest stay encoded, 1 kB"
     )
     session_timeout_s: float = Field(
         15.0, ge=6, description="Broker gives a silent worker's partitions away after this"

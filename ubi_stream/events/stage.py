@@ -20,16 +20,17 @@ SENDER: Final = "ubi-sender"
 
 @dataclass(slots=True)
 class Read:
-    """Outcomes of a batch of records, each kind in order."""
+    """Outcomes of a batch of records, each kind in order; and how many fields were ignored that no event has."""
 
     events: list[Event] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     unwanted: list[Unwanted] = field(default_factory=list)
+    unknown_fields: int = 0
 
 
 def read_events(records: Iterable[Record], validator: Validator, *, forwarded: bool) -> Read:
     """Decode and validate records; `forwarded` says that they come from a repartition topic."""
-    read = Read()
+    read, fields_before = Read(), validator.unknown_fields
     for record in records:
         data = decode(record)
         if isinstance(data, DeadLetter):
@@ -43,6 +44,7 @@ def read_events(records: Iterable[Record], validator: Validator, *, forwarded: b
             read.dead_letters.append(outcome)
         else:
             read.unwanted.append(outcome)
+    read.unknown_fields = validator.unknown_fields - fields_before
     return read
 
 

@@ -143,13 +143,13 @@ class Policy:
             at_ms=at_ms,
             label=name,
             confidence=confidence,
-            severity=Severity.MEDIUM if name == "at_risk" else Severity.INFO,
+            severity=Severity(self._segments.by_name[name].severity),
             explanation=Explanation(self._segment_sentence(change, contributions), contributions),
             window=name,
             evidence=evidence,
         )
         advice = self._segments.by_name[name].recommendation
-        if advice is None or change.daily:
+        if advice is None or (change.daily and name != self._segments.fallback):
             return
         if self._allows(InsightKind.RECOMMENDATION, advice.action, tell.moment, RECOMMEND_EVERY_MS):
             yield tell.insight(

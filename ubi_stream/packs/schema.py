@@ -134,6 +134,7 @@ class Segment(Model):
     name: Name
     when: tuple[Condition, ...] = ()
     silent: bool = Field(False, description="The segment of those who were silent for times.dormant_after_days")
+    severity: SeverityName = "info"
     recommendation: Recommendation | None = None
 
     @model_validator(mode="after")

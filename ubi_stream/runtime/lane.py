@@ -51,6 +51,9 @@ class LaneObserver(Protocol):
     def processed(self, entity: str, effects: Effects, events: int, seconds: float) -> None:
         """A batch of so many events went through the pipeline."""
 
+    def handed_over(self, seconds: float) -> None:
+        """What a batch brought about is with the producer."""
+
     def delivered(self, latency_s: float) -> None:
         """The broker has an insight, so long after it got the event."""
 
@@ -106,6 +109,7 @@ class Lane:
         self._barrier = asyncio.Lock()
         self._closed = False
         self._log = structlog.get_logger("ubi_stream.lane")
+        self._traces = settings.log_level == "debug"
 
     async def process(self, tp: TP, raw: Sequence[Any], *, forwarded: bool) -> None:
         """Take a chunk through the pipeline, and send what comes of it."""
@@ -160,6 +164,7 @@ class Lane:
         for part in effects:
             await self._deliver(part)
             self._io.observer.processed(self.setup.entity, part, size // len(effects), seconds / len(effects))
+        self._io.observer.handed_over(self._io.clock.monotonic_s() - started_s - seconds)
         self._done[tp] = next_offset
         if batch.records:
             self._since_cut.append(batch)
@@ -169,7 +174,9 @@ class Lane:
         try:
             return [self.partition.pipeline.run(batch.records, forwarded=batch.forwarded)], batch
         except Exception as error:  # noqa: BLE001 - an event's content must never stop the partition
-            self._log.error("event_raised", entity=self.setup.entity, fault=describe(error))
+            first, last = batch.records[0], batch.records[-1]
+            position = _position(first) | {"last_offset": last.offset}
+            self._log.error("event_raised", entity=self.setup.entity, fault=describe(error), **position)
             self.partition, effects, batch = isolate(self._build, self._since_cut, batch)
             return effects, batch
 
@@ -179,11 +186,15 @@ class Lane:
             key = insight.user_id.encode()
             sent = await self._send(settings.insights_topic, key, encode_insight(insight), CONTENT_TYPE)
             sent.add_done_callback(_Latency(self._io, insight.received_ms))
+            if self._traces:
+                self._log.debug("insight", kind=insight.kind, insight_id=insight.id, trace_id=insight.trace_id)
         for forward in effects.forwards:
             topic = settings.repartition_topic(forward.entity)
             await self._send(topic, forward.key, forward.value, forward.headers)
         for letter in effects.dead_letters:
             await self._send(settings.dead_letters_topic, *_dead_letter(letter))
+            if self._traces:
+                self._log.debug("dead_letter", reason=letter.reason, **_position(letter.record))
         for window in effects.windows:
             await self._send(
                 settings.windows_topic, f"{window.entity}/{window.partition}".encode(), encode_window(window)
@@ -243,6 +254,11 @@ def _dead_letter(letter: DeadLetter) -> tuple[bytes | None, bytes]:
     message = f"{letter.message}; the record is too large to be kept here, and stays in its topic until that expires"
     bare = msgspec.structs.replace(letter.record, key=None, value=None, headers=())
     return None, encode_dead_letter(msgspec.structs.replace(letter, message=message, record=bare))
+
+
+def _position(record: Record) -> dict[str, Any]:
+    """Where a record is, for the log."""
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset}
 
 
 def _record(item: Any) -> Record:

@@ -6,7 +6,6 @@ Never a label: a user's id, an event's own text. An event type that the pack doe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from enum import StrEnum
 from itertools import product
 from typing import Final
@@ -57,11 +56,7 @@ class Stage(StrEnum):
     """Parts of a worker's time."""
 
     PIPELINE = "pipeline"
-    ENCODE = "encode"
     DELIVER = "deliver"
-    SNAPSHOT = "snapshot"
-    STATES = "states"
-    COMMIT = "commit"
 
 
 class Refusal(StrEnum):
@@ -123,6 +118,7 @@ class Metrics:
         self._events = self._counter("ubi_events", "Records of the events topic by what became of them", labels)
         self._late = self._counter("ubi_late_events", "Accepted events that came after the watermark", ("pack",))
         self._unmatched = self._counter("ubi_unmatched_labels", "Labels of events that are not kept", ("pack",))
+        self._unknown_fields = self._counter("ubi_unknown_fields", "Fields that no event has, ignored", ("pack",))
         self._dead_letters = self._counter("ubi_dead_letters", "Dead letters by reason", ("reason",))
         self._insights = self._counter("ubi_insights", "Insights", ("pack", "kind", "severity"))
         self._anomalies = self._counter("ubi_anomalies", "Insights of kind anomaly", ("pack",))
@@ -152,6 +148,7 @@ class Metrics:
         )
         self._stages = self._histogram("ubi_stage_seconds", "Time by stage", _STAGE_S, ("stage",))
         self.pipeline_seconds = self._stages.labels(Stage.PIPELINE)
+        self.deliver_seconds = self._stages.labels(Stage.DELIVER)
         self.batch_events = self._histogram("ubi_batch_events", "Records of one pass", _BATCH_EVENTS)
         self.barrier_seconds = self._histogram("ubi_barrier_seconds", "Time of a barrier", _STAGE_S)
         self.sink_seconds = self._histogram("ubi_sink_seconds", "Time of a write, waiting included", _STAGE_S)
@@ -174,7 +171,7 @@ class Metrics:
             self.sink_rows.labels(table)
         for cause in Refusal:
             self.sink_rejected.labels(cause)
-        for counter in (self._late, self._unmatched, self._anomalies):
+        for counter in (self._late, self._unmatched, self._unknown_fields, self._anomalies):
             counter.labels(self._pack)
 
     def observe(self, effects: Effects, *, entity: str = "user") -> None:
@@ -209,15 +206,12 @@ class Metrics:
                 self._events.labels(self._pack, ANY, outcome).inc(count)
         self._late.labels(self._pack).inc(tally.late)
         self._unmatched.labels(self._pack).inc(tally.unmatched_labels)
+        self._unknown_fields.labels(self._pack).inc(tally.unknown_fields)
 
     def _observe_insight(self, insight: Insight) -> None:
         self._insights.labels(self._pack, insight.kind, insight.severity).inc()
         if insight.kind is InsightKind.ANOMALY:
             self._anomalies.labels(self._pack).inc()
-
-    def stage(self, stage: Stage) -> AbstractContextManager[object]:
-        """Measure the time of the `with` block."""
-        return self._stages.labels(stage).time()
 
     def snapshot_problem(self, reason: SnapshotReason) -> None:
         """A model snapshot could not be used or written."""

@@ -21,6 +21,9 @@ class MetricsObserver:
         self._metrics.batch_events.observe(events)
         self._metrics.pipeline_seconds.observe(seconds)
 
+    def handed_over(self, seconds: float) -> None:
+        self._metrics.deliver_seconds.observe(seconds)
+
     def delivered(self, latency_s: float) -> None:
         self._metrics.e2e_latency.observe(latency_s)
 
