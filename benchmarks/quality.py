@@ -113,7 +113,16 @@ def reproduced(bench: Bench) -> list[str]:
         metrics = bench.run(dataset, model, RIVERS_SEED).metrics()
         for metric, published in figures:
             ours = _number(metrics.get(metric))
-            rows.append((dataset, model, NAMES[metric], f"{published:.4f}", _text(ours), _text(ours - published)))
+            rows.append(
+                (
+                    dataset,
+                    model,
+                    NAMES[metric],
+                    f"{published:.4f}",
+                    _text(ours),
+                    _text(round(ours - published, 4) + 0.0),
+                )
+            )
     return _table(("data", "River's model", "figure", "published", "here", "difference"), rows)
 
 

@@ -176,7 +176,7 @@ class FeatureEncoder:
 
     def _allot_new(self, x: Mapping[str, Any]) -> None:
         """Give columns to names and values not seen before, in the order of the names: that of `x` has no meaning."""
-        for name in sorted(x.keys() - self._known):
+        for name in sorted(x.keys() - self._known, key=str):
             self._allot_name(name, x[name])
         for name in sorted(self._open):
             value = x.get(name)
