@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+from collections.abc import Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -12,8 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from pydantic import SecretStr
 
-from benchmarks.faults.dying_worker import STEPS, VARIABLE
-from benchmarks.faults.fleet import DYING, WORKER, until
+from benchmarks.faults.broken_worker import DIE, FORGET, STEPS
+from benchmarks.faults.fleet import BROKEN, WORKER, until
 from benchmarks.faults.run import Run
 from benchmarks.faults.topics import read_topic
 from tables import partitions as partition_tables
@@ -54,18 +55,31 @@ async def kills_in_restore(run: Run) -> None:
 
 
 async def deaths_between_steps(run: Run) -> None:
-    """The worker dies between each two steps of a barrier, some barriers after its start."""
+    """The worker dies between steps of a barrier, and each time finds more to do when it is back."""
+    await _deaths(run, run.facts.get("steps", STEPS), {})
+
+
+async def deaths_without_idempotence(run: Run) -> None:
+    """The negative control: a worker that forgets what its states contain dies before offsets are committed."""
+    await _deaths(run, ("after-states", "after-done"), {FORGET: "1"})
+
+
+async def _deaths(run: Run, steps: Sequence[str], always: dict[str, str]) -> None:
     worker = run.fleet[0]
-    for number, step in enumerate(STEPS):
-        await run.past((number + 0.3) / (len(STEPS) + 1))
-        worker.module, worker.environment = DYING, {VARIABLE: f"{step}:{run.chance.randint(1, 5)}"}
-        worker.skip_log()
-        worker.kill()
-        await worker.says("starting")
-        worker.module, worker.environment = WORKER, {}
-        deaths = run.fleet.exits()[-signal.SIGKILL]
-        await until(lambda deaths=deaths: run.fleet.exits()[-signal.SIGKILL] > deaths, _DIES_WITHIN_S, f"death {step}")
-        await run.goes_on()
+    lives = [(BROKEN, {**always, DIE: f"{step}:{run.chance.randint(1, 3)}"}) for step in steps]
+    last = (BROKEN if always else WORKER, always)
+    worker.module, worker.environment = lives[0]
+    worker.kill()
+    for number, step in enumerate(steps):
+        await worker.says("ready")
+        async with asyncio.TaskGroup() as both:
+            both.create_task(run.send_some(1 / (len(steps) + 1)))
+            await until(
+                lambda deaths=number + 2: run.fleet.exits()[-signal.SIGKILL] >= deaths, _DIES_WITHIN_S, f"death {step}"
+            )
+            # Before it is started again:
+            worker.module, worker.environment = lives[number + 1] if number + 1 < len(steps) else last
+    await run.goes_on()
 
 
 async def restarts(run: Run) -> None:

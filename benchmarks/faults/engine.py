@@ -16,7 +16,7 @@ from benchmarks.faults.oracle import expected
 from benchmarks.faults.oracle_rules import Rules
 from benchmarks.faults.proxy import SlowProxy
 from benchmarks.faults.reference import Reference, reference
-from benchmarks.faults.run import Run, Servers, prepared, send
+from benchmarks.faults.run import Run, Servers, prepared
 from benchmarks.faults.scenarios import Scenario
 from benchmarks.faults.topics import LogRecord, read_delivered, read_figures, read_topic
 from ubi_stream.local.process import log_tail
@@ -66,15 +66,15 @@ async def run_scenario(servers: Servers, scenario: Scenario, source: Input) -> R
                     servers,
                     Path(folder),
                     pack=pack,
-                    total=len(records),
+                    records=records,
+                    per_s=scenario.per_s,
                     seed=source.seed,
-                    module=scenario.module,
                     postgres_port=proxy.port if proxy else None,
                     **scenario.settings,
                 )
             )
             run.facts |= {**scenario.facts, "proxy": proxy}
-            failure = await _endure(run, scenario, records)
+            failure = await _endure(run, scenario)
             await run.fleet.stop()
             verdict = await _compare(run, scenario, pack, records)
             if failure:
@@ -105,24 +105,23 @@ def slope_mb_per_min(lives: Sequence[Sequence[tuple[float, float]]]) -> float | 
     return 60 * xy / xx if xx else None
 
 
-async def _endure(run: Run, scenario: Scenario, records: Sequence[ProducerRecord]) -> str:
+async def _endure(run: Run, scenario: Scenario) -> str:
     """Stream and fault, until all is settled; says what went wrong where it is not."""
     await run.fleet.grow(scenario.workers)
-    sending = asyncio.create_task(send(run.settings, records, scenario.per_s))
+    sending = None if scenario.sends_itself else asyncio.create_task(run.send_some())
     try:
         try:
             await scenario.fault(run)
         finally:
             _bring_back(run.servers)
-        acknowledged = await sending
-        if acknowledged != len(records):
-            return f"{acknowledged} of {len(records)} records were acknowledged"
+        await (sending or run.send_some())
         await run.settled()
     except Exception as error:  # noqa: BLE001 - whatever it is, it belongs into the table, and the next scenario runs
         return f"{type(error).__name__}: {error}"
     finally:
-        sending.cancel()
-        await asyncio.wait([sending])
+        if sending is not None:
+            sending.cancel()
+            await asyncio.wait([sending])
     return ""
 
 

@@ -20,8 +20,7 @@ from ubi_stream.local.process import ChildProcess, log_tail
 from ubi_stream.settings import Settings
 
 WORKER: Final = ("ubi_stream.cli.main", "worker")
-DYING: Final = ("benchmarks.faults.dying_worker",)
-WITHOUT_IDEMPOTENCE: Final = ("benchmarks.faults.without_idempotence",)
+BROKEN: Final = ("benchmarks.faults.broken_worker",)
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _POLL_S: Final = 0.02
 _BACKOFF_S: Final = 0.3
@@ -57,6 +56,7 @@ class Worker:
     def start(self) -> None:
         """Start the process."""
         self.wanted = True
+        self.kill()  # what is left of one that died by itself: its guard
         self._child = ChildProcess(
             self.name,
             [sys.executable, "-m", *self.module],
@@ -136,10 +136,9 @@ class Worker:
 class Fleet:
     """Some workers of one group, looked after until `stop`."""
 
-    def __init__(self, settings: Settings, folder: Path, module: tuple[str, ...] = WORKER) -> None:
+    def __init__(self, settings: Settings, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
-        self._module = module
         self.workers: list[Worker] = []
         self._tending: asyncio.Task[None] | None = None
 
@@ -152,7 +151,7 @@ class Fleet:
         while len(self.workers) < count:
             name = f"worker-{len(self.workers)}"
             settings = self._settings.model_copy(update={"instance_id": name, "web_port": 0})
-            new.append(Worker(name, settings, self._folder, self._module))
+            new.append(Worker(name, settings, self._folder))
             self.workers.append(new[-1])
             new[-1].start()
         if self._tending is None:

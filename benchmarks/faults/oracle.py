@@ -196,7 +196,7 @@ def expected(log: Iterable[Entry], rules: Rules) -> Expected:
     """What must come out of the events topic, given partition by partition in the order of offsets."""
     result = Expected()
     histories: dict[str, dict[str, _History]] = {entity.name: {} for entity in rules.entities}
-    ways: dict[str, int | None] = {}
+    ways: dict[str, tuple[bool, int]] = {}
     for entry in log:
         happening = read_event(entry, rules)
         if happening is None:
@@ -206,7 +206,7 @@ def expected(log: Iterable[Entry], rules: Rules) -> Expected:
             continue
         user = _history(histories, rules, rules.entities[0], happening.user_id)
         # Under a wrong key it is forwarded: of events that come both ways, nobody knows the order.
-        way = None if entry.key == happening.user_id.encode() else entry.partition
+        way = entry.key == happening.user_id.encode(), entry.partition
         user.ordered &= ways.setdefault(happening.user_id, way) == way
         if not user.take(happening):
             result.duplicates += 1

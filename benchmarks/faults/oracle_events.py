@@ -15,6 +15,7 @@ from benchmarks.faults.oracle_rules import DAY_MS, Rules
 
 _KB: Final = 1024
 _DEEPEST: Final = 8
+_MAX_SKEW_MS: Final = 5 * 60_000
 
 
 class Entry(Protocol):
@@ -113,7 +114,7 @@ def _time(data: dict[str, Any], arrived_ms: int, max_age_ms: int) -> int:
         raise _BadError("time_in_future")
     if time_ms < 0 or arrived_ms - time_ms > max_age_ms:
         raise _BadError("time_too_old")
-    return time_ms
+    return min(time_ms, arrived_ms + _MAX_SKEW_MS)
 
 
 def _instant(value: object) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
-from benchmarks.faults.fleet import WORKER, Fleet
+from benchmarks.faults.fleet import Fleet
 from benchmarks.faults.topics import Watch
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import LocalServiceError
@@ -49,8 +50,10 @@ class Run:
     ----------
     settings
         Of the scenario: topics, group and database are its own.
-    total
-        Records that are sent.
+    records
+        The stream.
+    per_s
+        Its pace.
     chance
         Where every random choice of a fault comes from.
     recoveries
@@ -62,10 +65,25 @@ class Run:
     pack: Pack
     fleet: Fleet
     watch: Watch
-    total: int
+    records: Sequence[ProducerRecord]
+    per_s: float
     chance: Random
+    sent: int = 0
     recoveries: list[float] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Records of the stream."""
+        return len(self.records)
+
+    async def send_some(self, share: float = 1.0) -> None:
+        """Send the next so large a share of the stream; without a number, all that is left."""
+        part = self.records[self.sent : self.sent + math.ceil(share * self.total)]
+        acknowledged = await send(self.settings, part, self.per_s)
+        if acknowledged != len(part):
+            raise LocalServiceError(f"{acknowledged} of {len(part)} records were acknowledged")
+        self.sent += len(part)
 
     async def past(self, share: float) -> None:
         """Wait until so large a share of the stream is processed and committed."""
@@ -127,9 +145,9 @@ async def prepared(
     folder: Path,
     *,
     pack: str,
-    total: int,
+    records: Sequence[ProducerRecord],
+    per_s: float,
     seed: int,
-    module: tuple[str, ...] = WORKER,
     postgres_port: int | None = None,
     **changes: Any,
 ) -> AsyncIterator[Run]:
@@ -164,10 +182,10 @@ async def prepared(
         await ensure_topics(admin, settings, loaded)
     finally:
         await admin.close()
-    fleet = Fleet(settings, folder, module)
+    fleet = Fleet(settings, folder)
     try:
         async with Watch(settings, loaded) as watch:
-            yield Run(servers, settings, loaded, fleet, watch, total, Random(f"faults {seed}"))
+            yield Run(servers, settings, loaded, fleet, watch, records, per_s, Random(f"faults {seed}"))
     finally:
         await fleet.stop()
         fleet.kill()

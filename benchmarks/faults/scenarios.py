@@ -14,6 +14,7 @@ from benchmarks.faults.breaking import (
     cold_group,
     corrupt_changelog,
     deaths_between_steps,
+    deaths_without_idempotence,
     kills,
     kills_in_restore,
     one_three_one,
@@ -25,7 +26,6 @@ from benchmarks.faults.breaking import (
     two_at_once,
     zombie,
 )
-from benchmarks.faults.fleet import WITHOUT_IDEMPOTENCE, WORKER
 from benchmarks.faults.run import Run
 from ubi_stream.replay.chaos import ChaosOptions
 
@@ -47,6 +47,8 @@ class Scenario:
         models are started anew on purpose.
     per_s
         Pace of the stream; a backlog builds up where it is more than a worker takes.
+    sends_itself
+        The fault sends the stream, part by part.
     """
 
     name: str
@@ -59,7 +61,7 @@ class Scenario:
     wrong_keys: bool = False
     exact: bool = True
     slow_proxy: bool = False
-    module: tuple[str, ...] = WORKER
+    sends_itself: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -77,7 +79,9 @@ FULL: Final = (
         kills_in_restore,
         "shoppers",
     ),
-    Scenario("killed between steps", "SIGKILL between each two steps of a barrier", deaths_between_steps, per_s=1_000),
+    Scenario(
+        "killed between steps", "SIGKILL between each two steps of a barrier", deaths_between_steps, sends_itself=True
+    ),
     Scenario("restarts with a backlog", "SIGTERM, 6 times", restarts, per_s=6_000),
     Scenario("all workers killed", "SIGKILL of 3 at once, twice, on empty disks", all_killed, "shoppers", workers=3),
     Scenario("cold group", "committed offsets deleted, tables full", cold_group),
@@ -157,11 +161,10 @@ QUICK: Final = (
 
 CONTROL: Final = Scenario(
     "control",
-    "idempotence switched off; 4 kills",
-    kills,
-    module=WITHOUT_IDEMPOTENCE,
-    facts={"kills": 4},
-    per_s=500,
+    "idempotence switched off; killed before offsets are committed",
+    deaths_without_idempotence,
+    per_s=300,
+    sends_itself=True,
 )
 """Must not be clean."""
 
