@@ -14,8 +14,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import psutil
 from aiokafka import AIOKafkaProducer
+from prometheus_client.parser import text_string_to_metric_families
 
 from ubi_stream.cli.demo.stack import Stack, running_stack
 from ubi_stream.cli.demo.topics import watching
@@ -69,6 +71,14 @@ async def _send(stack: Stack, users: int, per_user: int, seed: int) -> int:
         await producer.stop()
 
 
+async def _gauges(url: str, *names: str) -> list[float]:
+    """Values of gauges without labels, from the worker's metrics."""
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as answer:
+        families = text_string_to_metric_families(await answer.text())
+        values = {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
+    return [values[name] for name in names]
+
+
 async def _run(users: int, per_user: int, seed: int) -> dict[str, float]:
     clock = SystemClock()
     with tempfile.TemporaryDirectory(prefix="ubi-bench-") as folder:
@@ -79,10 +89,12 @@ async def _run(users: int, per_user: int, seed: int) -> dict[str, float]:
             async with watching(stack.settings, load_pack(stack.settings.pack), clock) as topics:
                 await topics.until_settled(stack.check_alive, clock)
             seconds = clock.monotonic_s() - started_s
+            state_bytes, known = await _gauges(stack.url, "ubi_state_bytes", "ubi_users")
             return {
                 "users": users,
                 "events": sent,
                 "events_per_second": round(sent / seconds),
+                "state_bytes_per_user": round(state_bytes / known),
                 "worker_mb_empty": round(empty),
                 "worker_mb": round(_resident_mb()["worker_mb"]),
             }
