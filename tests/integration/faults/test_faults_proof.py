@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars  # noqa: F401 - its import sets an environment variable: here, not within a test
+import pytest
 
 from benchmarks.faults.breaking import deaths_between_steps
 from benchmarks.faults.broken_worker import STEPS
@@ -11,6 +12,8 @@ from benchmarks.faults.run import Servers
 from benchmarks.faults.scenarios import CONTROL, Scenario
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.replay.chaos import ChaosOptions
+
+pytestmark = pytest.mark.slow  # each kills and starts a worker several times
 
 SHORT = Scenario(
     "short",
