@@ -286,9 +286,12 @@ class _Teller:
 
 
 def _visit(ended: EndedVisit) -> tuple[str, int]:
-    """What names a visit, and when it ended: the same whoever's event brings it to light."""
+    """What names a visit, and its time: when it began, so that one id never has two times.
+
+    When it ended depends on the order of events, and that of forwarded ones among others may differ after a crash.
+    """
     session = ended.session
-    return f"visit {session.id or ''} from {session.start_ms}", session.last_ms
+    return f"visit {session.id or ''} from {session.start_ms}", session.start_ms
 
 
 def _share(value: float, usual: float | None) -> float:

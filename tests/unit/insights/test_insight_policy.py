@@ -199,6 +199,7 @@ class TestSessions:
         runner.run(at(0, session_id="s"), at(6, event_type="cart"), at(9, event_type="purchase", price=4.5))
         (session,) = of_kind(runner.run(at(60)), InsightKind.SESSION)
         assert session.label == "converted"
+        assert session.at_ms == session.evidence["start_ms"] == START_MS  # as its id says
         assert session.explanation.summary == "A visit of 9 minutes with 3 events ended; the user bought"
         assert session.evidence["session_id"] == "s"
         assert (session.evidence["events"], session.evidence["amount"]) == (3, 4.5)
