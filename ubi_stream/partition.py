@@ -7,10 +7,10 @@ between two pieces leaves the record before whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -48,8 +48,8 @@ class Piece(msgspec.Struct, array_like=True, frozen=True):
     data: bytes
 
 
-class _Memory(msgspec.Struct):
-    """What a partition's record holds besides the models."""
+class PartitionMemory(msgspec.Struct):
+    """What a partition's record holds; `types` are those that the states were counted with, `models` a snapshot."""
 
     progress: Progress
     policy: PolicyMemory
@@ -61,7 +61,7 @@ class _Memory(msgspec.Struct):
 _VERSION: Final = 1
 _encode = msgspec.msgpack.Encoder().encode
 _decode_piece = msgspec.msgpack.Decoder(Piece).decode
-_decode_memory = msgspec.msgpack.Decoder(_Memory).decode
+_decode_memory = msgspec.msgpack.Decoder(PartitionMemory).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,36 +157,18 @@ class Partition:
             memory.models = snapshot.dumps(self.models, key=self.setup.snapshot_key, feature_hash=self._feature_hash)
         except SnapshotError as problem:
             self.snapshot_problem = problem  # too large: the models before stay in the record
-        data = _encode(memory)
-        chunks = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
-        done = sum(offset + 1 for offset in memory.progress.learned.values())
-        return [
-            (
-                self.piece_key(self._generation % SLOTS, index),
-                _encode(Piece(_VERSION, self.setup.epoch, self._generation, done, index, len(chunks), chunk)),
-            )
-            for index, chunk in enumerate(chunks)
-        ]
+        setup = self.setup
+        return record_pieces(memory, setup.entity, setup.partition, epoch=setup.epoch, generation=self._generation)
 
-    def piece_key(self, slot: int, index: int) -> bytes:
-        """Key of a piece in the table of partition records."""
-        return f"{self.setup.entity}/{self.setup.partition}/{slot}/{index}".encode()
-
-    def _restore(self, record: Mapping[bytes, bytes]) -> _Memory:
+    def _restore(self, record: Mapping[bytes, bytes]) -> PartitionMemory:
         self._generation = 0
-        fresh = _Memory(Progress(), PolicyMemory(), OpenWindows(), self.setup.pack.events.types, b"")
-        pieces = [read_piece(blob) for blob in record.values()]
-        newest = newest_record([piece for piece in pieces if piece.epoch == self.setup.epoch]) or newest_record(pieces)
-        if not newest:
-            return fresh
-        self._generation = newest[0].generation
-        try:
-            memory = _decode_memory(b"".join(piece.data for piece in newest))
-        except msgspec.DecodeError as error:
-            raise RecoveryError(f"the record of partition {self.setup.partition} can't be read: {error}") from error
-        _check_types(memory.types, self.setup.pack)
+        found = read_record(record.values(), self.setup.partition, epoch=self.setup.epoch)
+        if found is None:
+            return PartitionMemory(Progress(), PolicyMemory(), OpenWindows(), self.setup.pack.events.types, b"")
+        epoch, self._generation, memory = found
+        check_types(memory.types, self.setup.pack)
         memory.types = self.setup.pack.events.types
-        if newest[0].epoch != self.setup.epoch:
+        if epoch != self.setup.epoch:
             # Offsets of another life of the topic say nothing about this one; its time goes on.
             memory.progress = Progress(watermark_ms=memory.progress.watermark_ms)
         self._restore_models(memory.models)
@@ -200,6 +182,49 @@ class Partition:
                 self.snapshot_problem = problem
         else:
             self.models = models
+
+
+class RestoredRecord(NamedTuple):
+    """A partition's record, and which of its source's lives and of its own versions it is."""
+
+    epoch: int
+    generation: int
+    memory: PartitionMemory
+
+
+def record_pieces(
+    memory: PartitionMemory, entity: str, partition: int, *, epoch: int, generation: int
+) -> list[tuple[bytes, bytes]]:
+    """Keys and values of a partition's record in the table of partition records."""
+    data = _encode(memory)
+    chunks = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
+    done = sum(offset + 1 for offset in memory.progress.learned.values())
+    return [
+        (
+            f"{entity}/{partition}/{generation % SLOTS}/{index}".encode(),
+            _encode(Piece(_VERSION, epoch, generation, done, index, len(chunks), chunk)),
+        )
+        for index, chunk in enumerate(chunks)
+    ]
+
+
+def read_record(blobs: Iterable[bytes], partition: int, *, epoch: int | None = None) -> RestoredRecord | None:
+    """The newest whole record of a partition: of this source epoch where there is one, else of any; None without one.
+
+    Raises
+    ------
+    RecoveryError
+        A piece or the record can't be read.
+    """
+    pieces = [read_piece(blob) for blob in blobs]
+    newest = newest_record([piece for piece in pieces if piece.epoch == epoch]) or newest_record(pieces)
+    if not newest:
+        return None
+    try:
+        memory = _decode_memory(b"".join(piece.data for piece in newest))
+    except msgspec.DecodeError as error:
+        raise RecoveryError(f"the record of partition {partition} can't be read: {error}") from error
+    return RestoredRecord(newest[0].epoch, newest[0].generation, memory)
 
 
 def read_piece(blob: bytes) -> Piece:
@@ -243,7 +268,14 @@ def newest_record(pieces: list[Piece]) -> list[Piece]:
     return [found[index] for index in sorted(found)]
 
 
-def _check_types(counted_with: tuple[str, ...], pack: Pack) -> None:
+def check_types(counted_with: tuple[str, ...], pack: Pack) -> None:
+    """Make sure that a pack's event types begin with those that states were counted with.
+
+    Raises
+    ------
+    ConfigError
+        They don't: the states would mean something else.
+    """
     if pack.events.types[: len(counted_with)] != counted_with:
         raise ConfigError(
             f"pack {pack.name}: events.types = {list(pack.events.types)}, but the states were counted with "

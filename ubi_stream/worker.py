@@ -22,7 +22,6 @@ from yarl import URL
 from ubi_stream.chunked.restore import Restorer
 from ubi_stream.clock import Clock, SystemClock
 from ubi_stream.errors import BrokerUnavailableError, DeliveryError
-from ubi_stream.ids import combined_epoch
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.reasons import FailStopReason
 from ubi_stream.runtime.app import Parts, create_app
@@ -33,7 +32,7 @@ from ubi_stream.runtime.logs import configure_logging
 from ubi_stream.runtime.metrics import Metrics, SinkMetrics
 from ubi_stream.runtime.observer import MetricsObserver
 from ubi_stream.runtime.outbox import KafkaOutbox
-from ubi_stream.runtime.topic_identity import read_epoch
+from ubi_stream.runtime.topic_identity import lane_epochs, read_epoch
 from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.runtime.view import WorkerView
 from ubi_stream.settings import Settings
@@ -139,11 +138,7 @@ class Worker:
             report = await ensure_topics(admin, settings, self._pack)
             if report.created:
                 self._log.info("topics_created", topics=report.created)
-            events = await read_epoch(admin, settings.events_topic)
-            epochs = {
-                entity.name: combined_epoch(events, await read_epoch(admin, settings.repartition_topic(entity.name)))
-                for entity in self._pack.entities
-            }
+            epochs = await lane_epochs(admin, settings, self._pack)
             sunk = (settings.insights_topic, settings.dead_letters_topic, settings.windows_topic)
             return epochs, {topic: str(await read_epoch(admin, topic)) for topic in sunk}
         finally:

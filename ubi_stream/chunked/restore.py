@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from ubi_stream.chunked.table import PartitionedTable
+from ubi_stream.chunked.content import PartitionedContent
 from ubi_stream.clock import Clock
 from ubi_stream.errors import RecoveryError
 
@@ -67,7 +67,7 @@ class Restorer:
         self._log = structlog.get_logger("ubi_stream.restore")
         self.progress = RestoreProgress()
 
-    async def restore(self, tables: Mapping[str, PartitionedTable], partitions: set[int]) -> None:
+    async def restore(self, tables: Mapping[str, PartitionedContent], partitions: set[int]) -> None:
         """Restore partitions of the tables, given by changelog topic.
 
         Raises
@@ -93,7 +93,7 @@ class Restorer:
             progress.seconds = self._clock.monotonic_s() - started_s
 
     async def _restore(
-        self, tables: Mapping[str, PartitionedTable], partitions: set[int], progress: RestoreProgress
+        self, tables: Mapping[str, PartitionedContent], partitions: set[int], progress: RestoreProgress
     ) -> None:
         assigned = [TopicPartition(topic, number) for topic in tables for number in sorted(partitions)]
         for tp in assigned:
@@ -118,7 +118,7 @@ class Restorer:
     async def _read(
         self,
         consumer: AIOKafkaConsumer,
-        tables: Mapping[str, PartitionedTable],
+        tables: Mapping[str, PartitionedContent],
         offsets: tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]],
         progress: RestoreProgress,
     ) -> None:
@@ -144,7 +144,7 @@ class Restorer:
             await asyncio.sleep(0)
 
     def _apply(
-        self, table: PartitionedTable, tp: TopicPartition, records: list[Any], progress: RestoreProgress
+        self, table: PartitionedContent, tp: TopicPartition, records: list[Any], progress: RestoreProgress
     ) -> None:
         for record in records:
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -18,7 +18,9 @@ from aiokafka.protocol.types import (
 )
 
 from ubi_stream.errors import TopicLayoutError
-from ubi_stream.ids import source_epoch
+from ubi_stream.ids import combined_epoch, source_epoch
+from ubi_stream.packs.schema import Pack
+from ubi_stream.settings import Settings
 
 
 class _Uuid(AbstractType[bytes]):
@@ -106,8 +108,20 @@ class _MetadataRequest(Request[_MetadataStruct]):
         return request_struct_class([(bytes(16), self._topic, {})], False, False, False, {})
 
 
-async def read_epoch(admin: AIOKafkaAdminClient, topic: str) -> int:
-    """Source epoch of a topic: changes when it is deleted and made again, or gets more partitions.
+class TopicIdentity(NamedTuple):
+    """What tells one life of a topic from another."""
+
+    cluster_id: str
+    topic_id: str
+    partitions: int
+
+    def epoch(self, partitions: int | None = None) -> int:
+        """Source epoch of the topic; with so many partitions, if it is to get them."""
+        return source_epoch(self.cluster_id, self.topic_id, partitions or self.partitions)
+
+
+async def read_identity(admin: AIOKafkaAdminClient, topic: str) -> TopicIdentity:
+    """Ask the broker which life of a topic this is.
 
     Raises
     ------
@@ -120,4 +134,38 @@ async def read_epoch(admin: AIOKafkaAdminClient, topic: str) -> int:
     error_code, _, topic_id, _, partitions, *_ = topics[0]
     if error_code:
         raise TopicLayoutError(f"topic {topic} does not exist: run `ubi topics` first")
-    return source_epoch(cluster_id or "", topic_id.hex(), len(partitions))
+    return TopicIdentity(cluster_id or "", topic_id.hex(), len(partitions))
+
+
+async def read_epoch(admin: AIOKafkaAdminClient, topic: str) -> int:
+    """Source epoch of a topic: changes when it is deleted and made again, or gets more partitions.
+
+    Raises
+    ------
+    TopicLayoutError
+        There is no such topic.
+    """
+    return (await read_identity(admin, topic)).epoch()
+
+
+async def lane_epochs(
+    admin: AIOKafkaAdminClient, settings: Settings, pack: Pack, *, partitions: int | None = None
+) -> dict[str, int]:
+    """Source epoch by kind of entity: of the events topic and of the entity's own repartition topic together.
+
+    Parameters
+    ----------
+    partitions
+        As if the topics had so many.
+
+    Raises
+    ------
+    TopicLayoutError
+        One of them does not exist.
+    """
+    events = (await read_identity(admin, settings.events_topic)).epoch(partitions)
+    names = {entity.name: settings.repartition_topic(entity.name) for entity in pack.entities}
+    return {
+        entity: combined_epoch(events, (await read_identity(admin, topic)).epoch(partitions))
+        for entity, topic in names.items()
+    }
