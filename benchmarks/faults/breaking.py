@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 from collections.abc import Sequence
 from typing import Final
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DeleteGroupsRequest
-from pydantic import SecretStr
 
-from benchmarks.faults.broken_worker import DIE, FORGET, STEPS
-from benchmarks.faults.fleet import BROKEN, WORKER, until
+from benchmarks.faults.broken_worker import DIE, FORGET, HELD, HOLD, STEPS
+from benchmarks.faults.fleet import BROKEN, DRAINS_WITHIN_S, WORKER, until
 from benchmarks.faults.run import Run
-from benchmarks.faults.topics import read_topic
-from tables import partitions as partition_tables
-from tables import states as state_tables
 from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.settings import Settings
 
 _DIES_WITHIN_S: Final = 60.0
+_SOAK_KILL_EVERY_S: Final = 60.0
 _GRACE_S: Final = 15.0
 _NON_EMPTY_GROUP: Final = 68
 """Kafka's error code; aiokafka has no class for it."""
@@ -83,11 +78,15 @@ async def _deaths(run: Run, steps: Sequence[str], always: dict[str, str]) -> Non
 
 
 async def restarts(run: Run) -> None:
-    """SIGTERM while there is a backlog."""
+    """SIGTERM while there is a backlog; the worker has to flush, commit and end within 10 s."""
+    worker = run.fleet[0]
     for number in range(6):
         await run.past((number + 0.5) / 8)
-        await run.fleet[0].restart()
+        await worker.restart()
         await run.goes_on()
+    if set(worker.exits) != {0}:
+        raise AssertionError(f"told to stop, it ended with {dict(worker.exits)}")
+    run.notes.append(f"ended within {worker.drain_s:.1f} s of at most {DRAINS_WITHIN_S:.0f}")
 
 
 async def all_killed(run: Run) -> None:
@@ -129,11 +128,32 @@ async def broker_paused(run: Run) -> None:
     await run.goes_on()
 
 
+async def broker_away_at_steps(run: Run) -> None:
+    """The broker is killed, or paused, in the middle of a barrier, and in the middle of a restore."""
+    worker, deeds = run.fleet[0], run.facts["deeds"]
+    for step, deed in deeds:
+        worker.module, worker.environment = BROKEN, {HOLD: f"{step}:1"}
+        worker.skip_log()
+        worker.kill()
+        async with asyncio.TaskGroup() as both:
+            both.create_task(run.send_some(1 / (len(deeds) + 1)))
+            await worker.says(HELD)
+            if deed == "kill":
+                await asyncio.to_thread(run.servers.kafka.kill)
+                await asyncio.sleep(run.facts["away_s"])
+                await asyncio.to_thread(run.servers.kafka.start)
+            else:
+                run.servers.kafka.pause()
+                await asyncio.sleep(run.facts["away_s"])
+                run.servers.kafka.resume()
+            await run.goes_on()
+    worker.module, worker.environment = WORKER, {}
+
+
 async def postgres_killed(run: Run) -> None:
     """SIGKILL of Postgres; scoring must go on meanwhile."""
     await run.past(0.25)
     await asyncio.to_thread(run.servers.postgres.kill)
-    run.facts["recoveries_from"] = len(run.recoveries)
     await run.goes_on()  # offsets are committed without a database
     await asyncio.sleep(run.facts["away_s"])
     await asyncio.to_thread(run.servers.postgres.start)
@@ -172,39 +192,7 @@ async def zombie(run: Run) -> None:
         await run.goes_on()
 
 
-async def corrupt_changelog(run: Run) -> None:
-    """Records on the changelogs that nobody could have written: noise, halves, other versions."""
-    await run.past(0.4)
-    worker = run.fleet[0]
-    await worker.stop()
-    noise = random.Random(run.chance.random())
-    producer = AIOKafkaProducer(**client_options(run.settings), acks="all", max_request_size=8 * 1024 * 1024)
-    await producer.start()
-    try:
-        for table in (state_tables.name("user"), partition_tables.name("user")):
-            topic = run.settings.changelog_topic(table)
-            written = [record for record in await read_topic(run.settings, topic) if record.value]
-            for record in noise.sample(written, min(12, len(written))):
-                assert record.value is not None, "those without were left out"
-                for value in (noise.randbytes(200), record.value[: len(record.value) // 2], b""):
-                    await producer.send_and_wait(topic, value, key=record.key, partition=record.partition)
-    finally:
-        await producer.stop()
-    worker.start()
-    await run.goes_on()
-    if not worker.said("changelog_record_unreadable"):
-        raise AssertionError("unreadable records were not refused")
-
-
-async def another_snapshot_key(run: Run) -> None:
-    """The models' signatures don't fit any more: they are refused, and start fresh."""
-    await run.past(0.4)
-    run.fleet.use(snapshot_key=SecretStr("another key"))
-    await run.fleet[0].restart()
-    await run.goes_on()
-
-
-async def two_at_once(run: Run) -> None:
+async def all_at_once(run: Run) -> None:
     """Broker, database and worker die at the same moment."""
     await run.past(0.35)
     run.fleet[0].kill()
@@ -227,18 +215,30 @@ async def slow_database(run: Run) -> None:
 
 async def soak(run: Run) -> None:
     """One kill a minute, for as long as the stream lasts; memory is watched in between."""
-    samples: list[list[tuple[float, float]]] = [[]]
+    lives: list[list[tuple[float, float]]] = [[]]
     loop = asyncio.get_running_loop()
     killed_s = loop.time()
-    run.facts["memory"] = samples
     while await run.watch.events_committed() < 0.97 * run.total:
         await asyncio.sleep(2.0)
-        samples[-1].append((loop.time(), run.fleet[0].memory_mb()))
-        if loop.time() - killed_s >= 60:
+        lives[-1].append((loop.time(), run.fleet[0].memory_mb()))
+        if loop.time() - killed_s >= _SOAK_KILL_EVERY_S:
             run.fleet[0].kill()
             killed_s = loop.time()
             await run.goes_on()
-            samples.append([])
+            lives.append([])
+    highest = [max(size for _, size in life) for life in lives if life]
+    later = highest[len(highest) // 2 :]  # by then nearly all users have come
+    run.notes.append(f"{len(lives) - 1} kills; memory {slope_per_life(later):+.2f} MiB a minute in the second half")
+
+
+def slope_per_life(highest_mb: Sequence[float]) -> float:
+    """How much more memory each life took at most than the one before it: least squares; 0 for less than three."""
+    count = len(highest_mb)
+    if count < 3:
+        return 0.0
+    middle, middle_mb = (count - 1) / 2, sum(highest_mb) / count
+    xy = sum((number - middle) * (size - middle_mb) for number, size in enumerate(highest_mb))
+    return xy / sum((number - middle) ** 2 for number in range(count))
 
 
 async def delete_group(settings: Settings) -> None:

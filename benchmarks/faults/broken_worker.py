@@ -1,12 +1,14 @@
-"""A worker that dies between two steps of a barrier, or that does not know what its states contain.
+"""A worker that dies, or stands still, between two steps of a barrier; or that is not what it was.
 
-`FAULTS_DIE=after-record:5` ends it after that step, the fifth time. `FAULTS_FORGET=1` is the negative control: the
-offset in the states counts no more, nor do the event ids, which would hide that from most comparisons. The product
-knows nothing of either: what does it is replaced here, before the worker starts.
+`FAULTS_DIE=after-record:5` ends it after that step, the fifth time; `FAULTS_HOLD` lets it say so and wait there for a
+second, time enough for a server to die. `FAULTS_RIVER=0.1` is another version of River. `FAULTS_FORGET=1` is the
+negative control: the offset in the states counts no more, nor do the event ids, which would hide that from most
+comparisons. The product knows nothing of all this: what does it is replaced here, before the worker starts.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -14,7 +16,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+import river
+import structlog
+
 from ubi_stream import worker
+from ubi_stream.chunked.restore import Restorer
 from ubi_stream.chunked.transport import ChunkConsumer
 from ubi_stream.runtime import lane, outbox
 from ubi_stream.runtime.lanes import Lanes
@@ -22,7 +28,9 @@ from ubi_stream.settings import Settings
 from ubi_stream.state import stage
 
 DIE: Final = "FAULTS_DIE"
+HOLD: Final = "FAULTS_HOLD"
 FORGET: Final = "FAULTS_FORGET"
+RIVER: Final = "FAULTS_RIVER"
 STEPS: Final = (
     "before-effects",
     "after-effects",
@@ -33,62 +41,81 @@ STEPS: Final = (
     "after-commit",
 )
 """In the order of a barrier: effects acknowledged, record written, states written, offsets allowed, committed."""
+RESTORING: Final = "restoring"
+"""Before the changelogs are read."""
+HELD: Final = "held"
+"""What it says when it stands still."""
+_HOLD_S: Final = 1.0
 
 _passed: Counter[str] = Counter()
 
 
-def passing(step: str) -> bool:
-    """Whether to die here, now."""
+def _wanted(variable: str, step: str) -> int | None:
+    """At which time of this step, if at this step."""
+    wanted, _, times = os.environ.get(variable, "").partition(":")
+    return int(times) if step == wanted else None
+
+
+def arrive_or_die(step: str) -> None:
+    """SIGKILL, by our own hand, where it is wanted here and now."""
     _passed[step] += 1
-    wanted, _, times = os.environ.get(DIE, "").partition(":")
-    return step == wanted and _passed[step] >= int(times)
+    times = _wanted(DIE, step)
+    if times is not None and _passed[step] >= times:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die() -> None:
-    """SIGKILL, by our own hand."""
-    os.kill(os.getpid(), signal.SIGKILL)
+async def arrive(step: str) -> None:
+    """Die, stand still, or go on."""
+    arrive_or_die(step)
+    if _passed[step] == _wanted(HOLD, step):
+        structlog.get_logger(__name__).info(HELD, step=step)
+        await asyncio.sleep(_HOLD_S)
 
 
-class DyingOutbox(outbox.KafkaOutbox):
-    """Writes changelogs, and dies around it."""
+class BreakingOutbox(outbox.KafkaOutbox):
+    """Writes changelogs, states in two halves."""
 
     async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Write, unless it is time to die."""
-        states = topic.endswith("_states-changelog")
-        if states and passing("between-states"):
-            await super().write(topic, partition, records[: len(records) // 2])
-            die()
-        await super().write(topic, partition, records)
-        if passing("after-states" if states else "after-record"):
-            die()
+        if not topic.endswith("_states-changelog"):
+            await super().write(topic, partition, records)
+            await arrive("after-record")
+            return
+        half = len(records) // 2
+        await super().write(topic, partition, records[:half])
+        await arrive("between-states")
+        await super().write(topic, partition, records[half:])
+        await arrive("after-states")
 
 
-def _die_around_barrier() -> None:
+def _break_barrier() -> None:
     acknowledged, mark_done, commit = outbox.acknowledged, Lanes._mark_done, ChunkConsumer._commit_offsets
+    read = Restorer._read
 
-    async def dying_acknowledged(sent: Any) -> None:
-        if passing("before-effects"):
-            die()
+    async def breaking_acknowledged(sent: Any) -> None:
+        await arrive("before-effects")
         await acknowledged(sent)
-        if passing("after-effects"):
-            die()
+        await arrive("after-effects")
 
-    def dying_mark_done(self: Lanes, tp: Any, next_offset: int) -> None:
+    def breaking_mark_done(self: Lanes, tp: Any, next_offset: int) -> None:
         mark_done(self, tp, next_offset)
-        if passing("after-done"):
-            die()
+        arrive_or_die("after-done")
 
-    async def dying_commit(self: ChunkConsumer, offsets: Any, start_new_transaction: bool = True) -> bool:
+    async def breaking_commit(self: ChunkConsumer, offsets: Any, start_new_transaction: bool = True) -> bool:
         done = await commit(self, offsets, start_new_transaction)
-        if passing("after-commit"):
-            die()
+        await arrive("after-commit")
         return done
 
+    async def breaking_read(self: Restorer, *arguments: Any) -> None:
+        await arrive(RESTORING)
+        await read(self, *arguments)
+
     for place, name, work in (
-        (worker, "KafkaOutbox", DyingOutbox),
-        (lane, "acknowledged", dying_acknowledged),
-        (Lanes, "_mark_done", dying_mark_done),
-        (ChunkConsumer, "_commit_offsets", dying_commit),
+        (worker, "KafkaOutbox", BreakingOutbox),
+        (lane, "acknowledged", breaking_acknowledged),
+        (Lanes, "_mark_done", breaking_mark_done),
+        (ChunkConsumer, "_commit_offsets", breaking_commit),
+        (Restorer, "_read", breaking_read),
     ):
         setattr(place, name, work)
 
@@ -100,9 +127,10 @@ def _forget() -> None:
 
 def main() -> int:
     """Run such a worker."""
-    _die_around_barrier()
+    _break_barrier()
     if FORGET in os.environ:
         _forget()
+    river.__version__ = os.environ.get(RIVER, river.__version__)
     return worker.run_worker(Settings())
 
 

@@ -7,11 +7,13 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from benchmarks.faults import inputs
 from benchmarks.faults.compare import Verdict, compare_figures, compare_insights, compare_letters
+from benchmarks.faults.machine import SmallDisk
 from benchmarks.faults.oracle import expected
 from benchmarks.faults.oracle_rules import Rules
 from benchmarks.faults.proxy import SlowProxy
@@ -19,9 +21,13 @@ from benchmarks.faults.reference import Reference, reference
 from benchmarks.faults.run import Run, Servers, prepared
 from benchmarks.faults.scenarios import Scenario
 from benchmarks.faults.topics import LogRecord, read_delivered, read_figures, read_topic
+from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.local.process import log_tail
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.resources import config_dir
+
+_SMALL_DISK_MB: Final = 768
+"""Room for a server with the whole stream, before it is filled up."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a scenario."""
+    """What came of a scenario; `memory_mb` is the most that a worker had, in MiB."""
 
     scenario: Scenario
     events: int
@@ -44,7 +50,8 @@ class Result:
     recovery_s: float
     seconds: float
     exits: Counter[int]
-    memory_mb_per_min: float | None = None
+    memory_mb: float = 0.0
+    notes: tuple[str, ...] = ()
     failure: str = ""
 
     @property
@@ -58,56 +65,60 @@ async def run_scenario(servers: Servers, scenario: Scenario, source: Input) -> R
     loop = asyncio.get_running_loop()
     started_s = loop.time()
     pack, records = _stream(scenario, source)
-    with tempfile.TemporaryDirectory(prefix="ubi-faults-") as folder:
-        async with AsyncExitStack() as stack:
-            proxy = await stack.enter_async_context(SlowProxy(servers.postgres.port)) if scenario.slow_proxy else None
-            run = await stack.enter_async_context(
-                prepared(
-                    servers,
-                    Path(folder),
-                    pack=pack,
-                    records=records,
-                    per_s=scenario.per_s,
-                    seed=source.seed,
-                    postgres_port=proxy.port if proxy else None,
-                    **scenario.settings,
-                )
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ubi-faults-")))
+        disk = None
+        if scenario.small_disk is not None:
+            disk = stack.enter_context(SmallDisk(folder / "disk", size_mb=_SMALL_DISK_MB))
+            folder = disk.folder
+            servers = await _moved(stack, servers, scenario.small_disk, folder)
+        proxy = await stack.enter_async_context(SlowProxy(servers.postgres.port)) if scenario.slow_proxy else None
+        run = await stack.enter_async_context(
+            prepared(
+                servers,
+                folder,
+                pack=pack,
+                records=records,
+                per_s=scenario.per_s,
+                seed=source.seed,
+                postgres_port=proxy.port if proxy else None,
+                **scenario.settings,
             )
-            run.facts |= {**scenario.facts, "proxy": proxy}
-            failure = await _endure(run, scenario)
-            await run.fleet.stop()
-            verdict = await _compare(run, scenario, pack, records)
-            if failure:
-                failure += "\n" + "\n".join(log_tail(worker.log_file) for worker in run.fleet.workers)
-            return Result(
-                scenario,
-                len(records),
-                verdict,
-                max(run.recoveries, default=0.0),
-                loop.time() - started_s,
-                run.fleet.exits(),
-                slope_mb_per_min(run.facts.get("memory", [])),
-                failure,
-            )
+        )
+        run.facts |= {**scenario.facts, "proxy": proxy, "disk": disk}
+        failure, memory_mb = await _endure(run, scenario)
+        await run.fleet.stop()
+        verdict = await _compare(run, scenario, pack, records)
+        if failure:
+            failure += "\n" + "\n".join(log_tail(worker.log_file) for worker in run.fleet.workers)
+        return Result(
+            scenario,
+            len(records),
+            verdict,
+            max(run.recoveries, default=0.0),
+            loop.time() - started_s,
+            run.fleet.exits(),
+            memory_mb,
+            tuple(run.notes),
+            failure,
+        )
 
 
-def slope_mb_per_min(lives: Sequence[Sequence[tuple[float, float]]]) -> float | None:
-    """How memory grew within a worker's lives, in MiB a minute: least squares, each life about its own mean."""
-    xy = xx = 0.0
-    for samples in lives:
-        settled = samples[len(samples) // 3 :]  # caches fill first
-        if len(settled) < 3:
-            continue
-        middle_s = sum(at for at, _ in settled) / len(settled)
-        middle_mb = sum(size for _, size in settled) / len(settled)
-        xy += sum((at - middle_s) * (size - middle_mb) for at, size in settled)
-        xx += sum((at - middle_s) ** 2 for at, _ in settled)
-    return 60 * xy / xx if xx else None
+async def _moved(stack: AsyncExitStack, servers: Servers, which: str, folder: Path) -> Servers:
+    """The same servers, but for one on a disk of its own."""
+    if which == "kafka":
+        return replace(servers, kafka=await stack.enter_async_context(EmbeddedKafka(folder / "kafka")))
+    return replace(servers, postgres=await stack.enter_async_context(EmbeddedPostgres(folder / "postgres")))
 
 
-async def _endure(run: Run, scenario: Scenario) -> str:
-    """Stream and fault, until all is settled; says what went wrong where it is not."""
+async def _endure(run: Run, scenario: Scenario) -> tuple[str, float]:
+    """Stream and fault, until all is settled; what went wrong, and the most memory that a worker had, in MiB."""
     await run.fleet.grow(scenario.workers)
+    async with run.fleet.memory_watched() as peak:
+        return await _break(run, scenario), peak()
+
+
+async def _break(run: Run, scenario: Scenario) -> str:
     sending = None if scenario.sends_itself else asyncio.create_task(run.send_some())
     try:
         try:
@@ -174,6 +185,8 @@ def _stream(scenario: Scenario, source: Input) -> tuple[str, list[ProducerRecord
         records = inputs.spoiled(records, scenario.chaos)
     if scenario.wrong_keys:
         records = list(inputs.with_wrong_keys(records, source.seed))
+    if scenario.skewed_clocks:
+        records = list(inputs.with_skewed_clocks(records, source.seed))
     return pack, records
 
 

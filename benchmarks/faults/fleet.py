@@ -7,7 +7,10 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,11 +29,23 @@ _POLL_S: Final = 0.02
 _BACKOFF_S: Final = 0.3
 _READY_WITHIN_S: Final = 90.0
 _STOP_WITHIN_S: Final = 15.0
+DRAINS_WITHIN_S: Final = 10.0
+"""A worker that is told to stop has flushed, committed and ended by then."""
 
 
 @dataclass
 class Worker:
-    """One supervised worker; its log goes on over restarts."""
+    """One supervised worker; its log goes on over restarts.
+
+    Attributes
+    ----------
+    exits
+        How often it ended with which status while it was wanted.
+    cores
+        Where it may run; None: everywhere.
+    drain_s
+        Longest time that it took to end when it was told to.
+    """
 
     name: str
     settings: Settings
@@ -39,8 +54,9 @@ class Worker:
     environment: dict[str, str] = field(default_factory=dict)
     exits: Counter[int] = field(default_factory=Counter)
     wanted: bool = False
+    cores: set[int] | None = None
+    drain_s: float = 0.0
     _child: ChildProcess | None = None
-    _pid: int = 0
     _read_to: int = 0
 
     @property
@@ -64,7 +80,14 @@ class Worker:
             cwd=self.folder,  # away from a .env file: the environment says all
             env={**child_environment(self.settings), "PYTHONPATH": str(_ROOT), **self.environment},
         )
-        self._pid = self._child.pids[0]
+        if self.cores is not None:
+            pin(self._child.pids, self.cores)
+
+    @property
+    def pid(self) -> int:
+        """Of its newest process."""
+        assert self._child is not None, "it was started"
+        return self._child.pids[0]
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -85,13 +108,18 @@ class Worker:
         """SIGTERM, and no restart."""
         self.wanted = False
         if self._child is not None:
+            running, started_s = self.running, time.monotonic()
             await asyncio.to_thread(self._child.stop, _STOP_WITHIN_S)
+            if running:
+                self.drain_s = max(self.drain_s, time.monotonic() - started_s)
 
     async def restart(self) -> None:
         """SIGTERM; whoever supervises it starts it again."""
         if self.running:
-            os.kill(self._pid, signal.SIGTERM)
-            await until(lambda: not self.running, _STOP_WITHIN_S, f"{self.name} ends")
+            started_s = time.monotonic()
+            os.kill(self.pid, signal.SIGTERM)
+            await until(lambda: not self.running, DRAINS_WITHIN_S, f"{self.name} ends")
+            self.drain_s = max(self.drain_s, time.monotonic() - started_s)
 
     async def says(self, event: str, within_s: float = _READY_WITHIN_S) -> None:
         """Wait for a line of its log, after those that were waited for before."""
@@ -103,7 +131,7 @@ class Worker:
                     if not line.endswith(b"\n"):
                         return False
                     self._read_to += len(line)
-                    if _event_of(line) == event:
+                    if _parsed(line).get("event") == event:
                         return True
             return False
 
@@ -113,15 +141,17 @@ class Worker:
         """Wait only for lines that are still to come."""
         self._read_to = self.log_file.stat().st_size
 
-    def said(self, event: str) -> int:
-        """How often its log has a line."""
+    def said(self, event: str, **fields: str) -> int:
+        """How often its log has a line, with these fields."""
         with self.log_file.open("rb") as log:
-            return sum(_event_of(line) == event for line in log)
+            return sum({"event": event, **fields}.items() <= _parsed(line).items() for line in log)
 
     def memory_mb(self) -> float:
         """Resident memory in MiB; 0 while it is not running."""
+        if not self.running:
+            return 0.0
         try:
-            return float(psutil.Process(self._pid).memory_info().rss) / 2**20
+            return float(psutil.Process(self.pid).memory_info().rss) / 2**20
         except psutil.NoSuchProcess:
             return 0.0
 
@@ -188,6 +218,24 @@ class Fleet:
         for worker in self.workers:
             worker.settings = worker.settings.model_copy(update=changes)
 
+    @asynccontextmanager
+    async def memory_watched(self) -> AsyncIterator[Callable[[], float]]:
+        """Gives what a worker has had at most until now, in MiB; looked at once a second."""
+        most = 0.0
+
+        async def watch() -> None:
+            nonlocal most
+            while True:
+                most = max([most, *(worker.memory_mb() for worker in self.workers)])
+                await asyncio.sleep(1.0)
+
+        watching = asyncio.create_task(watch(), name="memory")
+        try:
+            yield lambda: most
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
     async def _tend(self) -> None:
         while True:
             await asyncio.sleep(_POLL_S)
@@ -219,8 +267,22 @@ async def until(condition: Any, within_s: float, what: str, more: Any = lambda: 
         raise LocalServiceError(f"{what}: not within {within_s:.0f} s\n{more()}") from error
 
 
-def _event_of(line: bytes) -> str:
+def pin(pids: Iterable[int], cores: set[int]) -> None:
+    """Let processes, their children and all their threads run on these cores alone."""
+    for pid in pids:
+        main = psutil.Process(pid)
+        for process in (main, *main.children(recursive=True)):
+            for thread in process.threads():
+                try:
+                    os.sched_setaffinity(thread.id, cores)
+                except ProcessLookupError:
+                    continue  # it has ended
+
+
+def _parsed(line: bytes) -> dict[str, str]:
+    """Text fields of a line of the log; none of one that is broken off."""
     try:
-        return str(json.loads(line).get("event", ""))
-    except (ValueError, AttributeError):
-        return ""
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}

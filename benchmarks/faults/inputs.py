@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import tempfile
 from collections.abc import Iterator
 from itertools import islice
@@ -20,6 +21,7 @@ START_MS = 1_760_000_000_000
 SPAN_S = 2 * 86_400
 """Event time that a stream of shoppers covers: enough for visits to end and windows to slide."""
 PAYMENTS_SPAN_S = 40 * 86_400
+YEAR_MS = 365 * 86_400_000
 
 
 def shoppers(events: int, seed: int) -> list[ProducerRecord]:
@@ -74,3 +76,21 @@ def with_wrong_keys(records: list[ProducerRecord], seed: int) -> Iterator[Produc
         elif record.value is not None and rng.random() < 0.05:
             key = None
         yield ProducerRecord(key, record.value, record.time_ms)
+
+
+def with_skewed_clocks(records: list[ProducerRecord], seed: int) -> Iterator[ProducerRecord]:
+    """As devices send it that had no connection until now, and whose clocks are wrong by anything up to decades.
+
+    When such an event happened is known from `sent_at` alone. One in a hundred has none, and a clock in 2099.
+    """
+    rng = Random(f"clocks {seed}")
+    now_ms = max(record.time_ms or 0 for record in records)
+    offsets: dict[bytes | None, int] = {}
+    for record in records:
+        offset_ms = offsets.setdefault(record.key, int(rng.choice((0, 1, -1)) * rng.expovariate(1 / YEAR_MS)))
+        event = json.loads(record.value or b"")
+        if rng.random() < 0.01:
+            event["event_time"] = "2099-12-31T23:59:59Z"
+        else:
+            event |= {"event_time": (record.time_ms or 0) + offset_ms, "sent_at": now_ms + offset_ms}
+        yield ProducerRecord(record.key, json.dumps(event).encode(), record.time_ms)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -12,10 +13,16 @@ from rich.table import Table
 from benchmarks.faults.compare import Verdict
 from benchmarks.faults.engine import Result
 
-_COLUMNS = tuple(field.name for field in fields(Verdict))
-_NUMBERS = ("events", *(name.replace("_", " ") for name in _COLUMNS), "goes on after", "took")
+_COLUMNS: Final = tuple(field.name for field in fields(Verdict))
+_NUMBERS: Final = ("events", *(name.replace("_", " ") for name in _COLUMNS), "goes on after", "memory", "took")
+_HEADS: Final = ("fault", "how", *_NUMBERS)
+_RECOVERY: Final = _HEADS.index("goes on after")
+_EVENTS: Final = _HEADS.index("events")
+_NOT_FINISHED: Final = " (not finished)"
+_NONE: Final = "-"
 
-BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+BEGIN: Final = "<!-- results -->"
+END: Final = "<!-- end of results -->"
 
 
 def show(console: Console, results: Sequence[Result]) -> None:
@@ -31,45 +38,66 @@ def show(console: Console, results: Sequence[Result]) -> None:
             console.print(f"{result.scenario.name}: {result.failure}", markup=False, highlight=False)
 
 
-def as_markdown(results: Sequence[Result]) -> str:
-    """The same for `docs/reliability.md`."""
-    heads = ["fault", "how", *_NUMBERS]
-    lines = [heads, ["---", "---", *["---:"] * len(_NUMBERS)], *map(_cells, results)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def with_table(page: str, results: Sequence[Result], order: Sequence[str]) -> str:
+    """A page whose table, between the two marks, has the rows of these results; rows of other scenarios stay.
 
-
-def with_table(page: str, results: Sequence[Result]) -> str:
-    """A page whose table, between the two marks, is that of these results."""
+    Parameters
+    ----------
+    order
+        Names of all scenarios: rows are in this order, and none of any other name stays.
+    """
     before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    table, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"the page has no {BEGIN} … {END}")
-    return f"{before}{BEGIN}\n{as_markdown(results)}\n```json\n{as_json(results)}\n```\n{END}{after}"
+    rows = {_name(cells): cells for cells in (*_rows(table), *map(_cells, results))}
+    kept = [rows[name] for name in order if name in rows]
+    line = _as_json(kept)
+    return f"{before}{BEGIN}\n{_as_markdown(kept)}\n```json\n{line}\n```\n{END}{after}"
 
 
 def as_json(results: Sequence[Result]) -> str:
     """One line: sums, and the longest time until processing went on."""
-    sums = {name: sum(asdict(result.verdict)[name] for result in results) for name in _COLUMNS}
-    longest = max((result.recovery_s for result in results), default=0.0)
+    return _as_json(list(map(_cells, results)))
+
+
+def _as_json(rows: Sequence[Sequence[str]]) -> str:
+    def total(column: int) -> int:
+        return sum(int(cells[column].replace(",", "")) for cells in rows)
+
+    recoveries = (float(cells[_RECOVERY].split()[0]) for cells in rows if cells[_RECOVERY] != _NONE)
     return json.dumps(
         {
-            "scenarios": len(results),
-            "events": sum(result.events for result in results),
-            **sums,
-            "max_recovery_seconds": round(longest, 2),
+            "scenarios": len(rows),
+            "events": total(_EVENTS),
+            **{name: total(column) for column, name in enumerate(_COLUMNS, _EVENTS + 1)},
+            "max_recovery_seconds": max(recoveries, default=0.0),
         }
     )
 
 
+def _as_markdown(rows: Iterable[Sequence[str]]) -> str:
+    lines = [_HEADS, ("---", "---", *["---:"] * len(_NUMBERS)), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _rows(table: str) -> list[list[str]]:
+    """Cells of a table's rows, without its head."""
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def _name(cells: Sequence[str]) -> str:
+    return cells[0].removesuffix(_NOT_FINISHED)
+
+
 def _cells(result: Result) -> list[str]:
-    how = result.scenario.how
-    if result.memory_mb_per_min is not None:
-        how += f"; memory {result.memory_mb_per_min:+.2f} MiB/min"
     return [
-        result.scenario.name + (" (not finished)" if result.failure else ""),
-        how,
+        result.scenario.name + (_NOT_FINISHED if result.failure else ""),
+        "; ".join([result.scenario.how, *result.notes]),
         f"{result.events:,}",
         *(f"{asdict(result.verdict)[name]:,}" for name in _COLUMNS),
-        f"{result.recovery_s:.1f} s" if result.recovery_s else "-",
+        f"{result.recovery_s:.1f} s" if result.recovery_s else _NONE,
+        f"{result.memory_mb:.0f} MiB",
         f"{result.seconds:.0f} s",
     ]

@@ -58,6 +58,8 @@ class Run:
         Where every random choice of a fault comes from.
     recoveries
         Seconds from the end of each fault until processing went on.
+    notes
+        What else the table should say.
     """
 
     servers: Servers
@@ -70,6 +72,7 @@ class Run:
     chance: Random
     sent: int = 0
     recoveries: list[float] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property

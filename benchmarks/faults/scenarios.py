@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from benchmarks.faults.breaking import (
+    all_at_once,
     all_killed,
-    another_snapshot_key,
+    broker_away_at_steps,
     broker_killed,
     broker_paused,
     cold_group,
-    corrupt_changelog,
     deaths_between_steps,
     deaths_without_idempotence,
     kills,
@@ -23,9 +23,11 @@ from benchmarks.faults.breaking import (
     restarts,
     slow_database,
     soak,
-    two_at_once,
     zombie,
 )
+from benchmarks.faults.broken_worker import RESTORING
+from benchmarks.faults.damage import another_river, another_snapshot_key, bad_snapshots, corrupt_changelog
+from benchmarks.faults.machine import disk_full, one_core, stalling_disk
 from benchmarks.faults.run import Run
 from ubi_stream.replay.chaos import ChaosOptions
 
@@ -49,6 +51,10 @@ class Scenario:
         Pace of the stream; a backlog builds up where it is more than a worker takes.
     sends_itself
         The fault sends the stream, part by part.
+    small_disk
+        Which server has a disk of its own that can be filled; workers' logs are there, too.
+    minutes
+        How long the stream lasts, if that and not the number of events is what was asked for.
     """
 
     name: str
@@ -59,9 +65,12 @@ class Scenario:
     per_s: float = 2_000.0
     chaos: ChaosOptions | None = None
     wrong_keys: bool = False
+    skewed_clocks: bool = False
     exact: bool = True
     slow_proxy: bool = False
     sends_itself: bool = False
+    small_disk: Literal["kafka", "postgres"] | None = None
+    minutes: float | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -93,6 +102,29 @@ FULL: Final = (
         "shoppers",
         facts={"at": (0.3, 0.6), "away_s": 0},
     ),
+    Scenario(
+        "broker away in a barrier",
+        "killed before effects, records and half of the states are acknowledged; paused for 8 s",
+        broker_away_at_steps,
+        "shoppers",
+        sends_itself=True,
+        facts={
+            "deeds": (
+                ("before-effects", "kill"),
+                ("after-effects", "kill"),
+                ("between-states", "kill"),
+                ("after-record", "pause"),
+            ),
+            "away_s": 8,
+        },
+    ),
+    Scenario(
+        "broker away in a restore",
+        "killed, then paused, for 8 s each",
+        broker_away_at_steps,
+        sends_itself=True,
+        facts={"deeds": ((RESTORING, "kill"), (RESTORING, "pause")), "away_s": 8},
+    ),
     Scenario("broker paused", "SIGSTOP for 60 s", broker_paused, "shoppers", facts={"away_s": 60}),
     Scenario(
         "Postgres killed",
@@ -114,6 +146,14 @@ FULL: Final = (
         facts={"kills": 3},
     ),
     Scenario(
+        "clocks skewed",
+        "by up to decades, corrected by `sent_at`, or 1 % without; 3 kills",
+        kills,
+        "shoppers",
+        skewed_clocks=True,
+        facts={"kills": 3},
+    ),
+    Scenario(
         "wrong and null keys",
         "10 % of users, 5 % of records; 3 kills",
         kills,
@@ -127,7 +167,26 @@ FULL: Final = (
         "corrupt changelog", "noise, halves and nothing in place of states and models", corrupt_changelog, "shoppers"
     ),
     Scenario("another snapshot key", "models refused", another_snapshot_key, exact=False),
-    Scenario("three faults at once", "worker, broker and Postgres killed together", two_at_once),
+    Scenario("damaged models", "cut off, then with one bit flipped: refused", bad_snapshots, "shoppers", exact=False),
+    Scenario("another River", "models refused", another_river, exact=False),
+    Scenario("three faults at once", "worker, broker and Postgres killed together", all_at_once),
+    Scenario(
+        "Postgres' disk full",
+        "for 15 s; scoring goes on",
+        disk_full,
+        "shoppers",
+        small_disk="postgres",
+        facts={"full_s": 15, "scoring_goes_on": True},
+    ),
+    Scenario(
+        "Kafka's disk full",
+        "for 15 s, with the workers' logs on it",
+        disk_full,
+        small_disk="kafka",
+        facts={"full_s": 15, "scoring_goes_on": False},
+    ),
+    Scenario("slow disk", "broker and database stand still for 0.3 s of each 0.6 s", stalling_disk, "shoppers"),
+    Scenario("one core", "for broker, database and worker; 2 kills", one_core),
     Scenario("slow database", "200 ms on each answer, connections cut", slow_database, "shoppers", slow_proxy=True),
 )
 
@@ -169,6 +228,10 @@ CONTROL: Final = Scenario(
 """Must not be clean."""
 
 
+SOAK: Final = "soak"
+
+
 def soaking(minutes: float, per_s: float = 2_000) -> Scenario:
     """The soak, as long as asked for."""
-    return Scenario(f"soak, {minutes:g} min", f"{per_s:g} events/s, one kill a minute", soak, "shoppers", per_s=per_s)
+    how = f"{minutes:g} minutes at {per_s:,.0f} events/s"
+    return Scenario(SOAK, how, soak, "shoppers", per_s=per_s, minutes=minutes)

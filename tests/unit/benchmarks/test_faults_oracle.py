@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.faults.breaking import slope_per_life
 from benchmarks.faults.compare import Verdict, compare_figures, compare_insights, compare_letters
-from benchmarks.faults.engine import Result, slope_mb_per_min
+from benchmarks.faults.engine import Result
 from benchmarks.faults.oracle import Expected, Visits, Window, expected
 from benchmarks.faults.oracle_rules import Rules
 from benchmarks.faults.reference import Reference
@@ -154,10 +155,10 @@ def test_insights_and_dead_letters_that_differ_are_counted() -> None:
     assert verdict_of(wanted, wanted.figures, delivered, None).insights_missing == 1
 
 
-def test_memory_that_grows_has_a_slope_within_lives_not_between_them() -> None:
-    growing = [[(float(at), start + at / 30) for at in range(0, 60, 2)] for start in (100.0, 50.0)]
-    assert slope_mb_per_min(growing) == pytest.approx(2.0)
-    assert slope_mb_per_min([]) is None
+def test_memory_that_grows_from_life_to_life_has_a_slope() -> None:
+    assert slope_per_life([100.0, 102.0, 104.0, 106.0]) == pytest.approx(2.0)
+    assert slope_per_life([100.0, 104.0, 96.0, 104.0, 100.0]) == pytest.approx(0.0)
+    assert slope_per_life([100.0, 200.0]) == 0.0
 
 
 def test_the_last_line_has_the_sums_and_the_longest_recovery() -> None:
@@ -176,7 +177,21 @@ def test_the_last_line_has_the_sums_and_the_longest_recovery() -> None:
         "dead_letters_missing": 0,
         "max_recovery_seconds": 2.5,
     }
-    page = with_table(f"before\n{BEGIN}\nold\n{END}\nafter", results)
-    assert "broker restarted (not finished)" in page
+
+
+def test_a_page_keeps_the_rows_of_scenarios_that_did_not_run() -> None:
+    first, second, third = (
+        Result(QUICK[number], 10 * (number + 1), Verdict(lost=number), recovery_s=number, seconds=9.0, exits=Counter())
+        for number in range(3)
+    )
+    order = [scenario.name for scenario in QUICK]
+    page = with_table(f"before\n{BEGIN}\nold\n{END}\nafter", [third], order)
+    page = with_table(page, [first], order)
+    page = with_table(page, [dataclasses.replace(second, failure="it did not end")], order)
+    rows = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| ")][2:]
+    assert rows == ["| worker killed", "| broker restarted (not finished)", "| Postgres killed"]
+    assert '"scenarios": 3, "events": 60, "lost": 3,' in page
     assert "old" not in page
-    assert with_table(page, results) == page
+    page = with_table(page, [second], order)
+    assert "not finished" not in page
+    assert with_table(page, [third], order) == page
