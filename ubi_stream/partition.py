@@ -17,8 +17,7 @@ import msgspec
 from ubi_stream.errors import ConfigError, RecoveryError, SnapshotError
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.insights.memory import PolicyMemory
-from ubi_stream.insights.policy import Policy
+from ubi_stream.insights.policy.stage import Policy
 from ubi_stream.insights.windows import OpenWindows, WindowCounter
 from ubi_stream.models import snapshot
 from ubi_stream.models.scorer import PartitionModels
@@ -27,6 +26,7 @@ from ubi_stream.packs.plan import Plan, compile_plan
 from ubi_stream.packs.schema import Pack
 from ubi_stream.pipeline import Pipeline
 from ubi_stream.state.codec import decode_header
+from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.stage import Fold, silence_timers
 from ubi_stream.state.store import StateStore
@@ -49,10 +49,15 @@ class Piece(msgspec.Struct, array_like=True, frozen=True):
 
 
 class PartitionMemory(msgspec.Struct):
-    """What a partition's record holds; `types` are those that the states were counted with, `models` a snapshot."""
+    """What a partition's record holds.
+
+    `population` is the memo of what was told of all entities together, `memos` those of single ones that changed since
+    the barrier before; `types` are those that the states were counted with, `models` is a snapshot.
+    """
 
     progress: Progress
-    policy: PolicyMemory
+    population: Memo
+    memos: dict[str, Memo | None]
     windows: OpenWindows
     types: tuple[str, ...]
     models: bytes
@@ -118,7 +123,7 @@ class Partition:
         memory = self._restore(record)
         self.progress = memory.progress
         self._memory = memory
-        self.store = StateStore(states, epoch=setup.epoch, cache_size=setup.cache_size)
+        self.store = StateStore(states, epoch=setup.epoch, cache_size=setup.cache_size, memos=memory.memos)
         self.timers = silence_timers(plan)
         self.timers.restore(
             {key.decode(): decode_header(blob).last_ms for key, blob in states.items()}, self.progress.watermark_ms
@@ -143,7 +148,7 @@ class Partition:
             featurizer=self._featurizer,
             segments=assigner,
             models=self.models,
-            policy=Policy(plan, features, assigner, memory.policy, model_version=self._model_version()),
+            policy=Policy(plan, features, assigner, self.store, memory.population, model_version=self._model_version()),
             windows=WindowCounter(plan, self.setup.partition, memory.windows),
         )
 
@@ -152,6 +157,7 @@ class Partition:
 
     def _pieces(self) -> list[tuple[bytes, bytes]]:
         memory = self._memory
+        memory.memos = self.store.memos()
         self._generation += 1
         try:
             memory.models = snapshot.dumps(self.models, key=self.setup.snapshot_key, feature_hash=self._feature_hash)
@@ -164,7 +170,7 @@ class Partition:
         self._generation = 0
         found = read_record(record.values(), self.setup.partition, epoch=self.setup.epoch)
         if found is None:
-            return PartitionMemory(Progress(), PolicyMemory(), OpenWindows(), self.setup.pack.events.types, b"")
+            return PartitionMemory(Progress(), Memo(), {}, OpenWindows(), self.setup.pack.events.types, b"")
         epoch, self._generation, memory = found
         check_types(memory.types, self.setup.pack)
         memory.types = self.setup.pack.events.types

@@ -15,7 +15,7 @@ from ubi_stream.events.model import Record
 from ubi_stream.events.stage import read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.insights.policy import Policy
+from ubi_stream.insights.policy.stage import Policy
 from ubi_stream.insights.windows import WindowCounter
 from ubi_stream.models.scorer import PartitionModels
 from ubi_stream.models.segment import Segments

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ubi_stream.state.codec import decode_state
+from ubi_stream.state.memo import Memo
 from ubi_stream.state.store import StateStore
 from ubi_stream.state.timers import Due, SilenceTimers
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(dict[str, Memo | None]).decode
 
 DELAYS = (3, 10, 40)
 NAMES = ("a", "b", "c", "d")
@@ -56,62 +59,98 @@ def test_timers_fire_as_a_naive_list_does_also_after_restarts(steps: list[tuple[
         assert len(timers) == len(naive.last)
 
 
-store_steps = st.lists(
-    st.tuples(st.sampled_from(["fold", "read", "forget", "cut", "restart"]), st.sampled_from(NAMES)), max_size=60
-)
+STEPS = ("fold", "read", "tell", "forget", "cut", "half a cut", "restart")
+store_steps = st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(NAMES)), max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
-@given(store_steps, st.integers(1, 3))
-def test_a_store_never_loses_a_changed_state(steps: list[tuple[str, str]], cache_size: int) -> None:
-    """A dictionary is what the store must look like; another what a restart finds, as of the last cut."""
-    table: dict[bytes, bytes] = {}
-    changelog: dict[bytes, bytes] = {}
-    store = StateStore(table, epoch=1, cache_size=cache_size)
-    live: dict[str, int] = {}
-    durable: dict[str, int] = {}
+class World:
+    """A store, what it must look like, and what of it a crash leaves: the changelog, and the record's memos."""
 
-    def fold(name: str) -> None:
-        found = store.get(name) or store.new(name)
+    def __init__(self, cache_size: int) -> None:
+        self.cache_size = cache_size
+        self.table: dict[bytes, bytes] = {}
+        self.changelog: dict[bytes, bytes] = {}
+        self.memos: dict[str, Memo | None] = {}
+        self.live: dict[str, int] = {}
+        self.told: dict[str, int] = {}
+        self.durable: dict[str, int] = {}
+        self.durable_told: dict[str, int] = {}
+        self.store = StateStore(self.table, epoch=1, cache_size=cache_size)
+
+    def read(self, name: str) -> None:
+        """What the store says is checked after each step."""
+
+    def fold(self, name: str) -> None:
+        found = self.store.get(name) or self.store.new(name)
         found.state.events += 1
         found.offset += 1
-        store.changed(name, found)
-        live[name] = live.get(name, 0) + 1
+        self.store.changed(name, found)
+        self.live[name] = self.live.get(name, 0) + 1
 
-    def forget(name: str) -> None:
-        if store.get(name) is not None:
-            store.forget(name)
-        live.pop(name, None)
+    def tell(self, name: str) -> None:
+        if (found := self.store.get(name)) is not None:
+            self.told[name] = self.told.get(name, 0) + 1
+            self.store.touch(name)
+            found.state.memo.be_quiet("s", self.told[name], now_ms=-1)
 
-    def cut(_name: str) -> None:
-        nonlocal durable
-        for key, blob in store.cut():
+    def forget(self, name: str) -> None:
+        if self.store.get(name) is not None:
+            self.store.forget(name)
+        self.live.pop(name, None)
+        self.told.pop(name, None)
+
+    def write_record(self) -> None:
+        """The first half of a barrier: from here on a replay tells nothing again."""
+        self.memos = decode(encode(self.store.memos()))
+        self.durable_told = dict(self.told)
+
+    def half_a_cut(self, _name: str) -> None:
+        """A crash between the record and the states: what was folded is folded again, what was told is not."""
+        missing = {name: count - self.durable.get(name, 0) for name, count in self.live.items()}
+        forgotten = self.durable.keys() - self.live.keys()
+        self.write_record()
+        self.restart("")
+        for name in forgotten:
+            self.forget(name)
+        for name, count in missing.items():
+            for _ in range(count):
+                self.fold(name)
+        self.cut("")
+
+    def cut(self, _name: str) -> None:
+        self.write_record()
+        for key, blob in self.store.cut():
             if blob is None:
-                changelog.pop(key, None)
+                self.changelog.pop(key, None)
             else:
-                changelog[key] = blob
-        durable = dict(live)
-        assert store.encoded_bytes == sum(map(len, table.values()))
-        assert store.count == len(live)
+                self.changelog[key] = blob
+        self.durable = dict(self.live)
+        assert self.store.encoded_bytes == sum(map(len, self.table.values()))
+        assert self.store.count == len(self.live)
 
-    def restart(_name: str) -> None:
-        nonlocal store, live, table
-        table = dict(changelog)
-        store = StateStore(table, epoch=1, cache_size=cache_size)
-        live = dict(durable)
+    def restart(self, _name: str) -> None:
+        self.table = dict(self.changelog)
+        self.store = StateStore(self.table, epoch=1, cache_size=self.cache_size, memos=self.memos)
+        self.live, self.told = dict(self.durable), dict(self.durable_told)
 
-    actions: dict[str, Callable[[str], None]] = {
-        "fold": fold,
-        "read": lambda name: None,
-        "forget": forget,
-        "cut": cut,
-        "restart": restart,
-    }
+    def check(self, name: str) -> None:
+        found = self.store.get(name)
+        assert (None if found is None else found.state.events) == self.live.get(name)
+        if found is not None:
+            assert found.state.memo.quiet_until_ms.get("s", 0) == self.told.get(name, 0)
+
+
+@settings(max_examples=500, deadline=None)
+@given(store_steps, st.integers(1, 3))
+def test_a_store_never_loses_a_changed_state_nor_a_memo(steps: list[tuple[str, str]], cache_size: int) -> None:
+    """A dictionary is what the store must look like; another what a restart finds, as of the last cut."""
+    world = World(cache_size)
     for action, name in steps:
-        actions[action](name)
-        found = store.get(name)
-        assert (None if found is None else found.state.events) == live.get(name)
-        assert {key.decode(): decode_state(blob)[1].events for key, blob in changelog.items()} == durable
-    cut("")
-    assert {key.decode(): decode_state(blob)[1].events for key, blob in table.items()} == live
-    assert table == changelog
+        getattr(world, action.replace(" ", "_"))(name)
+        world.check(name)
+        world.store.trim()
+        events = {key.decode(): decode_state(blob)[1].events for key, blob in world.changelog.items()}
+        assert events == world.durable
+    world.cut("")
+    assert {key.decode(): decode_state(blob)[1].events for key, blob in world.table.items()} == world.live
+    assert world.table == world.changelog

@@ -157,7 +157,7 @@ class Lane:
         return {
             "states": states,
             "models": digest(partition.models),
-            "policy": partition._memory.policy,
+            "population": partition._memory.population,
             "windows": partition._memory.windows,
             "watermark": watermark_ms,
         }

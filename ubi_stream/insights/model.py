@@ -17,6 +17,11 @@ class InsightKind(StrEnum):
     RISK = "risk"
     SESSION = "session"
     RECOMMENDATION = "recommendation"
+    PREDICTION = "prediction"
+    FORECAST = "forecast"
+    DRIFT = "drift"
+    MODEL = "model"
+    LABEL = "label"
 
 
 class Severity(StrEnum):

@@ -1,9 +1,10 @@
-"""What one entity's record holds: a function of its own events alone, about 1 kB."""
+"""What one entity's record holds, about 1 kB: a function of its own events, and a memo of what was told."""
 
 from __future__ import annotations
 
 import msgspec
 
+from ubi_stream.state.memo import Memo
 from ubi_stream.state.moments import Baseline
 from ubi_stream.state.panes import PaneRing
 
@@ -53,7 +54,7 @@ class Logged(msgspec.Struct, array_like=True, gc=False):
 
 
 class UserState(msgspec.Struct, array_like=True, gc=False):
-    """State of one entity. Times are Unix milliseconds of event time.
+    """State of one entity. Times are Unix milliseconds of event time. All but `memo` is a function of its own events.
 
     Fields are encoded by position: append new ones, with a default.
     """
@@ -88,3 +89,4 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     labels: int = 0
     applied: int = 0
     """Events and labels taken in, over forgetting too: of two records of one entity, the larger is the newer."""
+    memo: Memo = msgspec.field(default_factory=Memo)

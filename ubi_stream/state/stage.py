@@ -96,6 +96,7 @@ class Fold:
 
     def fold(self, events: Iterable[Event]) -> Iterator[Moment]:
         """Moments of a batch of events. Lazy: each is made when it is asked for, so its state is the one right then."""
+        self._states.trim()
         for event in events:
             since_ms = self._progress.watermark_ms
             moment = self._own_moment(event)
@@ -201,13 +202,14 @@ class Fold:
         self._states.changed(entity_id, live)
 
     def _forgotten(self, entity_id: str, live: Live) -> Live:
-        """A fresh state for an entity that was silent for longer than the retention; delivery marks stay."""
+        """A fresh state for an entity that was silent for longer than the retention; delivery marks and memo stay."""
         fresh = self._states.new(entity_id)
         fresh.offset, fresh.state.forwarded, fresh.state.applied = (
             live.offset,
             live.state.forwarded,
             live.state.applied,
         )
+        fresh.state.memo = live.state.memo
         return fresh
 
     def _silences(self, cause: Event, since_ms: int) -> Iterator[Moment]:

@@ -6,11 +6,13 @@ The backing mapping is the changelog-backed table: what it holds is what a resta
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from typing import Final
 
 import msgspec
 
 from ubi_stream.state.codec import decode_state, encode_state
+from ubi_stream.state.memo import Memo
 from ubi_stream.state.model import UserState
 
 
@@ -32,16 +34,29 @@ class StateStore:
     epoch
         Source epoch: a state of another epoch keeps its content, but its offset says nothing.
     cache_size
-        Decoded states kept, at least; changed ones stay until the next cut whatever their number.
+        Decoded states kept between batches, at least; changed ones stay until the next cut whatever their number.
+    memos
+        Those of the partition's record: newer than what the states hold; None of an entity that was forgotten.
     """
 
-    def __init__(self, backing: MutableMapping[bytes, bytes], *, epoch: int, cache_size: int) -> None:
+    def __init__(
+        self,
+        backing: MutableMapping[bytes, bytes],
+        *,
+        epoch: int,
+        cache_size: int,
+        memos: Mapping[str, Memo | None] | None = None,
+    ) -> None:
         self._backing = backing
         self._epoch = epoch
         self._cache_size = cache_size
         self._live: OrderedDict[str, Live] = OrderedDict()
         self._changed: dict[str, Live | None] = {}
         self._bytes = sum(map(len, backing.values()))
+        self._told: set[str] = set()
+        self._memos = dict(memos or {})
+        for entity_id in tuple(self._memos):
+            self._restore_memo(entity_id)
 
     def get(self, entity_id: str) -> Live | None:
         """State of an entity, or None if nothing is known about it."""
@@ -65,16 +80,35 @@ class StateStore:
         """Begin an empty state for an entity, in place of any that there was."""
         live = Live(UserState(), -1)
         self._keep(entity_id, live)
+        if memo := self._memos.pop(entity_id, None):
+            live.state.memo = memo
+            self._told.add(entity_id)
         return live
 
     def changed(self, entity_id: str, live: Live) -> None:
         """Note that a state was folded into, and so must be written at the next barrier."""
         self._changed[entity_id] = live
 
+    def touch(self, entity_id: str) -> None:
+        """Note that the memo of a state is written to, which was read since the last batch began."""
+        if live := self._live.get(entity_id):  # else it was forgotten in the same batch, and its memo with it
+            self._told.add(entity_id)
+            self._changed[entity_id] = live
+
     def forget(self, entity_id: str) -> None:
         """Drop an entity: its record becomes a tombstone at the next cut."""
-        self._live.pop(entity_id, None)
+        live = self._live.pop(entity_id, None)
         self._changed[entity_id] = None
+        if live is not None and live.state.memo != _BLANK:
+            self._told.add(entity_id)
+
+    def memos(self) -> dict[str, Memo | None]:
+        """Memos that changed since the last cut: for the partition's record, which is written before the states."""
+        memos = dict(self._memos)
+        for entity_id in self._told:
+            live = self._changed[entity_id]
+            memos[entity_id] = None if live is None else live.state.memo
+        return memos
 
     def cut(self) -> list[tuple[bytes, bytes | None]]:
         """Key and value of every state changed since the last cut, as of now; None for one that was forgotten."""
@@ -90,9 +124,18 @@ class StateStore:
             self._backing[key] = blob
             records.append((key, blob))
         self._changed.clear()
-        while len(self._live) > self._cache_size:
-            self._live.popitem(last=False)
+        self._told.clear()
+        self.trim()
         return records
+
+    def trim(self) -> None:
+        """Drop the least recently used states that the table holds too. Not within a batch: it refers to them."""
+        for _ in range(len(self._live) - self._cache_size):
+            oldest = next(iter(self._live))
+            if oldest in self._changed:
+                self._live.move_to_end(oldest)
+            else:
+                del self._live[oldest]
 
     @property
     def count(self) -> int:
@@ -107,14 +150,15 @@ class StateStore:
     def _keep(self, entity_id: str, live: Live) -> None:
         self._live[entity_id] = live
         self._live.move_to_end(entity_id)
-        if len(self._live) > self._cache_size:
-            self._make_room()
 
-    def _make_room(self) -> None:
-        """Drop the least recently used states that the table holds as they are; a few at a time."""
-        for _ in range(min(4, len(self._live) - self._cache_size)):
-            oldest = next(iter(self._live))
-            if oldest in self._changed:
-                self._live.move_to_end(oldest)
-            else:
-                del self._live[oldest]
+    def _restore_memo(self, entity_id: str) -> None:
+        """Put a newer memo into its state. That of a state which the table lacks waits until it is folded again."""
+        memo, live = self._memos[entity_id], self.get(entity_id)
+        if live is not None:
+            live.state.memo = memo or Memo()
+            self.touch(entity_id)
+        if live is not None or memo is None:
+            del self._memos[entity_id]
+
+
+_BLANK: Final = Memo()

@@ -12,7 +12,6 @@ import pytest
 from support.folding import Runner
 from support.probe import DAY_MS, MINUTE_MS, START_MS, Stream, event, probe_pack, record
 from ubi_stream.effects import Effects
-from ubi_stream.insights.memory import PRUNE_EVERY, PolicyMemory
 from ubi_stream.insights.model import Insight, InsightKind, Severity
 from ubi_stream.models.quantile import OnlineQuantile
 from ubi_stream.packs.schema import Pack
@@ -40,8 +39,19 @@ def by_kind(monkeypatch: pytest.MonkeyPatch) -> dict[InsightKind, list[Insight]]
     return found
 
 
+TOLD = {
+    InsightKind.SEGMENT,
+    InsightKind.ANOMALY,
+    InsightKind.BEHAVIOUR_CHANGE,
+    InsightKind.RISK,
+    InsightKind.SESSION,
+    InsightKind.RECOMMENDATION,
+}
+"""What the probe's pack asks for."""
+
+
 def test_every_kind_is_told_with_a_sentence_and_what_it_rests_on(by_kind: dict[InsightKind, list[Insight]]) -> None:
-    assert set(by_kind) == set(InsightKind)
+    assert set(by_kind) == TOLD
     for kind, insights in by_kind.items():
         for insight in insights:
             explanation = insight.explanation
@@ -252,27 +262,3 @@ class TestBehaviourChange:
         runner.run(*(event(at_ms=START_MS + day * DAY_MS // 2) for day in range(3)))
         burst = [event(at_ms=START_MS + DAY_MS + n * 1000) for n in range(40)]
         assert of_kind(runner.run(*burst), InsightKind.BEHAVIOUR_CHANGE) == []
-
-
-class TestMemory:
-    def test_a_subject_is_quiet_until_its_cool_down_is_over(self) -> None:
-        memory = PolicyMemory()
-        assert memory.allows("s", at_ms=0, now_ms=0, cool_down_ms=10)
-        assert memory.is_quiet("s", 9)
-        assert not memory.is_quiet("s", 10)
-        assert memory.allows("s", at_ms=10, now_ms=10, cool_down_ms=10)
-        assert not memory.is_quiet("other", 0)
-
-    def test_without_a_cool_down_nothing_is_remembered(self) -> None:
-        memory = PolicyMemory()
-        assert memory.allows("s", at_ms=0, now_ms=0, cool_down_ms=0)
-        assert memory.allows("s", at_ms=0, now_ms=0, cool_down_ms=0)
-        assert memory.quiet_until_ms == {}
-
-    def test_cool_downs_that_are_over_are_dropped(self) -> None:
-        memory = PolicyMemory()
-        for n in range(PRUNE_EVERY - 1):
-            memory.allows(f"s{n}", at_ms=n, now_ms=n, cool_down_ms=10)
-        assert len(memory.quiet_until_ms) == PRUNE_EVERY - 1
-        memory.allows("last", at_ms=PRUNE_EVERY, now_ms=PRUNE_EVERY, cool_down_ms=10)
-        assert len(memory.quiet_until_ms) <= 10

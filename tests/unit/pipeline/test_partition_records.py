@@ -37,7 +37,7 @@ def test_a_record_of_several_pieces_comes_back_as_it_was() -> None:
     assert back.snapshot_problem is None
     assert digest(back.models) == digest(runner.partition.models)
     assert back.progress == runner.partition.progress
-    assert back._memory.policy == runner.partition._memory.policy
+    assert back._memory.population == runner.partition._memory.population
     assert back._memory.windows == runner.partition._memory.windows
 
 

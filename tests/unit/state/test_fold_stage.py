@@ -209,7 +209,7 @@ class TestSilences:
         runner.run(at(0), at(1))
         assert runner.run(at(12.9, "u2")).insights == []
         (session,) = [i for i in runner.run(at(13, "u2")).insights if i.kind is InsightKind.SESSION]
-        assert (session.user_id, session.at_ms) == ("u1", START_MS + MINUTE_MS)
+        assert (session.user_id, session.at_ms) == ("u1", START_MS)
         assert session.source.offset == 3  # the event that brought it to light
 
     def test_a_visit_is_told_once_by_the_silence_or_by_the_next_event(self) -> None:

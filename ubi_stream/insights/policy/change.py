@@ -1,0 +1,59 @@
+"""An entity that changed its habits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import exp, log
+
+from ubi_stream.insights.explain import short
+from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
+from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.models.change import RateChange, rate_change
+from ubi_stream.models.scorer import Scores
+from ubi_stream.packs.plan import Plan
+
+
+class Changes:
+    """Tells of a rate of the last day that is another than in the days before."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._model = plan.pack.models.change
+
+    def tell(self, teller: Teller, scores: Scores, row: int) -> Iterator[Insight]:
+        """Tell of a change, unless it was told about a short while ago."""
+        model = self._model
+        facts = scores.batch.facts[row]
+        if model is None or facts.recent + facts.before < model.min_events or facts.before_days < 2:
+            return
+        found = rate_change(
+            facts.recent,
+            1.0,
+            facts.before,
+            facts.before_days,
+            min_factor=model.factor,
+            min_z=model.z,
+            min_count=model.min_events,
+        )
+        label = "" if found is None else f"rate_{found.direction}"
+        if found is None or not teller.allows(InsightKind.BEHAVIOUR_CHANGE, label, model.cool_down_min):
+            return
+        usual = facts.before / facts.before_days
+        part = Contribution("events_24h", float(facts.recent), log(found.factor), usual=usual)
+        yield teller.insight(
+            InsightKind.BEHAVIOUR_CHANGE,
+            label=label,
+            score=_certainty(found),
+            severity=Severity.LOW if found.direction == "up" else Severity.MEDIUM,
+            explanation=Explanation(
+                f"{facts.recent} events in the last 24 hours, usually {short(usual)} a day: "
+                f"{short(found.factor)} times the usual rate",
+                (part,),
+            ),
+            window=label,
+            evidence={"factor": found.factor, "z": found.z, "baseline_days": facts.before_days},
+        )
+
+
+def _certainty(change: RateChange) -> float:
+    """Evidence in [0, 1): four deviations are 0.8, ten are 0.98."""
+    return 1.0 - exp(-abs(change.z) / 2.5)

@@ -1,0 +1,49 @@
+"""Rules of the pack that hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ubi_stream.features.registry import Feature
+from ubi_stream.features.stage import Featurized
+from ubi_stream.insights.explain import Explainer
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity
+from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.models.scorer import Scores
+from ubi_stream.models.segment import Conditions
+from ubi_stream.packs.plan import Plan
+from ubi_stream.packs.schema import Rule
+
+
+class Risks:
+    """Tells of users for whom a rule's conditions hold."""
+
+    def __init__(self, plan: Plan, explain: Explainer, features: Sequence[Feature]) -> None:
+        rules = plan.pack.rules if plan.entity.key is None else ()
+        self._rules = tuple((rule, Conditions(rule.when, features)) for rule in rules)
+        self._explain = explain
+
+    def of_batch(self, batch: Featurized) -> list[NDArray[np.bool_]]:
+        """For each rule the rows of which it holds, shape (rows,)."""
+        return [conditions.holds(batch.values) for _, conditions in self._rules]
+
+    def tell(self, teller: Teller, scores: Scores, row: int, holds: list[NDArray[np.bool_]]) -> Iterator[Insight]:
+        """Tell of the rules that hold for a row; `holds` is what `of_batch` gave."""
+        for (rule, conditions), rows in zip(self._rules, holds, strict=True):
+            if rows[row] and teller.allows(InsightKind.RISK, rule.name, rule.cool_down_min):
+                yield self._risk(teller, scores, row, rule, conditions)
+
+    def _risk(self, teller: Teller, scores: Scores, row: int, rule: Rule, conditions: Conditions) -> Insight:
+        contributions = self._explain.of_conditions(scores, row, conditions)
+        return teller.insight(
+            InsightKind.RISK,
+            label=rule.name,
+            score=min(1.0, 0.5 + max(0.0, conditions.margin(scores.batch.values[row]))),
+            severity=Severity(rule.severity),
+            explanation=Explanation(rule.summary.format(**self._explain.values(scores, row)), contributions),
+            window=rule.name,
+            evidence={"conditions": [f"{c.feature} {c.op} {c.value:g}" for c in rule.when]},
+        )

@@ -1,0 +1,67 @@
+"""The decide stage: what is told, to whom it may matter, and with which words."""
+
+from __future__ import annotations
+
+from ubi_stream.features.registry import Feature
+from ubi_stream.insights.explain import Explainer
+from ubi_stream.insights.model import Insight
+from ubi_stream.insights.policy.anomaly import Anomalies
+from ubi_stream.insights.policy.change import Changes
+from ubi_stream.insights.policy.risk import Risks
+from ubi_stream.insights.policy.segment import SegmentChanges
+from ubi_stream.insights.policy.session import Sessions
+from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.models.scorer import Scores
+from ubi_stream.models.segment import Assigned, Segments
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.memo import Memo
+from ubi_stream.state.store import StateStore
+
+
+class Policy:
+    """Turns the scores of a batch into insights.
+
+    An entity is not told about twice for the same thing within the cool-down that the pack sets.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        features: tuple[Feature, ...],
+        segments: Segments,
+        states: StateStore,
+        population: Memo,
+        *,
+        model_version: str,
+    ) -> None:
+        explain = Explainer(features)
+        self._plan = plan
+        self._states = states
+        self._population = population
+        self._model_version = model_version
+        self._sessions = Sessions(plan)
+        self._segments = SegmentChanges(plan, explain, segments)
+        self._anomalies = Anomalies(plan, explain)
+        self._risks = Risks(plan, explain, features)
+        self._changes = Changes(plan)
+
+    def decide(self, scores: Scores, assigned: Assigned) -> list[Insight]:
+        """Insights of a batch, in the order of the moments that caused them."""
+        batch = scores.batch
+        risks = self._risks.of_batch(batch)
+        insights: list[Insight] = []
+        for position, (moment, row) in enumerate(zip(batch.moments, batch.rows, strict=True)):
+            if not moment.new:
+                continue
+            teller = Teller(self._plan, moment, self._model_version, self._states, self._population)
+            if moment.ended is not None:
+                insights.extend(self._sessions.tell(teller, moment.ended, assigned.before[position]))
+            if (change := assigned.changes.get(position)) is not None:
+                insights.extend(self._segments.tell(teller, change, scores))
+            if row < 0:
+                continue
+            if (alert := scores.alerts.get(row)) is not None:
+                insights.extend(self._anomalies.tell(teller, scores, row, alert))
+            insights.extend(self._risks.tell(teller, scores, row, risks))
+            insights.extend(self._changes.tell(teller, scores, row))
+        return insights

@@ -1,0 +1,94 @@
+"""Makes the insights of one moment: ids, positions, times, and cool-downs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ubi_stream.ids import EntityId, insight_id
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.memo import Memo
+from ubi_stream.state.stage import Moment
+from ubi_stream.state.store import StateStore
+
+MINUTE_MS: Final = 60_000
+POPULATION: Final = "population"
+"""Entity of an insight about all entities of a partition; its user id is `<kind of entity>/<partition>`."""
+
+
+class Teller:
+    """Makes the insights of one moment.
+
+    Attributes
+    ----------
+    moment
+        What happened, and to whom.
+    """
+
+    def __init__(self, plan: Plan, moment: Moment, model_version: str, states: StateStore, population: Memo) -> None:
+        self._plan = plan
+        self._model_version = model_version
+        self._states = states
+        self._population = population
+        self.moment = moment
+
+    def allows(self, kind: InsightKind, label: str, cool_down_min: float) -> bool:
+        """Whether the entity may be told about now; if so, the cool-down begins. `cool_down_min` is in minutes."""
+        allowed = self._begin(self.moment.state.memo, kind, label, cool_down_min)
+        if allowed and cool_down_min:
+            self._states.touch(self.moment.entity_id)
+        return allowed
+
+    def population_allows(self, kind: InsightKind, label: str, cool_down_min: float) -> bool:
+        """The same of all entities of the partition together."""
+        return self._begin(self._population, kind, label, cool_down_min)
+
+    def insight(
+        self,
+        kind: InsightKind,
+        *,
+        label: str,
+        explanation: Explanation,
+        evidence: dict[str, object],
+        window: str = "",
+        score: float | None = None,
+        confidence: float | None = None,
+        severity: Severity = Severity.INFO,
+        cause: str | None = None,
+        at_ms: int | None = None,
+        population: bool = False,
+    ) -> Insight:
+        """Make one about the moment's entity, or about the population: all entities of the partition.
+
+        `cause` and `at_ms` are the moment's, unless it only brought to light what was so before.
+        """
+        pack, entity, moment = self._plan.pack.name, self._plan.entity.name, self.moment
+        origin, subject = moment.origin, moment.entity_id
+        if population:
+            entity, subject = POPULATION, f"{entity}/{origin.partition}"
+        return Insight(
+            id=insight_id(pack, entity, EntityId(subject), kind, cause or moment.cause_id, window),
+            kind=kind,
+            entity=entity,
+            user_id=subject,
+            pack=pack,
+            at_ms=moment.at_ms if at_ms is None else at_ms,
+            label=label,
+            score=score,
+            confidence=confidence,
+            severity=severity,
+            explanation=explanation,
+            evidence=evidence,
+            model_version=self._model_version,
+            source=Source(origin.topic, origin.partition, origin.offset),
+            trace_id=moment.trace_id,
+            received_ms=origin.timestamp_ms,
+        )
+
+    def _begin(self, memo: Memo, kind: InsightKind, label: str, cool_down_min: float) -> bool:
+        moment, subject = self.moment, f"{kind}/{label}"
+        if memo.is_quiet(subject, moment.at_ms):
+            return False
+        if cool_down_min:
+            memo.be_quiet(subject, moment.at_ms + round(cool_down_min * MINUTE_MS), now_ms=moment.watermark_ms)
+        return True
