@@ -14,19 +14,24 @@ _EDGE = 1e-6
 _BIN_LIMIT = 6.0
 """The bins divide log-odds of ±6 (0.25 % to 99.75 %) evenly, so that a rare class is resolved too."""
 
-_NEWTON_STEP = 10.0
-_INITIAL_PRECISION = 100.0
-"""Both as the paper sets them (gamma = 0.1, D = 1), for log-odds of ordinary size."""
+_SLOPE_VARIANCE = 0.1
+_OFFSET_VARIANCE = 1.0
+"""Beliefs before any label: the classifier's log-odds have about the right scale, its base rate may be wrong. Without
+them the first hundred labels of a rare class, all False, would drive every probability to 0."""
 
-_MAX_PARAMETER = 100.0
-"""Bound of slope and offset, as in the paper's projection."""
+_MEMORY = 2_000.0
+"""Labels after which an old one counts 1 / e in the first stage."""
+
+_MIN_CURVATURE = 1e-4
+"""Of the likelihood: a certain prediction still teaches something when it is wrong."""
 
 
 class OnlineCalibrator:
-    """Platt scaling learned by online Newton steps, and on top of it the recent mean error of each bin.
+    """Platt scaling learned by Bayesian steps, and on top of it the recent mean error of each bin.
 
     The two parameters of the first stage, slope and offset of the log-odds, repair over-confidence and a wrong base
-    rate quickly; the bins repair what a sigmoid can't and follow drift. Transform first, then learn.
+    rate quickly; the bins repair what a sigmoid can't and follow drift. A bin moves a probability no further than its
+    labels would if all of them had been alike, so that none becomes 0 or 1. Transform first, then learn.
 
     Parameters
     ----------
@@ -49,17 +54,19 @@ class OnlineCalibrator:
 
     References
     ----------
-    C. Gupta, A. Ramdas: Online Platt scaling with calibeating. ICML 2023.
+    J. Platt: Probabilistic outputs for support vector machines. 1999.
+    C. Gupta, A. Ramdas: Online Platt scaling with calibeating. ICML 2023 (the two stages).
+    J. de Vilmarest, O. Wintenberger: Stochastic online optimization using Kalman recursion. JMLR 22, 2021.
     D. P. Foster, S. Hart: "Calibeating": beating forecasters at their own game. Theoretical Economics 18, 2023.
     """
 
-    def __init__(self, *, bins: int = 20, prior: float = 20.0, half_life: float = 500.0) -> None:
+    def __init__(self, *, bins: int = 20, prior: float = 30.0, half_life: float = 500.0) -> None:
         self.n_seen = 0
         self._prior = prior
         self._decay = 0.5 ** (1.0 / half_life)
         self._slope = 1.0
         self._offset = 0.0
-        self._precision = (_INITIAL_PRECISION, 0.0, _INITIAL_PRECISION)  # symmetric 2 x 2: ss, so, oo
+        self._covariance = (_SLOPE_VARIANCE, 0.0, _OFFSET_VARIANCE)  # symmetric 2 x 2: ss, so, oo
         self._weights = [0.0] * bins
         self._errors = [0.0] * bins
 
@@ -70,8 +77,10 @@ class OnlineCalibrator:
         log_odds = _log_odds(probability)
         scaled = self._platt(log_odds)
         index = self._bin(log_odds)
-        error = self._errors[index] / (self._weights[index] + self._prior)
-        return min(max(scaled + error, _EDGE), 1.0 - _EDGE)
+        total = self._weights[index] + self._prior
+        own = self._prior / total
+        corrected = min(max(scaled + self._errors[index] / total, scaled * own), 1.0 - (1.0 - scaled) * own)
+        return min(max(corrected, _EDGE), 1.0 - _EDGE)
 
     def transform_many(self, probabilities: FloatArray) -> FloatArray:
         """Return the calibrated probabilities, shape (n,), as the calibrator stands: valid between two labels."""
@@ -86,7 +95,7 @@ class OnlineCalibrator:
         index = self._bin(log_odds)
         self._weights[index] = self._weights[index] * self._decay + weight
         self._errors[index] = self._errors[index] * self._decay + weight * (outcome - scaled)
-        self._newton_step(log_odds, weight * (scaled - outcome))
+        self._step(log_odds, scaled, outcome, weight)
         self.n_seen += 1
 
     def _platt(self, log_odds: float) -> float:
@@ -97,22 +106,22 @@ class OnlineCalibrator:
         position = (log_odds + _BIN_LIMIT) / (2.0 * _BIN_LIMIT) * len(self._errors)
         return min(max(int(position), 0), len(self._errors) - 1)
 
-    def _newton_step(self, log_odds: float, gradient: float) -> None:
-        slope_gradient, offset_gradient = gradient * log_odds, gradient
-        ss, so, oo = self._precision
-        ss += slope_gradient * slope_gradient
-        so += slope_gradient * offset_gradient
-        oo += offset_gradient * offset_gradient
-        self._precision = (ss, so, oo)
-        scale = _NEWTON_STEP / (ss * oo - so * so)
-        self._slope = _bounded(self._slope - scale * (oo * slope_gradient - so * offset_gradient))
-        self._offset = _bounded(self._offset - scale * (ss * offset_gradient - so * slope_gradient))
+    def _step(self, log_odds: float, scaled: float, outcome: bool, weight: float) -> None:
+        ss, so, oo = self._covariance
+        toward_slope, toward_offset = ss * log_odds + so, so * log_odds + oo
+        curvature = weight * max(scaled * (1.0 - scaled), _MIN_CURVATURE)
+        shrink = 1.0 / (1.0 + curvature * (log_odds * toward_slope + toward_offset))
+        step = shrink * weight * (outcome - scaled)
+        self._slope += toward_slope * step
+        self._offset += toward_offset * step
+        gain, growth = curvature * shrink, 1.0 / (1.0 - 1.0 / _MEMORY)
+        ss = growth * (ss - gain * toward_slope * toward_slope)
+        so = growth * (so - gain * toward_slope * toward_offset)
+        oo = growth * (oo - gain * toward_offset * toward_offset)
+        excess_s, excess_o = max(ss / _SLOPE_VARIANCE, 1.0), max(oo / _OFFSET_VARIANCE, 1.0)
+        self._covariance = (ss / excess_s, so / math.sqrt(excess_s * excess_o), oo / excess_o)
 
 
 def _log_odds(probability: float) -> float:
     probability = min(max(probability, _EDGE), 1.0 - _EDGE)
     return math.log(probability / (1.0 - probability))
-
-
-def _bounded(parameter: float) -> float:
-    return min(max(parameter, -_MAX_PARAMETER), _MAX_PARAMETER)

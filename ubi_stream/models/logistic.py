@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from river.base import Classifier
 
-from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows, clipped, row_of, row_sums, sigmoid
+from ubi_stream.models.arrays import FloatArray, as_rows, row_of, row_sums, sigmoid
+from ubi_stream.models.scale import RunningScale
 
 _MAX_DEVIATION = 50.0
 """Standard deviations. What lies further out is a broken sensor or another unit; unclipped, it wrecks the weights."""
@@ -46,7 +46,6 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
     References
     ----------
     L. Bottou: Large-scale machine learning with stochastic gradient descent. COMPSTAT 2010.
-    B. P. Welford: Note on a method for calculating corrected sums of squares and products. Technometrics 4, 1962.
     """
 
     def __init__(
@@ -67,12 +66,8 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
         self.n_seen = 0
         self.n_positive = 0
         self.intercept = 0.0
-        n = len(self.features)
-        self.weights = np.zeros(n)
-        self._counts = np.zeros(n)
-        self._means = np.zeros(n)
-        self._variances = np.zeros(n)
-        self._scales = np.zeros(n)  # 1 / standard deviation; 0 for a feature that hasn't varied yet
+        self.weights = np.zeros(len(self.features))
+        self._scale = RunningScale(len(self.features), _MAX_DEVIATION)
 
     @property
     def ready(self) -> bool:
@@ -98,23 +93,21 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
         """
         if not 0.0 <= weight < math.inf:
             raise ValueError(f"a label's weight is a finite number of at least 0, not {weight}")
-        present = np.isfinite(row)
-        row = clipped(np.where(present, row, self._means), MAX_ABS)
-        self._learn_moments(row, present)
-        deviations = clipped((row - self._means) * self._scales, _MAX_DEVIATION)  # 0 where missing: the mean stayed
+        self._scale.learn(row)
+        deviations = self._scale.deviations(row)
         logit = float(row_sums(deviations * self.weights)) + self.intercept
         gradient = weight * (sigmoid(logit) - outcome)
         self.intercept -= self.intercept_lr * gradient
         step = gradient * deviations
         if self.l2:
-            step += self.l2 * present * self.weights
+            step += self.l2 * np.isfinite(row) * self.weights
         self.weights -= self.lr * step
         self.n_seen += 1
         self.n_positive += bool(outcome)
 
     def contributions(self, row: FloatArray) -> FloatArray:
         """Return weight times deviation of each feature, shape (F,): with the intercept they add up to the log-odds."""
-        return self._deviations(row) * self.weights
+        return self._scale.deviations(row) * self.weights
 
     def predict_proba_one(self, x: Mapping[str, float | None]) -> dict[bool, float]:
         """Return both probabilities for named values, River's way."""
@@ -125,18 +118,5 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
         """Learn named values, River's way."""
         self.learn(row_of(x, self.features), y, w)
 
-    def _learn_moments(self, row: FloatArray, present: NDArray[np.bool_]) -> None:
-        self._counts += present
-        share = present / np.maximum(self._counts, 1.0)
-        deviation = row - self._means
-        self._means += deviation * share
-        self._variances += (deviation * (row - self._means) - self._variances) * share
-        varied = self._variances > 0.0
-        np.divide(1.0, np.sqrt(self._variances), out=self._scales, where=varied)
-
-    def _deviations(self, rows: FloatArray) -> FloatArray:
-        deviations = clipped((clipped(rows, MAX_ABS) - self._means) * self._scales, _MAX_DEVIATION)
-        return np.where(np.isfinite(rows), deviations, 0.0)
-
     def _logits(self, rows: FloatArray) -> FloatArray:
-        return row_sums(self._deviations(rows) * self.weights) + self.intercept
+        return row_sums(self._scale.deviations(rows) * self.weights) + self.intercept
