@@ -1,0 +1,233 @@
+"""What a user will spend or do in the days ahead, from the days before.
+
+Holt-Winters by River, fitted anew from the few days that a user's state keeps, so that there is no further state and
+nothing depends on when it is asked. Three candidates, a slow level, a quick one, and a level with a weekly rhythm,
+forecast each day from those before it (rolling origin). The first serves, unless another one's mean absolute error is
+clearly smaller, and its own errors are the interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, floor, isfinite, sqrt
+from statistics import fmean
+from typing import Final
+
+from river.time_series import HoltWinters
+
+WEEK: Final = 7
+MIN_ERRORS: Final = 9
+"""Days forecast in the backtest, at the least: with fewer an interval of 80 % has no inner bound."""
+MIN_DAYS: Final = WEEK + MIN_ERRORS
+MAX_HORIZON: Final = 14
+"""Days ahead: more than half of what is kept of the past would be a guess."""
+_SLOW_ALPHA: Final = 0.1
+"""Of the level: ten days' memory. On card payments 0.05 to 0.2 are as good."""
+_QUICK_ALPHA: Final = 0.4
+"""Of the level of a user who changed a short while ago."""
+_TREND_BETA: Final = 0.01
+"""River's season needs a trend: one that hardly moves. A month is too short to tell a trend from chance."""
+_SEASON_GAMMA: Final = 0.1
+_CLEARLY: Final = 0.9
+"""Share of the error that a less simple candidate may have: a little less in three weeks is often luck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A figure ahead, and the interval that it lies in with the probability asked for. Never below 0."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """Mean absolute error of a day's forecast, made with the days before it.
+
+    `origins` is how many days were forecast. `naive` says the same as the day before, `weekday` the same as a week
+    before; both over the same days.
+    """
+
+    origins: int
+    error: float
+    naive: float
+    weekday: float
+
+    @property
+    def skill(self) -> float:
+        """Share of the better naive forecast's error that is saved; 0 or less is of no use."""
+        least = min(self.naive, self.weekday)
+        return 1.0 - self.error / least if least > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Days ahead, what they come to together, and how good such forecasts of this series were.
+
+    `rhythm` says whether the weekly one served; `recent` is what the newest days came to, as many as are forecast.
+    """
+
+    days: tuple[Expected, ...]
+    total: Expected
+    recent: float
+    rhythm: bool
+    backtest: Backtest
+
+    @property
+    def change(self) -> float:
+        """How much more or less the days ahead are expected to come to than the newest, as a share of the larger."""
+        most = max(self.total.value, self.recent)
+        return (self.total.value - self.recent) / most if most > 0 else 0.0
+
+
+class Level(HoltWinters):  # type: ignore[misc]  # River has no types
+    """Exponential smoothing without trend or season, begun at the mean of the first week.
+
+    River begins at the mean of two days, which a month hardly forgets.
+    """
+
+    _initialized: bool
+
+    def __init__(self, alpha: float = _SLOW_ALPHA) -> None:
+        super().__init__(alpha)
+
+    def learn_one(self, y: float, x: object = None) -> None:
+        """Take in the next value."""
+        if self._initialized:
+            super().learn_one(y)
+            return
+        self._first_values.append(y)
+        if len(self._first_values) == WEEK:
+            self.level.append(fmean(self._first_values))
+            self._initialized = True
+
+
+class Weekly(HoltWinters):  # type: ignore[misc]  # River has no types
+    """Additive Holt-Winters with a season of a week.
+
+    River begins an additive season with the ratios of the first values to their mean, and a trend with the difference
+    of the first and last value: here the season begins with the differences, and the trend with nothing.
+    """
+
+    _initialized: bool
+
+    def __init__(self, alpha: float = _SLOW_ALPHA, beta: float = _TREND_BETA, gamma: float = _SEASON_GAMMA) -> None:
+        super().__init__(alpha, beta, gamma, seasonality=WEEK)
+
+    def learn_one(self, y: float, x: object = None) -> None:
+        """Take in the next value."""
+        if self._initialized:
+            super().learn_one(y)
+            return
+        self._first_values.append(y)
+        if len(self._first_values) == WEEK:
+            level = fmean(self._first_values)
+            self.level.append(level)
+            self.trend.append(0.0)
+            self.season.extend(value - level for value in self._first_values)
+            self._initialized = True
+
+
+_CANDIDATES: Final[tuple[Callable[[], HoltWinters], ...]] = (Level, partial(Level, _QUICK_ALPHA), Weekly)
+
+
+def forecast(series: Sequence[float], *, horizon: int, interval: float) -> Forecast | None:
+    """Forecast a series of days.
+
+    Parameters
+    ----------
+    series
+        Complete days, oldest first; a day without anything is 0.
+    horizon
+        Days ahead, 1 to `MAX_HORIZON`.
+    interval
+        Nominal coverage of the intervals, in (0, 1).
+
+    Returns
+    -------
+    None with fewer than `MIN_DAYS` days, or where a value is no finite number.
+
+    Notes
+    -----
+    The interval of a day are the empirical quantiles of the one-step errors, with the correction for few of them of
+    split conformal prediction (Lei et al. 2018); further ahead, and for the total, they widen as the variance of
+    exponential smoothing does (Hyndman, Koehler, Ord, Snyder 2008, section 6.3). The total's errors are taken around
+    their mean, so that it is symmetric about a forecast without bias.
+
+    Raises
+    ------
+    ValueError
+        The horizon or the interval is out of range.
+
+    Examples
+    --------
+    >>> quiet = forecast([10.0, 12.0, 8.0, 11.0] * 7, horizon=7, interval=0.8)
+    >>> round(quiet.total.value), quiet.rhythm
+    (72, False)
+    >>> forecast([1.0] * 10, horizon=7, interval=0.8) is None
+    True
+    """
+    if not 1 <= horizon <= MAX_HORIZON or not 0 < interval < 1:
+        raise ValueError(f"horizon = {horizon}, interval = {interval}: expected 1 to {MAX_HORIZON}, and 0 to 1")
+    if len(series) < MIN_DAYS or not all(map(isfinite, series)):
+        return None
+    best, *others = (_Run(make(), series, horizon) for make in _CANDIDATES)
+    for run in others:
+        if run.error < _CLEARLY * best.error:
+            best = run
+    return best.forecast(series, horizon, interval)
+
+
+class _Run:
+    """One candidate, taken over the series: its error for each day after the first week, and what it says next."""
+
+    def __init__(self, model: HoltWinters, series: Sequence[float], horizon: int) -> None:
+        self.rhythm = isinstance(model, Weekly)
+        self._alpha = float(model.alpha)
+        self.errors: list[float] = []
+        for day, value in enumerate(series):
+            if day >= WEEK:
+                self.errors.append(value - max(0.0, model.forecast(1)[0]))
+            model.learn_one(value)
+        self.ahead = [max(0.0, value) for value in model.forecast(horizon)]
+        self.error = fmean(map(abs, self.errors))
+
+    def forecast(self, series: Sequence[float], horizon: int, interval: float) -> Forecast:
+        low, high = _quantiles(self.errors, interval)
+        days = tuple(
+            _expected(value, low * widening, high * widening)
+            for value, widening in zip(self.ahead, self._widening(horizon), strict=True)
+        )
+        centre = fmean(self.errors)
+        widening = sqrt(sum((1 + k * self._alpha) ** 2 for k in range(horizon)))
+        total = _expected(sum(self.ahead), (low - centre) * widening, (high - centre) * widening)
+        return Forecast(days, total, sum(series[-horizon:]), self.rhythm, self._backtest(series))
+
+    def _widening(self, horizon: int) -> list[float]:
+        """How much wider a day's interval is than that of the first, for each day."""
+        return [sqrt(1 + ahead * self._alpha**2) for ahead in range(horizon)]
+
+    def _backtest(self, series: Sequence[float]) -> Backtest:
+        later = range(WEEK, len(series))
+        return Backtest(
+            origins=len(later),
+            error=self.error,
+            naive=fmean(abs(series[day] - series[day - 1]) for day in later),
+            weekday=fmean(abs(series[day] - series[day - WEEK]) for day in later),
+        )
+
+
+def _quantiles(errors: Sequence[float], interval: float) -> tuple[float, float]:
+    """Bounds that the next error lies between with that probability, if it is one like the others."""
+    ordered, n = sorted(errors), len(errors)
+    tail = (1 - interval) / 2
+    lower = max(0, floor((n + 1) * tail) - 1)
+    upper = min(n - 1, ceil((n + 1) * (1 - tail)) - 1)
+    return min(0.0, ordered[lower]), max(0.0, ordered[upper])
+
+
+def _expected(value: float, low: float, high: float) -> Expected:
+    return Expected(value, max(0.0, value + low), max(0.0, value + high))
