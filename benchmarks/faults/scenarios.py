@@ -103,6 +103,13 @@ FULL: Final = (
         facts={"at": (0.3, 0.6), "away_s": 0},
     ),
     Scenario(
+        "deliveries fail",
+        "SIGKILL of the broker, back after 15 s, when a delivery may take 3",
+        broker_killed,
+        settings={"delivery_timeout_s": 3.0},
+        facts={"at": (0.3,), "away_s": 15},
+    ),
+    Scenario(
         "broker away in a barrier",
         "killed before effects, records and half of the states are acknowledged; paused for 8 s",
         broker_away_at_steps,

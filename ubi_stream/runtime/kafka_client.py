@@ -15,7 +15,7 @@ from ubi_stream.errors import BrokerUnavailableError
 from ubi_stream.settings import Settings
 
 FIRST_RETRY_S: Final = 0.2
-LONGEST_RETRY_S: Final = 5.0
+LONGEST_RETRY_S: Final = 1.0
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
