@@ -20,7 +20,7 @@ from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.policy.stage import Policy
 from ubi_stream.insights.windows import OpenWindows, WindowCounter
 from ubi_stream.models import snapshot
-from ubi_stream.models.scorer import PartitionModels
+from ubi_stream.models.stage import PartitionModels
 from ubi_stream.models.segment import Segments
 from ubi_stream.packs.plan import Plan, compile_plan
 from ubi_stream.packs.schema import Pack

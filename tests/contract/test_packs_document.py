@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.packs import schema
+from ubi_stream.packs import base, models, schema
 from ubi_stream.packs.loader import load_pack, parse_pack, shipped_packs
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.partition import Partition, PartitionSetup
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding="utf-8")
 
-SECTIONS: dict[str, type[schema.Model]] = {
+SECTIONS: dict[str, type[base.Model]] = {
     "`[events]`": schema.Events,
     "`[events.roles]`": schema.Roles,
     "`[times]`": schema.Times,
     "`[[entities]]`": schema.Entity,
     "`[[segments]]`": schema.Segment,
     "`[[rules]]`": schema.Rule,
-    "`[models.anomaly]`": schema.AnomalyModel,
-    "`[models.outcome]`": schema.OutcomeModel,
-    "`[models.change]`": schema.ChangeModel,
+    "`[models.anomaly]`": models.AnomalyModel,
+    "`[models.outcome]`": models.OutcomeModel,
+    "`[models.change]`": models.ChangeModel,
     "`[outputs]`": schema.Outputs,
 }
 

@@ -24,8 +24,8 @@ COUNT = 120
 @pytest.fixture(autouse=True, scope="module")
 def _small_blocks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ubi_stream.models.scorer.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
-        patch.setattr("ubi_stream.models.scorer._PEERS_BLOCK", 25)
+        patch.setattr("ubi_stream.models.anomaly.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
+        patch.setattr("ubi_stream.models.stage._PEERS_BLOCK", 25)
         yield
 
 

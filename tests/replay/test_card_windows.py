@@ -23,7 +23,8 @@ from support.probe import DAY_MS, HOUR_MS
 from support.public_data import public_file
 from ubi_stream.insights.model import FeatureRow
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.packs.schema import Entity, Models, Pack
+from ubi_stream.packs.models import Models
+from ubi_stream.packs.schema import Entity, Pack
 from ubi_stream.replay.offline import OfflineRun
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.source import ReplaySource

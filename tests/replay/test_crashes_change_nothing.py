@@ -15,7 +15,7 @@ import pytest
 
 from support.barrier import Chance, Cluster, Lane
 from support.probe import EVENTS_TOPIC, Stream, probe_pack
-from ubi_stream.models import scorer
+from ubi_stream.models import anomaly, stage
 from ubi_stream.models.quantile import OnlineQuantile
 from ubi_stream.packs.schema import Pack
 from ubi_stream.state.store import StateStore
@@ -27,8 +27,8 @@ BY_USER, BY_SHOP = f"{EVENTS_TOPIC}.by-user", f"{EVENTS_TOPIC}.by-shop"
 def _everything_happens_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of several pieces, and blocks so small that thresholds and peers change many times."""
     monkeypatch.setattr("ubi_stream.partition.PIECE_BYTES", 4000)
-    monkeypatch.setattr(scorer, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
-    monkeypatch.setattr(scorer, "_PEERS_BLOCK", 25)
+    monkeypatch.setattr(anomaly, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
+    monkeypatch.setattr(stage, "_PEERS_BLOCK", 25)
 
 
 def run_one_partition(seed: int, chance: Chance, pack: Pack, *, states_first: bool = False) -> tuple[Cluster, Lane]:

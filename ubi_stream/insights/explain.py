@@ -10,7 +10,7 @@ import numpy as np
 from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import Matrix
 from ubi_stream.insights.model import Contribution
-from ubi_stream.models.scorer import Scores
+from ubi_stream.models.scores import Scores
 from ubi_stream.models.segment import Conditions
 
 MAX_CONTRIBUTIONS: Final = 5

@@ -8,13 +8,19 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.packs.overlay import Table, overlaid
 from ubi_stream.packs.schema import Pack
 from ubi_stream.resources import config_dir
 
 
 def shipped_packs() -> dict[str, Path]:
-    """Names and files of the packs that come with the product."""
-    return {path.stem: path for path in sorted((config_dir() / "packs").glob("*.toml"))}
+    """Names and files of the packs that come with the product; not their overlays, `PACK.WHICH.toml`."""
+    return {path.stem: path for path in _shipped_files() if "." not in path.stem}
+
+
+def shipped_overlays() -> dict[str, Path]:
+    """Names and files of the shipped overlays of packs: `ecommerce.de` is the shop's pack in German."""
+    return {path.stem: path for path in _shipped_files() if "." in path.stem}
 
 
 def load_pack(name_or_path: str) -> Pack:
@@ -25,23 +31,49 @@ def load_pack(name_or_path: str) -> Pack:
     ConfigError
         No such pack, or it is wrong: the message says the key, the value and what was expected.
     """
-    shipped = shipped_packs()
-    path = shipped.get(name_or_path, Path(name_or_path))
+    return _checked(*_content(name_or_path, beside=Path(), through=()))
+
+
+def parse_pack(text: str, *, where: str) -> Pack:
+    """Check the text of a pack file; `where` names it in messages. It is one that extends no other."""
+    return _checked(_parsed(text, where), where)
+
+
+def _shipped_files() -> list[Path]:
+    return sorted((config_dir() / "packs").glob("*.toml"))
+
+
+def _content(name_or_path: str, *, beside: Path, through: tuple[str, ...]) -> tuple[Table, str]:
+    """What a pack comes to with all that it extends, and its file. Paths are relative to the folder `beside`."""
+    shipped = shipped_packs() | shipped_overlays()
+    path = shipped.get(name_or_path, beside / name_or_path)
+    if str(path) in through:
+        raise ConfigError(f"pack {path} extends itself: {' extends '.join((*through, str(path)))}")
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"no pack {name_or_path!r}: shipped are {', '.join(shipped)}; or give a file's path"
         ) from error
-    return parse_pack(text, where=str(path))
+    content = _parsed(text, str(path))
+    if (extended := content.pop("extends", None)) is not None:
+        if not isinstance(extended, str):
+            raise ConfigError(f"pack {path} is wrong: extends = {_short(extended)}: expected a pack's name or path")
+        base, _ = _content(extended, beside=path.parent, through=(*through, str(path)))
+        content = overlaid(base, content)
+    return content, str(path)
 
 
-def parse_pack(text: str, *, where: str) -> Pack:
-    """Check the text of a pack file; `where` names it in messages."""
+def _parsed(text: str, where: str) -> Table:
     try:
-        return Pack.model_validate(tomllib.loads(text))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"pack {where} is not TOML: {error}") from error
+
+
+def _checked(content: Table, where: str) -> Pack:
+    try:
+        return Pack.model_validate(content)
     except ValidationError as error:
         lines = "; ".join(
             f"{'.'.join(str(part) for part in item['loc']) or 'pack'} = {_short(item['input'])}: {item['msg']}"

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ubi_stream.packs.base import EventType, Model, Name, Operator, SeverityName
+from ubi_stream.packs.models import Models
 
 LABEL_TYPE: Final = "$label"
 """Reserved type: tells what became of an earlier event. Every pack knows it."""
+VERDICT_PROPERTIES: Final = frozenset(("label", "insight_id"))
+"""Either of them makes a `$label` event a person's; so labels that the stream brings have others."""
 MAX_TYPES: Final = 32
 """A pane has a number for each: more would make a user's state large."""
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-EventType = Annotated[str, Field(pattern=r"^[A-Za-z$][A-Za-z0-9_.:$ -]{0,99}$")]
-Operator = Literal[">", ">=", "<", "<=", "==", "!="]
-SeverityName = Literal["info", "low", "medium", "high"]
-
-
-class Model(BaseModel):
-    """Base of all parts: unknown keys are refused, values are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 class Roles(Model):
@@ -36,6 +30,13 @@ class Roles(Model):
     conversion_types: tuple[EventType, ...] = Field((), description="Buying it: the last step of the funnel")
     reference: str | None = Field(None, description="Property that names the event for a later label (a payment's id)")
     outcome: str | None = Field(None, description="Boolean property of a `$label` event: was the referenced event bad?")
+
+    @model_validator(mode="after")
+    def _labels_are_not_mistaken_for_a_persons(self) -> Roles:
+        for role in ("reference", "outcome"):
+            if getattr(self, role) in VERDICT_PROPERTIES:
+                raise ValueError(f"{role} = {getattr(self, role)!r} is what a person's label has; name it otherwise")
+        return self
 
 
 class Events(Model):
@@ -152,44 +153,6 @@ class Rule(Model):
     severity: SeverityName = "medium"
     summary: str = Field(min_length=1, max_length=300, description="One sentence; {feature} is replaced by its value")
     cool_down_min: float = Field(60, ge=0)
-
-
-class AnomalyModel(Model):
-    """Half-space trees and the entity's own baseline."""
-
-    trees: int = Field(25, ge=1, le=100)
-    height: int = Field(8, ge=1, le=10)
-    window: int = Field(250, ge=20, le=10_000, description="Events between two pivots")
-    alert_rate: float = Field(0.005, gt=0, le=0.2, description="Share of events that should alert")
-    warm_up: int = Field(500, ge=0, description="Events before the first alert")
-    min_entity_events: int = Field(10, ge=0, description="Events an entity must have before it can alert")
-    cool_down_min: float = Field(60, ge=0)
-
-
-class OutcomeModel(Model):
-    """Logistic regression of "this session will end in a conversion", learned when the session ends."""
-
-    learning_rate: float = Field(0.02, gt=0, le=1)
-    l2: float = Field(0.0001, ge=0)
-    warm_up: int = Field(100, ge=0, description="Labels before the first prediction")
-    min_per_class: int = Field(10, ge=1)
-
-
-class ChangeModel(Model):
-    """A rate of the last day against the entity's own thirty days."""
-
-    factor: float = Field(2.0, gt=1, description="Doubled or halved is 2")
-    z: float = Field(4.0, gt=0, description="Least evidence, in standard deviations")
-    min_events: int = Field(20, ge=1)
-    cool_down_min: float = Field(1440, ge=0)
-
-
-class Models(Model):
-    """The models that run for each entity; a missing one does not run."""
-
-    anomaly: AnomalyModel | None = None
-    outcome: OutcomeModel | None = None
-    change: ChangeModel | None = None
 
 
 class Outputs(Model):

@@ -28,7 +28,7 @@ def of_kind(effects: Effects, kind: InsightKind) -> list[Insight]:
 @pytest.fixture
 def by_kind(monkeypatch: pytest.MonkeyPatch) -> dict[InsightKind, list[Insight]]:
     """Insights of a lively stream."""
-    monkeypatch.setattr("ubi_stream.models.scorer.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
+    monkeypatch.setattr("ubi_stream.models.anomaly.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
     found: dict[InsightKind, list[Insight]] = defaultdict(list)
     for seed in range(8):
         runner = Runner()

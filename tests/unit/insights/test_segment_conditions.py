@@ -70,8 +70,40 @@ def test_confidence_grows_with_the_distance_from_the_threshold() -> None:
     assert found[0] == 0.5
     assert found == sorted(found)
     assert found[-1] < 1.0
-    assert segments.runner_up("tired", row(0.9, 200)) == "busy"
-    assert Segments([tired], FEATURES, dormant_ms=1).runner_up("tired", row(0.9)) is None
+
+
+class TestRunnerUp:
+    """Of `tired`, `busy` and everybody else."""
+
+    tired = Segment(name="tired", when=(Condition(feature="session_fatigue", op=">", value=0.5),))
+    busy = Segment(name="busy", when=(Condition(feature="events_5m", op=">", value=9),))
+    at_night = Segment(name="at_night", when=(Condition(feature="session_fatigue", op="==", value=0.9),))
+    others = Segment(name="others")
+
+    def runner_up(self, name: str, fatigue: float, events: float = 1.0, *segments: Segment) -> str | None:
+        return Segments(segments or [self.tired, self.busy, self.others], FEATURES, dormant_ms=1).runner_up(
+            name, row(fatigue, events)
+        )
+
+    def test_one_that_holds_too_is_next(self) -> None:
+        assert self.runner_up("tired", 0.9, 200) == "busy"
+
+    def test_one_that_does_not_hold_is_next_before_the_one_for_everybody_else(self) -> None:
+        assert self.runner_up("tired", 0.9, 1) == "busy"
+        assert self.runner_up("busy", 0.1, 200) == "tired"
+
+    @pytest.mark.parametrize(("fatigue", "events", "nearest"), [(0.45, 1, "tired"), (0.1, 8, "busy")])
+    def test_shares_of_the_features_ranges_are_compared(self, fatigue: float, events: float, nearest: str) -> None:
+        # 0.05 of the range of fatigue is nearer than log(2 / 10) of that of events; 0.4 is further than log(9 / 10)
+        assert self.runner_up("others", fatigue, events) == nearest
+
+    def test_a_missing_value_and_another_than_the_one_asked_for_are_out_of_reach(self) -> None:
+        assert self.runner_up("busy", np.nan, 200) == "others"
+        assert self.runner_up("busy", 0.8, 200, self.at_night, self.busy, self.others) == "others"
+        assert self.runner_up("others", np.nan, 1, self.tired, self.others) is None
+
+    def test_without_others_there_is_none(self) -> None:
+        assert self.runner_up("tired", 0.9, 1, self.tired) is None
 
 
 def test_a_pack_that_compares_nobody_with_themselves_still_finds_anomalies_by_the_trees() -> None:

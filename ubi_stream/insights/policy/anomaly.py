@@ -8,7 +8,7 @@ from typing import Final
 from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
-from ubi_stream.models.scorer import Alert, Scores
+from ubi_stream.models.scores import Alert, Scores
 from ubi_stream.packs.plan import Plan
 
 HIGH_ANOMALY: Final = 0.98

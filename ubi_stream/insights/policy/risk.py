@@ -12,7 +12,7 @@ from ubi_stream.features.stage import Featurized
 from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
-from ubi_stream.models.scorer import Scores
+from ubi_stream.models.scores import Scores
 from ubi_stream.models.segment import Conditions
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import Rule

@@ -11,7 +11,7 @@ from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.session import visit_cause
 from ubi_stream.insights.policy.teller import Teller
-from ubi_stream.models.scorer import Scores
+from ubi_stream.models.scores import Scores
 from ubi_stream.models.segment import SegmentChange, Segments
 from ubi_stream.packs.plan import DAY_MS, Plan
 

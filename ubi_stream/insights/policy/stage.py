@@ -11,7 +11,7 @@ from ubi_stream.insights.policy.risk import Risks
 from ubi_stream.insights.policy.segment import SegmentChanges
 from ubi_stream.insights.policy.session import Sessions
 from ubi_stream.insights.policy.teller import Teller
-from ubi_stream.models.scorer import Scores
+from ubi_stream.models.scores import Scores
 from ubi_stream.models.segment import Assigned, Segments
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.memo import Memo

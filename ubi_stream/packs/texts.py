@@ -1,0 +1,78 @@
+"""The words that insights are told with: English, neutral as to the domain, until a pack says otherwise."""
+
+from __future__ import annotations
+
+from string import Formatter
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from ubi_stream.packs.base import Model, Name
+
+Words = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+def _says(*places: str) -> AfterValidator:
+    """A sentence with these places in braces, any of which it may leave out."""
+
+    def check(sentence: str) -> str:
+        try:
+            found = {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+            if unknown := sorted(found - set(places)):
+                known = ", ".join(f"{{{place}}}" for place in places) or "none"
+                raise ValueError(f"it has no place {{{unknown[0]}}}; there are: {known}")
+            sentence.format(**dict.fromkeys(places, "words"))
+        except (IndexError, KeyError, AttributeError, TypeError) as error:
+            raise ValueError(f"it can't be filled in with words ({error})") from error
+        if not sentence.strip():
+            raise ValueError("it is empty")
+        return sentence
+
+    return AfterValidator(check)
+
+
+class Texts(Model):
+    """Sentences with places in braces, and words for names. What fills a place is words already."""
+
+    session: Annotated[str, _says("minutes", "events", "deed")] = (
+        "A visit of {minutes} minutes with {events} events ended; the user {deed}"
+    )
+    deed_converted: Words = "got to the last step"
+    deed_abandoned: Words = "stopped before the last step"
+    deed_browsed: Words = "looked around"
+    segment: Annotated[str, _says("segment")] = "The user is now {segment}"
+    segment_before: Annotated[str, _says("segment", "before")] = "The user is now {segment} (before: {before})"
+    segment_daily: Annotated[str, _says("segment")] = "At the end of the day's first visit the user is {segment}"
+    segment_silent: Annotated[str, _says("segment", "days")] = (
+        "The user has been silent for {days} days and is now {segment}"
+    )
+    because: Annotated[str, _says("statement", "why")] = "{statement}: {why}"
+    recommendation: Annotated[str, _says("text", "segment")] = "{text} (because the user is now {segment})"
+    anomaly: Annotated[str, _says("entity", "why")] = "Unusual for this {entity}: {why}"
+    change: Annotated[str, _says("recent", "usual", "factor")] = (
+        "{recent} events in the last 24 hours, usually {usual} a day: {factor} times the usual rate"
+    )
+    forecast: Annotated[str, _says("measure", "days", "total", "low", "high", "recent")] = (
+        "{measure} expected in the next {days} days: {total} ({low} to {high}); in the {days} days before: {recent}"
+    )
+    measure_amount: Words = "Money"
+    measure_events: Words = "Events"
+    feature: Annotated[str, _says("feature", "value")] = "{feature}: {value}"
+    feature_usual: Annotated[str, _says("feature", "value", "usual")] = "{feature}: {value} (usually {usual})"
+    feature_peers: Annotated[str, _says("feature", "value", "peers")] = "{feature}: {value} (others {peers})"
+    separator: str = Field("; ", min_length=1, max_length=10, description="Between two reasons")
+    unknown: Words = "unknown"
+    yes: Words = "yes"
+    no: Words = "no"
+    entities: dict[Name, Words] = Field({}, description="What a kind of entity is called")
+    segments: dict[Name, Words] = Field({}, description="What a segment is called in a sentence")
+    features: dict[Name, Words] = Field({}, description="What a feature is called, in place of its title")
+    units: dict[Words, Words] = Field({}, description="What a unit is called")
+
+    def entity_word(self, name: str) -> str:
+        """What a kind of entity is called."""
+        return self.entities.get(name, name.replace("_", " "))
+
+    def segment_word(self, name: str) -> str:
+        """What a segment is called."""
+        return self.segments.get(name, name.replace("_", " "))
