@@ -27,6 +27,9 @@ _COMPARE: Final = {
 _MARGIN_SCALE: Final = 4.0
 """A condition met by a quarter of its feature's range counts as certain to about 82 %."""
 
+OUT_OF_REACH: Final = -1.0
+"""Distance of a value that is missing or another than the one asked for: that of the whole range."""
+
 
 class Conditions:
     """A list of conditions that must all hold. A missing feature meets none of them."""
@@ -58,9 +61,9 @@ class Conditions:
 
 def _distance(value: float, condition: Condition, feature: Feature) -> float:
     if np.isnan(value):
-        return -1.0
+        return OUT_OF_REACH
     if condition.op in ("==", "!="):
-        return 1.0 if (value == condition.value) == (condition.op == "==") else -1.0
+        return 1.0 if (value == condition.value) == (condition.op == "==") else OUT_OF_REACH
     low, high, here, there = feature.low, feature.high, value, condition.value
     if feature.scale == "log":
         low, high, here, there = np.log1p([low, high, max(here, 0.0), max(there, 0.0)])
@@ -147,9 +150,19 @@ class Segments:
         return float(1.0 - 0.5 * np.exp(-_MARGIN_SCALE * abs(self.conditions[name].margin(row))))
 
     def runner_up(self, name: str, row: Matrix) -> str | None:
-        """The segment that would be next: of the others, the one whose conditions are closest to being met."""
-        others = [(conditions.margin(row), other) for other, conditions in self.conditions.items() if other != name]
-        return max(others)[1] if others else None
+        """The segment that would be next: of the others, the one whose conditions are closest to being met.
+
+        Distances are shares of each feature's range, so they compare. The segment for everybody else, which has no
+        conditions, is next only where no other is within reach: a value that is missing, or is not the one asked for,
+        is out of it.
+        """
+        others = (
+            (other, found.margin(row)) for other, found in self.conditions.items() if other != name and found.items
+        )
+        within_reach = {other: margin for other, margin in others if margin > OUT_OF_REACH}
+        if within_reach:
+            return max(within_reach, key=lambda other: within_reach[other])
+        return self.fallback if self.fallback != name else None
 
     def _first_that_holds(self, values: Matrix) -> NDArray[np.intp]:
         if not self.conditions:
