@@ -23,3 +23,9 @@ day late."""
 
 MIN_TIME_MS = 0
 """Nothing happened before 1970."""
+
+MAX_WEIGHT = 10
+"""A person's label counts as at most so many: one mistake must not outweigh all that others said."""
+
+MAX_NOTE_CHARACTERS = 1_000
+"""Why a person labels as they do: a few sentences."""

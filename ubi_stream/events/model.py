@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ubi_stream.events.verdict import Verdict
 from ubi_stream.reasons import DeadLetterReason
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -73,6 +74,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     sender: Sender | None
     raw: bytes
     """The value as it came: what is forwarded."""
+    verdict: Verdict | None = None
+    """What a person says; None for behaviour, and for labels that the stream brings."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
-from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_ID_BYTES, MAX_PROPERTIES_BYTES, MAX_SKEW_MS, MIN_TIME_MS
+from ubi_stream.events.fields import (
+    RefusedError,
+    check_id,
+    missing_or_wrong,
+    read_id,
+    read_optional_id,
+    refuse,
+    short,
+)
+from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_PROPERTIES_BYTES, MAX_SKEW_MS, MIN_TIME_MS
 from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Sender, Unwanted
+from ubi_stream.events.verdict import read_verdict
 from ubi_stream.packs.schema import LABEL_TYPE, Events
 from ubi_stream.reasons import DeadLetterReason as Reason
 
@@ -17,18 +27,6 @@ FIELDS: Final = frozenset(
 )
 
 _encode_json = msgspec.json.Encoder().encode
-
-
-class _RefusedError(Exception):
-    """Leaves the checks of one event; never leaves this module."""
-
-    def __init__(self, reason: Reason, path: str, message: str) -> None:
-        super().__init__(message)
-        self.reason, self.path, self.message = reason, path, message
-
-
-def _refuse(reason: Reason, path: str, message: str) -> NoReturn:
-    raise _RefusedError(reason, path, message)
 
 
 class Validator:
@@ -60,40 +58,42 @@ class Validator:
         """Check one decoded record; `origin` is where it entered the system, `sender` who forwarded it, if any."""
         try:
             return self._event(data, record, origin, sender)
-        except _RefusedError as refused:
+        except RefusedError as refused:
             return DeadLetter(refused.reason, refused.path, refused.message, record)
 
     def _event(self, data: dict[str, Any], record: Record, origin: Origin, sender: Sender | None) -> Event | Unwanted:
         get = data.get
         event_type = get("event_type")
         if type(event_type) is not str:
-            _missing_or_wrong(event_type, "event_type", "a string")
+            missing_or_wrong(event_type, "event_type", "a string")
         if event_type not in self._types:
             if self._unknown_types == "drop":
                 return Unwanted(event_type, record)
             if self._unknown_types == "dead_letter":
-                _refuse(Reason.UNKNOWN_EVENT_TYPE, "$.event_type", f"the pack has no event type {_short(event_type)}")
-            _check_id(event_type, "event_type")
+                refuse(Reason.UNKNOWN_EVENT_TYPE, "event_type", f"the pack has no event type {short(event_type)}")
+            check_id(event_type, "event_type")
         event_id = get("event_id")
         assert record.value is not None, "decode() refuses null values"
+        properties = _object(get("properties"), "properties", len(record.value))
         event = Event(
-            event_id=origin.event_id if event_id is None else _id(event_id, "event_id"),
+            event_id=origin.event_id if event_id is None else read_id(event_id, "event_id"),
             event_time_ms=self._time(get("event_time"), get("sent_at"), origin.timestamp_ms),
             event_type=event_type,
-            user_id=_id(get("user_id"), "user_id"),
-            session_id=_optional_id(get("session_id"), "session_id"),
-            properties=_object(get("properties"), "properties", len(record.value)),
+            user_id=read_id(get("user_id"), "user_id"),
+            session_id=read_optional_id(get("session_id"), "session_id"),
+            properties=properties,
             context=_object(get("context"), "context", len(record.value)),
-            trace_id=_optional_id(get("trace_id"), "trace_id"),
+            trace_id=read_optional_id(get("trace_id"), "trace_id"),
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
             origin=origin,
             sender=sender,
             raw=record.value,
+            verdict=read_verdict(properties) if event_type == LABEL_TYPE else None,
         )
         for key in self._entity_keys:
-            _optional_id(event.properties.get(key), f"properties.{key}")
+            read_optional_id(event.properties.get(key), f"properties.{key}")
         if not FIELDS.issuperset(data):
             self.unknown_fields += len(data.keys() - FIELDS)
         return event
@@ -104,53 +104,26 @@ class Validator:
         if sent_at is not None:
             time_ms += arrived_ms - _instant(sent_at, "sent_at")
         if time_ms > arrived_ms + MAX_AHEAD_MS:
-            _refuse(
-                Reason.TIME_IN_FUTURE, "$.event_time", f"{_short(value)} is more than 24 h ahead of the event's arrival"
+            refuse(
+                Reason.TIME_IN_FUTURE, "event_time", f"{short(value)} is more than 24 h ahead of the event's arrival"
             )
         if time_ms < MIN_TIME_MS or arrived_ms - time_ms > self._max_age_ms:
             days = self._max_age_ms / 86_400_000
-            _refuse(
+            refuse(
                 Reason.TIME_TOO_OLD,
-                "$.event_time",
-                f"{_short(value)} is before 1970, or more than {days:g} days before the event's arrival",
+                "event_time",
+                f"{short(value)} is before 1970, or more than {days:g} days before the event's arrival",
             )
         return min(time_ms, arrived_ms + MAX_SKEW_MS)
-
-
-def _missing_or_wrong(value: object, field: str, expected: str) -> NoReturn:
-    if value is None:
-        _refuse(Reason.MISSING_FIELD, f"$.{field}", f"{field} is missing")
-    _refuse(Reason.WRONG_TYPE, f"$.{field}", f"{field} is {_short(value)}, {expected} was expected")
-
-
-def _id(value: object, field: str) -> str:
-    """An id as text: numbers are ids too, and become text."""
-    if type(value) is not str:
-        if type(value) is not int:
-            _missing_or_wrong(value, field, "a string or a whole number")
-        value = str(value)
-    _check_id(value, field)
-    return value
-
-
-def _optional_id(value: object, field: str) -> str | None:
-    return None if value is None or value == "" else _id(value, field)
-
-
-def _check_id(value: str, field: str) -> None:
-    if not value:
-        _refuse(Reason.MISSING_FIELD, f"$.{field}", f"{field} is empty")
-    if len(value) * 4 > MAX_ID_BYTES and len(value.encode()) > MAX_ID_BYTES:
-        _refuse(Reason.TOO_LARGE, f"$.{field}", f"{field} has more than {MAX_ID_BYTES} bytes")
 
 
 def _object(value: object, field: str, record_bytes: int) -> dict[str, Any]:
     if value is None:
         return {}
     if type(value) is not dict:
-        _missing_or_wrong(value, field, "an object")
+        missing_or_wrong(value, field, "an object")
     if record_bytes > MAX_PROPERTIES_BYTES and len(_encode_json(value)) > MAX_PROPERTIES_BYTES:
-        _refuse(Reason.TOO_LARGE, f"$.{field}", f"{field} has more than {MAX_PROPERTIES_BYTES} bytes")
+        refuse(Reason.TOO_LARGE, field, f"{field} has more than {MAX_PROPERTIES_BYTES} bytes")
     return value
 
 
@@ -160,18 +133,13 @@ def _instant(value: object, field: str) -> int:
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            _refuse(Reason.INVALID_VALUE, f"$.{field}", f"{field} is {_short(value)}, not an ISO-8601 time")
+            refuse(Reason.INVALID_VALUE, field, f"{field} is {short(value)}, not an ISO-8601 time")
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         # Whole seconds and microseconds apart: a float of seconds would lose the last digit.
         return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
-    if type(value) is int or type(value) is float:
-        if not -(2**53) < value < 2**53:
-            _refuse(Reason.INVALID_VALUE, f"$.{field}", f"{field} is {_short(value)}, out of range")
-        return int(value)
-    _missing_or_wrong(value, field, "an ISO-8601 string or Unix milliseconds")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    if type(value) is not int and type(value) is not float:
+        missing_or_wrong(value, field, "an ISO-8601 string or Unix milliseconds")
+    if not -(2**53) < value < 2**53:
+        refuse(Reason.INVALID_VALUE, field, f"{field} is {short(value)}, out of range")
+    return int(value)

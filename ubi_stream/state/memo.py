@@ -13,6 +13,54 @@ import msgspec
 
 MAX_COOL_DOWNS: Final = 64
 """More subjects than a pack tells an entity about at a time; then the one that ends first gives way."""
+MAX_TOLD: Final = 8
+"""What a person may still label, about 200 bytes each; older ones go first."""
+MAX_MARKS: Final = 16
+"""Labels that are known to have been learned; older ones go first, and would be learned again."""
+
+
+class Told(msgspec.Struct, array_like=True, gc=False):
+    """An insight that a person may label.
+
+    Attributes
+    ----------
+    insight
+        Hash of its id.
+    outcome
+        Name of the outcome that was predicted; empty for an anomaly.
+    score, threshold
+        The score, and what an anomaly's was compared with before people's labels count.
+    row
+        Feature values, as 32-bit floats.
+    """
+
+    insight: int
+    outcome: str
+    score: float
+    threshold: float
+    row: bytes
+
+
+class Mark(msgspec.Struct, array_like=True, gc=False):
+    """What a person's label did, so that it is not done twice, and can be undone.
+
+    Attributes
+    ----------
+    subject
+        Hash of what was labelled.
+    own, peers
+        By how much it moved the entity's threshold and that of all entities, in log-odds.
+    at_ms, seen
+        When that was: the entity's event time, the partition's rows.
+    """
+
+    subject: int
+    positive: bool
+    weight: float
+    own: float = 0.0
+    peers: float = 0.0
+    at_ms: int = 0
+    seen: int = 0
 
 
 class Memo(msgspec.Struct, array_like=True, gc=False):
@@ -22,6 +70,14 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     ----------
     quiet_until_ms
         Until when the entity is not to be told about again, by subject.
+    told
+        The newest insights that a person may label, oldest first.
+    marks
+        The newest labels that were learned, oldest first.
+    shift, shift_ms
+        By how much people's labels moved the entity's threshold for anomalies, in log-odds, as of that event time.
+    labels
+        Labels of people that were learned.
 
     Examples
     --------
@@ -32,6 +88,11 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     """
 
     quiet_until_ms: dict[str, int] = {}
+    told: list[Told] = []
+    marks: list[Mark] = []
+    shift: float = 0.0
+    shift_ms: int = 0
+    labels: int = 0
 
     def is_quiet(self, subject: str, at_ms: int) -> bool:
         """Whether the cool-down of a subject is not over."""
@@ -44,3 +105,19 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
         if len(quiet) > MAX_COOL_DOWNS:
             del quiet[min(quiet, key=lambda key: (quiet[key], key))]
         self.quiet_until_ms = quiet
+
+    def remember(self, told: Told) -> None:
+        """Keep what was told, in place of the oldest."""
+        self.told = [*self.told, told][-MAX_TOLD:]
+
+    def find(self, insight: int) -> Told | None:
+        """What was told under an id with this hash; None if it is not kept (any more)."""
+        return next((told for told in self.told if told.insight == insight), None)
+
+    def mark_of(self, subject: int) -> Mark | None:
+        """The label of a subject that was learned; None if there is none (any more)."""
+        return next((mark for mark in self.marks if mark.subject == subject), None)
+
+    def mark(self, mark: Mark) -> None:
+        """Note a label that was learned, in place of an earlier one of its subject."""
+        self.marks = [*(other for other in self.marks if other.subject != mark.subject), mark][-MAX_MARKS:]

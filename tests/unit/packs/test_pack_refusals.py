@@ -96,6 +96,7 @@ WRONG: dict[str, tuple[str, str, tuple[str, ...]]] = {
         'name = "passer_by"\nwhen = [{ feature = "events_5m", op = ">", value = 1 }]',
         ("segments", "the last must have no conditions"),
     ),
+    "label like a person's": ('outcome = "bad"', 'outcome = "label"', ("outcome = 'label'", "a person's label")),
     "segment twice": ('name = "passer_by"', 'name = "buyer"', ("segments", "'buyer'", "twice")),
     "silent twice": ('name = "browser"', 'name = "browser"\nsilent = true', ("'browser' is silent", "must be empty")),
     "priority": ("priority = 3", "priority = 9", ("segments.0.recommendation.priority = 9", "less than or equal to 5")),
