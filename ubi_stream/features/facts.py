@@ -8,7 +8,7 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.fold import PANE_MS
 from ubi_stream.state.log import window
 from ubi_stream.state.model import UserState
-from ubi_stream.state.panes import DAY_MS, events_of
+from ubi_stream.state.panes import DAY_MS, NO_EVENTS, events_of
 
 _BASELINE_DAYS = 30
 
@@ -42,10 +42,10 @@ def facts_of(state: UserState, at_ms: int, plan: Plan) -> Facts:
         ring = state.days
         recent = events_of(state.hours.total)
         # The last 24 hours reach into yesterday's pane, so the days before end before yesterday.
-        last_two = events_of(ring.panes.get(ring.head, [])) + events_of(ring.panes.get(ring.head - 1, []))
+        last_two = events_of(ring.panes.get(ring.head, NO_EVENTS)) + events_of(ring.panes.get(ring.head - 1, NO_EVENTS))
         before = events_of(ring.total) - last_two
         days = ring.head - 1 - max(state.first_ms / DAY_MS, ring.head - _BASELINE_DAYS + 1)
-        in_pane = events_of(state.minutes.panes.get(pane, []))
+        in_pane = events_of(state.minutes.panes.get(pane, NO_EVENTS))
     silent_ms = state.last_gap_s * 1000 if state.events > 1 else -1.0
     if at_ms < state.last_ms:
         silent_ms = 0.0

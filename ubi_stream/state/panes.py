@@ -6,6 +6,7 @@ and commutative, so the order of events does not change a window. New event type
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -20,6 +21,9 @@ MAX_MICROS: Final = 2**62
 """No sum of money goes beyond it: the codec knows 64 bits. Only mistakes get near: it is 4.6 million millions."""
 
 Pane = list[int]
+
+NO_EVENTS: Final[Pane] = []
+"""A pane that is not stored. Never written to."""
 
 
 class PaneRing(msgspec.Struct, array_like=True, gc=False):
@@ -78,6 +82,15 @@ class PaneRing(msgspec.Struct, array_like=True, gc=False):
                     result[index] += value
         return result
 
+    def events_of_last(self, panes: int) -> int:
+        """How many events are in the newest `panes` panes, the current one included."""
+        oldest = self.head - panes
+        events = 0
+        for number, cell in self.panes.items():
+            if number > oldest:
+                events += sum(cell) - cell[0]
+        return events
+
 
 def _count(cell: Pane, type_index: int, amount_micros: int) -> None:
     if len(cell) < type_index + 2:
@@ -97,10 +110,13 @@ def amount_of(pane: Pane) -> float:
     return pane[0] / MICRO if pane else 0.0
 
 
-def count_of(pane: Pane, type_indexes: tuple[int, ...]) -> int:
+def count_of(pane: Pane, type_indexes: Collection[int]) -> int:
     """How many events of some types are in a pane or sum of panes."""
-    size = len(pane)
-    return sum(pane[index + 1] for index in type_indexes if index + 1 < size)
+    size, count = len(pane) - 1, 0
+    for index in type_indexes:
+        if index < size:
+            count += pane[index + 1]
+    return count
 
 
 def events_of(pane: Pane) -> int:
