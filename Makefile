@@ -11,7 +11,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test slow coverage demo quality faults faults-quick lock clean
+.PHONY: help setup check format unit test slow coverage demo quality faults faults-quick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,11 +26,13 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-check: setup ## Style, types, layers, and the tests that need no server
+check: setup ## Style, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+unit: setup ## The tests that need no server
 	$(BIN)/pytest -m "not server"
 
 format: setup ## Put the code into its standard form
