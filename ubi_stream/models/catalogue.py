@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import math
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
-from river import anomaly, base, compose, datasets, forest, linear_model, naive_bayes, optim, preprocessing, tree
+from river import anomaly, base, datasets, forest, linear_model, naive_bayes, optim, preprocessing, tree
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.models.ensemble.anomaly import RankedAnomalies
 from ubi_stream.models.ensemble.experts import ExpertBlend, costly_experts
 from ubi_stream.models.ensemble.fast import FastBlend
 from ubi_stream.models.ensemble.season import SeasonWatch
+from ubi_stream.models.river_models import fed, make_pipeline
 
 _BENCHMARK_STEP = 0.005
 """Learning rate of the logistic regression in River's own benchmarks."""
@@ -50,11 +47,6 @@ MODELS: Mapping[str, tuple[str, Callable[[int, bool], base.Estimator]]] = {
     "loda": ("River's LODA", lambda seed, _: preprocessing.MinMaxScaler() | anomaly.LODA(seed=seed)),
 }
 
-_MODULES = frozenset(
-    ("anomaly", "ensemble", "forest", "linear_model", "naive_bayes", "neighbors", "preprocessing", "tree")
-)
-"""Modules of River that hold models and what stands before them, and no input or output."""
-
 _BUNDLED: Mapping[str, Callable[[], Any]] = {
     "phishing": datasets.Phishing,
     "bananas": datasets.Bananas,
@@ -81,95 +73,13 @@ def make_model(name: str, seed: int = 1, *, at_once: bool = True) -> Any:
         There is no such model, or it doesn't take those parameters.
     """
     if name in MODELS:
-        return _fed(MODELS[name][1](seed, at_once))
+        return fed(MODELS[name][1](seed, at_once))
     if "." not in name:
         raise ConfigError(f"no model {name!r}: expected one of {', '.join(MODELS)}, or a dotted name of River")
-    steps = [_step(text.strip(), seed) for text in name.split("|")]
-    model = steps[0]
-    for step in steps[1:]:
-        model = model | step
-    return _fed(model)
-
-
-def numbers_only(x: Mapping[str, Any]) -> dict[str, float]:
-    """Return the row as River's models take it: a word becomes a column of its own, what is missing is left out.
-
-    >>> numbers_only({"size": 2, "shop": "north", "price": None})
-    {'size': 2.0, 'shop=north': 1.0}
-    """
-    numbers: dict[str, float] = {}
-    for name, value in x.items():
-        if isinstance(value, str):
-            numbers[f"{name}={value}"] = 1.0
-        elif value is not None and math.isfinite(value):
-            numbers[name] = float(value)
-    return numbers
+    return fed(make_pipeline(name, seed=seed))
 
 
 def bundled_rows(name: str) -> Iterator[tuple[dict[str, Any], bool]]:
     """Rows of a set that River brings: phishing, bananas or shuttle."""
     for x, y in _BUNDLED[name]():
         yield x, bool(y)
-
-
-def task_of(model: base.Estimator) -> Literal["classification", "anomaly"]:
-    """Return ``anomaly`` or ``classification``.
-
-    Raises
-    ------
-    ConfigError
-        It is neither.
-    """
-    last = model._last_step if hasattr(model, "_last_step") else model
-    if isinstance(last, base.AnomalyDetector):
-        return "anomaly"
-    if isinstance(last, base.Classifier):
-        return "classification"
-    raise ConfigError(f"{type(last).__name__} is neither a classifier nor an anomaly detector")
-
-
-def _fed(model: base.Estimator) -> base.Estimator:
-    """Put `numbers_only` before a model of River; ours take any values."""
-    ours = type(model).__module__.startswith("ubi_stream.")
-    return model if ours else compose.FuncTransformer(numbers_only) | model
-
-
-def _step(text: str, seed: int) -> base.Estimator:
-    try:
-        call = ast.parse(text, mode="eval").body
-    except SyntaxError as error:
-        raise ConfigError(
-            f"model step {text!r} can't be read: expected module.Class or module.Class(name=value)"
-        ) from error
-    parameters: dict[str, Any] = {}
-    if isinstance(call, ast.Call) and not call.args:
-        parameters = {str(keyword.arg): _literal(keyword.value, text) for keyword in call.keywords}
-        call = call.func
-    if not (isinstance(call, ast.Attribute) and isinstance(call.value, ast.Name)):
-        raise ConfigError(f"model step {text!r} can't be read: expected module.Class or module.Class(name=value)")
-    kind = _allowed(call.value.id, call.attr)
-    if "seed" in inspect.signature(kind).parameters:
-        parameters.setdefault("seed", seed)
-    try:
-        return kind(**parameters)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"model step {text!r} doesn't take these parameters: {error}") from error
-
-
-def _literal(node: ast.expr, text: str) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except ValueError as error:
-        raise ConfigError(f"model step {text!r}: parameters are numbers, words, True, False and None") from error
-
-
-def _allowed(module: str, name: str) -> Callable[..., base.Estimator]:
-    if module not in _MODULES:
-        raise ConfigError(
-            f"River's module {module!r} is not on the list: expected one of {', '.join(sorted(_MODULES))}"
-        )
-    found = getattr(import_module(f"river.{module}"), name, None)
-    if name.startswith("_") or not (inspect.isclass(found) and issubclass(found, base.Estimator)):
-        raise ConfigError(f"River has no estimator {module}.{name}")
-    made: Callable[..., base.Estimator] = found
-    return made

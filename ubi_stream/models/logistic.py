@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from river.base import Classifier
 
 from ubi_stream.models.arrays import FloatArray, as_rows, row_of, row_sums, sigmoid
+from ubi_stream.models.protocol import RowModel
 from ubi_stream.models.scale import RunningScale
 
 _MAX_DEVIATION = 50.0
@@ -120,3 +122,40 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
 
     def _logits(self, rows: FloatArray) -> FloatArray:
         return row_sums(self._scale.deviations(rows) * self.weights) + self.intercept
+
+
+class LogisticRows(RowModel):
+    """`OnlineLogistic` as a model of a panel. The panel knows itself when there is evidence enough.
+
+    Parameters
+    ----------
+    features
+        Names of the columns.
+    lr, l2, intercept_lr
+        As of `OnlineLogistic`.
+    """
+
+    def __init__(
+        self, features: Sequence[str], lr: float = 0.02, l2: float = 0.0001, intercept_lr: float = 0.02
+    ) -> None:
+        self.model = OnlineLogistic(tuple(features), lr=lr, l2=l2, intercept_lr=intercept_lr)
+
+    def score(self, row: FloatArray) -> float:
+        """Return the probability of True for a row of shape (F,)."""
+        return self.model.predict(row)
+
+    def score_many(self, rows: FloatArray) -> FloatArray:
+        """Return the probability of True for rows of shape (n, F)."""
+        return self.model.predict_many(rows)
+
+    def learn(self, row: FloatArray, positive: bool, weight: float = 1.0) -> None:
+        """Learn that a row ended in `positive`."""
+        self.model.learn(row, positive, weight)
+
+    def contributions(self, row: FloatArray, baseline: FloatArray) -> FloatArray:
+        """Return weight times difference of the deviations: they add up to the difference of the log-odds."""
+        return self.model.contributions(row) - self.model.contributions(baseline)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what it is."""
+        return {"model": "logistic", "linear": True, "labels": self.model.n_seen}

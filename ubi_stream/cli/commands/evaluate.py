@@ -66,7 +66,8 @@ def evaluate(
     from ubi_stream.evaluate.datasets import DATA_DIR, DATASETS, LabelledFile, load_dataset, load_file  # noqa: PLC0415 - loads polars
     from ubi_stream.evaluate.plot import require_matplotlib, save_curve  # noqa: PLC0415 - as above
     from ubi_stream.evaluate.progressive import progressive  # noqa: PLC0415 - loads numpy
-    from ubi_stream.models.catalogue import make_model, task_of  # noqa: PLC0415 - loads River
+    from ubi_stream.models.catalogue import make_model  # noqa: PLC0415 - loads River
+    from ubi_stream.models.river_models import task_of  # noqa: PLC0415 - as above
 
     if dataset is None or model is None:
         _list_names()

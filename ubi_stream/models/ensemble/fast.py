@@ -117,7 +117,7 @@ class FastBlend(Classifier):  # type: ignore[misc]  # River's classes are untype
         self.curve = KalmanLogistic(_CURVE_PRIOR / max(waves, 1), curve_memory)
         self.blend = KalmanLogistic(_BLEND_PRIOR, blend_memory)
         self._labels = np.zeros(len(_LABEL_STEPS))
-        self._projections = _projections(waves, capacity // 2, seed)
+        self._projections = projections(waves, capacity // 2, seed)
         self.line.widen(1 + len(self._labels))
         self.curve.widen(2 * waves + 1)
         self.blend.widen(2, 0.5)
@@ -164,7 +164,7 @@ class FastBlend(Classifier):  # type: ignore[misc]  # River's classes are untype
         return vars(self) | {"_sight": None}
 
 
-def _projections(waves: int, numbers: int, seed: int) -> FloatArray:
+def projections(waves: int, numbers: int, seed: int) -> FloatArray:
     """Return normal random numbers, shape (waves, numbers); a column doesn't depend on how many there are.
 
     Each column holds the same evenly spaced quantiles in another order (a Latin hypercube): quality then depends less

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -122,3 +123,17 @@ class KalmanLogistic:
         if float(variances.max(initial=0.0)) > self.prior:
             scale = np.sqrt(self.prior / np.maximum(variances, self.prior))
             self._covariance *= scale[:, np.newaxis] * scale
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out one half of the covariance: it is symmetric to the bit, and most of a snapshot."""
+        half = self._covariance[np.triu_indices(len(self.weights))]
+        return vars(self) | {"_covariance": half}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Mirror the other half."""
+        self.__dict__.update(state)
+        n = len(self.weights)
+        half, self._covariance = self._covariance, np.zeros((n, n))
+        upper = np.triu_indices(n)
+        self._covariance[upper] = half
+        self._covariance.T[upper] = half
