@@ -15,6 +15,7 @@ from ubi_stream.models.arrays import FloatArray, row_sums, running_sums
 from ubi_stream.models.digest import digest
 from ubi_stream.models.half_space import HalfSpaceForest
 from ubi_stream.models.logistic import OnlineLogistic
+from ubi_stream.models.oddness.blend import OddnessBlend, Sights
 from ubi_stream.models.peers import PeerBaseline
 from ubi_stream.models.quantile import OnlineQuantile
 
@@ -62,7 +63,20 @@ def run_peers(rows: Iterator[FloatArray]) -> tuple[list[FloatArray], object]:
     return [peers.mean[np.newaxis], peers.std[np.newaxis]], peers
 
 
-@pytest.mark.parametrize("run", [run_forest, run_quantile, run_peers])
+def run_oddness(rows: Iterator[FloatArray]) -> tuple[list[FloatArray], object]:
+    blend = OddnessBlend(FEATURES, trees=3, height=4, window=40, sample=30, seed=1)
+    scores = []
+    for chunk in rows:
+        keys = (np.nan_to_num(chunk[:, 0], posinf=1.0) * 5).astype(np.uint64)
+        sights = Sights.of(chunk, chunk[:, :2] * 3.0, keys)
+        for part in blend.parts(len(chunk)):
+            look = blend.look(sights[part])
+            blend.learn(sights[part], look)
+            scores.append(look.score)
+    return scores, blend
+
+
+@pytest.mark.parametrize("run", [run_forest, run_quantile, run_peers, run_oddness])
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds, missing=missing_shares, cut=cuts)
 def test_chunks_change_no_bit(run: Run, seed: int, missing: float, cut: list[int]) -> None:

@@ -146,6 +146,29 @@ class HalfSpaceForest(AnomalyDetector):  # type: ignore[misc]  # River's classes
             self._count(leaves)
         return scores
 
+    def locate(self, x: FloatArray) -> NDArray[np.intp]:
+        """Return the leaf of each row in each tree, for `score_located` and `count_located`: the costly half of both.
+
+        Good until a window is full.
+        """
+        return self._leaves(as_rows(x, len(self.features)))
+
+    def score_located(self, leaves: NDArray[np.intp]) -> FloatArray:
+        """Score rows by their leaves; NaN while no window is complete."""
+        return self._scores(leaves) if self.ready else np.full(leaves.shape[1], np.nan)
+
+    def count_located(self, leaves: NDArray[np.intp]) -> None:
+        """Learn rows by their leaves.
+
+        Raises
+        ------
+        ValueError
+            They reach beyond the end of the window: where they are for the next one isn't known yet.
+        """
+        if leaves.shape[1] > self.window_size - self.n_seen % self.window_size:
+            raise ValueError(f"{leaves.shape[1]} rows reach beyond the end of the window")
+        self._count(leaves)
+
     def score_one(self, x: Mapping[str, float | None]) -> float:
         """Score named values; 0.0 while the first window fills."""
         return float(self.score_many(row_of(x, self.features)[np.newaxis])[0]) if self.ready else 0.0

@@ -1,0 +1,246 @@
+"""The detectors of the anomaly ensemble one by one, and what their combination is for."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ubi_stream.models.arrays import FloatArray
+from ubi_stream.models.oddness.blend import COMBINATION, CROWD, OWN, REPEAT, TREES, Look, OddnessBlend, Sights
+from ubi_stream.models.oddness.crowd import NearestCrowd
+from ubi_stream.models.oddness.keyed import CombinationDensity, RepeatWatch
+from ubi_stream.models.oddness.noise import keys_of, uniforms
+from ubi_stream.models.oddness.sample import FadingSample
+from ubi_stream.models.oddness.tails import SMALLEST, TailShare
+
+NAMES = tuple("abcdef")
+ONE_IN_200 = math.log10(200) / 6
+"""Score at which the default alert rate lies."""
+
+
+def crowd_rows(n: int, seed: int = 0) -> FloatArray:
+    return 0.4 + 0.05 * np.random.default_rng(seed).standard_normal((n, len(NAMES)))
+
+
+def run(blend: OddnessBlend, sights: Sights) -> Look:
+    """Look at all and learn all."""
+    looks = []
+    for part in blend.parts(len(sights)):
+        look = blend.look(sights[part])
+        blend.learn(sights[part], look)
+        looks.append(look)
+    score, shares, answers = (
+        np.concatenate([getattr(look, name) for look in looks]) for name in ("score", "shares", "answers")
+    )
+    return Look(score, shares, answers, None)
+
+
+class TestNoise:
+    def test_numbers_are_uniform_and_the_same_wherever_they_are_asked_for(self) -> None:
+        numbers = uniforms(3, 0, 20_000)
+        assert numbers.mean() == pytest.approx(0.5, abs=0.01)
+        assert np.histogram(numbers, 10)[0].min() > 1_850
+        assert (uniforms(3, 777, 5) == numbers[777:782]).all()
+        assert abs(np.corrcoef(numbers, uniforms(4, 0, 20_000))[0, 1]) < 0.02
+
+    def test_equal_rows_have_equal_keys_and_others_another(self) -> None:
+        keys = keys_of(np.array([[0.0, np.nan], [-0.0, -np.nan], [np.nan, 0.0], [0.0, 1.0]]))
+        assert keys[0] == keys[1]
+        assert len(set(keys.tolist())) == 3
+
+
+class TestSample:
+    def test_it_is_uniform_over_the_past_up_to_its_horizon(self) -> None:
+        sample = FadingSample(2_000, 1, horizon=50_000)
+        for start in range(0, 20_000, 500):
+            sample.learn_many(np.arange(start, start + 500.0)[:, np.newaxis])
+            sample.turn()
+        assert sample.rows.mean() == pytest.approx(10_000, rel=0.05)
+
+    def test_it_fades_beyond_its_horizon(self) -> None:
+        sample = FadingSample(500, 1, horizon=1_000)
+        sample.learn_many(np.zeros((5_000, 1)))
+        sample.learn_many(np.ones((2_000, 1)))
+        sample.turn()
+        assert sample.rows.mean() == pytest.approx(1.0 - math.exp(-2.0), abs=0.06)
+
+    def test_what_was_learned_counts_after_the_turn(self) -> None:
+        sample = FadingSample(3, 2, horizon=10)
+        sample.learn_many(np.ones((2, 2)))
+        assert sample.rows.shape == (0, 2)
+        sample.turn()
+        assert sample.rows.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+
+class TestTails:
+    def test_a_share_is_right_within_the_sample_and_beyond_it(self) -> None:
+        tails = TailShare()
+        tails.learn_many(np.random.default_rng(1).exponential(size=40_000))
+        tails.turn()
+        for share, factor in ((0.5, 1.1), (0.1, 1.3), (0.01, 2.0), (0.001, 3.0)):
+            told = tails.share(np.array([-math.log(share)]))[0]
+            assert share / factor < told < share * factor
+
+    def test_ties_are_not_rare(self) -> None:
+        tails = TailShare(size=100)
+        tails.learn_many(np.array([0.0] * 60 + [1.0] * 40))
+        tails.turn()
+        assert tails.share(np.array([0.0, 1.0, 2.0])) == pytest.approx([1.0, 41 / 101, 1 / 101])
+
+    def test_no_answer_is_no_evidence_and_nothing_is_rarer_than_one_in_a_million(self) -> None:
+        tails = TailShare(size=100)
+        assert tails.share(np.array([5.0])).tolist() == [1.0]
+        tails.learn_many(np.array([np.nan, *range(100)]))
+        tails.turn()
+        assert tails.sample.n_seen == 100
+        assert tails.share(np.array([np.nan, 1e30, np.inf])).tolist() == [1.0, SMALLEST, SMALLEST]
+
+
+class TestCrowd:
+    def test_a_missing_value_is_no_evidence(self) -> None:
+        crowd = NearestCrowd(2)
+        crowd.learn_many(np.random.default_rng(2).standard_normal((300, 2)))
+        crowd.turn()
+        whole, part, nothing = crowd.score_many(np.array([[0.0, 0.0], [0.0, np.nan], [np.nan, np.nan]]))
+        assert part == pytest.approx(whole, abs=0.2)
+        assert nothing == pytest.approx(whole, abs=0.3)
+
+    def test_another_value_of_a_constant_column_is_as_far_as_can_be(self) -> None:
+        crowd = NearestCrowd(2)
+        crowd.learn_many(np.column_stack((np.full(300, 7.0), np.random.default_rng(3).random(300))))
+        crowd.turn()
+        usual, other, broken = crowd.score_many(np.array([[7.0, 0.5], [7.5, 0.5], [1e300, 0.5]]))
+        assert usual < 1.0
+        assert other == pytest.approx(broken) == pytest.approx(10.0, abs=1.0)
+
+    def test_a_burst_of_anomalies_does_not_make_itself_normal(self) -> None:
+        crowd = NearestCrowd(len(NAMES))
+        for start in range(0, 20_000, 250):
+            crowd.learn_many(crowd_rows(250, start))
+            crowd.turn()
+        burst = np.full((500, len(NAMES)), 0.8)
+        before = crowd.score_many(burst)[0]
+        crowd.learn_many(burst)
+        crowd.turn()
+        assert crowd.score_many(burst)[0] > 0.7 * before
+
+    def test_before_the_first_sample_there_is_no_distance(self) -> None:
+        assert np.isnan(NearestCrowd(1).score_many(np.zeros((3, 1)))).all()
+
+
+class TestKeyed:
+    def test_what_is_common_has_few_bits_and_fades(self) -> None:
+        density = CombinationDensity(half_life=1_000.0)
+        keys = np.array([1] * 900 + [2] * 100, dtype=np.uint64)
+        density.learn_many(keys)
+        density.turn()
+        common, rare, unknown = density.score_many(np.array([1, 2, 3], dtype=np.uint64))
+        assert common < 0.2 < rare == pytest.approx(math.log2(10), abs=0.05)
+        assert unknown > 9.0
+        for _ in range(10):
+            density.learn_many(np.full(1_000, 3, dtype=np.uint64))
+            density.turn()
+        assert density.score_many(np.array([1], dtype=np.uint64))[0] > 9.0
+
+    def test_a_repeat_is_told_by_how_long_ago_it_was(self) -> None:
+        watch = RepeatWatch(capacity=3, horizon=50)
+        watch.learn_many(np.array([1, 2, 3, 1, 4], dtype=np.uint64))
+        # 2 was pushed out: 1 came again, so it is younger.
+        assert watch.score_many(np.array([4, 1, 2, 9], dtype=np.uint64)).tolist() == [-1.0, -3.0, -50.0, -50.0]
+        assert watch.n_seen == 5
+
+
+class TestBlend:
+    def test_there_is_no_score_while_there_is_nothing_to_compare_with(self) -> None:
+        blend = OddnessBlend(NAMES, window=250)
+        look = run(blend, Sights.of(crowd_rows(600)))
+        assert np.isnan(look.score[:50]).all()
+        assert ((look.score[50:] >= 0.0) & (look.score[50:] <= 1.0)).all()
+
+    def test_clumped_anomalies_in_native_order_stay_odd_where_trees_go_blind(self) -> None:
+        #   12,000 usual, then a clump of 500 in a row: two windows of the trees
+        clump = 0.7 + 0.01 * np.random.default_rng(5).standard_normal((500, len(NAMES)))
+        blend = OddnessBlend(NAMES, window=250, seed=1)
+        look = run(blend, Sights.of(np.concatenate((crowd_rows(12_000), clump))))
+        last = slice(12_300, 12_500)
+        trees = look.shares[last, blend.detectors.index(TREES)]
+        assert np.median(trees) > 0.05, "the clump is all that the trees' reference window has"
+        usual = look.score[1_000:12_000]
+        assert (usual > ONE_IN_200).mean() < 0.02
+        assert (look.score[12_000:12_050] > ONE_IN_200).mean() > 0.95
+        # The clump is by now one in fifty of all that was ever seen, so it can't be rarer; but it is not usual.
+        assert look.score[last].min() > np.quantile(usual, 0.97)
+
+    @pytest.mark.parametrize(
+        ("speaker", "change"),
+        [
+            (CROWD, {"rows": np.full((1, len(NAMES)), 0.9)}),
+            (OWN, {"own": np.array([[9.0, np.nan]])}),
+            (COMBINATION, {"combinations": np.array([77], dtype=np.uint64)}),
+        ],
+    )
+    def test_one_detector_alone_is_heard(self, speaker: str, change: dict[str, FloatArray]) -> None:
+        rng = np.random.default_rng(6)
+        blend = OddnessBlend(NAMES, window=250, seed=2)
+        n = 4_000
+        run(blend, Sights.of(crowd_rows(n), rng.standard_normal((n, 2)), rng.integers(0, 9, n).astype(np.uint64)))
+        usual = {
+            "rows": np.full((1, len(NAMES)), 0.4),
+            "own": np.array([[0.1, np.nan]]),
+            "combinations": np.array([3], dtype=np.uint64),
+        }
+        calm, odd = (blend.look(Sights.of(**given)) for given in (usual, usual | change))
+        assert calm.score[0] < 0.15
+        assert odd.score[0] > ONE_IN_200
+        assert blend.detectors[int(odd.shares[0].argmin())] == speaker
+
+    def test_a_repeat_is_heard_where_repeats_are_rare(self) -> None:
+        blend = OddnessBlend(NAMES, window=250)
+        run(blend, Sights.of(crowd_rows(3_000)))
+        row = Sights.of(np.full((2, len(NAMES)), 0.41))
+        look = blend.look(row)
+        assert look.score[0] < 0.15
+        assert look.score[1] > ONE_IN_200
+        assert blend.detectors[int(look.shares[1].argmin())] == REPEAT
+
+    def test_the_share_above_a_score_is_about_what_the_score_says(self) -> None:
+        rng = np.random.default_rng(8)
+        n = 30_000
+        sights = Sights.of(crowd_rows(n), rng.standard_normal((n, 2)), rng.integers(0, 9, n).astype(np.uint64))
+        look = run(OddnessBlend(NAMES), sights)
+        for one_in in (20, 200):
+            share = (look.score[5_000:] > math.log10(one_in) / 6).mean()
+            assert 0.4 / one_in < share < 2.5 / one_in
+
+    def test_leaving_out_the_odd_feature_leaves_nothing_odd(self) -> None:
+        blend = OddnessBlend(NAMES, seed=3)
+        run(blend, Sights.of(crowd_rows(3_000)))
+        row = np.full((1, len(NAMES)), 0.4)
+        row[0, 2] = 0.95
+        sights = Sights.of(row)
+        look = blend.look(sights)
+        without = blend.without(sights, look, 0, np.full(len(NAMES), 0.4))
+        assert without[2] < 0.15 < ONE_IN_200 < look.score[0]
+        assert np.delete(without, 2) == pytest.approx(np.full(len(NAMES) - 1, look.score[0]), abs=0.1)
+
+    def test_rows_in_their_own_units_grow_trees_on_the_columns_that_there_are(self) -> None:
+        rows = np.column_stack((1e6 * crowd_rows(1_200), np.full(1_200, np.nan)))
+        blend = OddnessBlend((*NAMES, "never"), unit=False, trees=5)
+        look = run(blend, Sights.of(rows))
+        assert blend.forest is not None
+        assert blend.forest.features == NAMES
+        assert np.isnan(look.answers[:500, blend.detectors.index(TREES)]).all()
+        assert not np.isnan(look.answers[500:, blend.detectors.index(TREES)]).any()
+
+    def test_bad_values_give_scores_in_range(self) -> None:
+        rng = np.random.default_rng(9)
+        rows = crowd_rows(2_000)
+        for bad in (np.nan, np.inf, -np.inf, 1e300, -1e300):
+            rows[rng.random(rows.shape) < 0.05] = bad
+        own = np.where(rng.random((2_000, 2)) < 0.5, np.nan, rng.standard_normal((2_000, 2)))
+        own[rng.random(own.shape) < 0.01] = np.inf
+        look = run(OddnessBlend(NAMES), Sights.of(rows, own))
+        assert ((look.score[50:] >= 0.0) & (look.score[50:] <= 1.0)).all()
+        assert not np.isnan(look.shares).any()

@@ -1,0 +1,1 @@
+"""How odd is an event? Several detectors on arrays, and their combination."""

@@ -1,0 +1,264 @@
+"""Several detectors, each asked its own question, combined by how rare the answers are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ubi_stream.models.arrays import FloatArray, row_sums
+from ubi_stream.models.half_space import HalfSpaceForest
+from ubi_stream.models.oddness.crowd import NearestCrowd
+from ubi_stream.models.oddness.keyed import CombinationDensity, RepeatWatch
+from ubi_stream.models.oddness.noise import Keys, keys_of
+from ubi_stream.models.oddness.tails import SMALLEST, TailShare
+
+CROWD, REPEAT, TREES, OWN, COMBINATION = DETECTORS = ("crowd", "repeat", "trees", "own", "combination")
+"""What is asked: far from the crowd? exactly this again? a thin region? unlike itself? a rare combination?"""
+
+_DECADES: Final = -math.log10(SMALLEST)
+"""A score of 1 is a share of one in a million."""
+
+_EARLY_TURNS: Final = 10
+"""The first block is cut into so many, so that there is something to compare with soon."""
+
+_FARTHEST: Final = 1e6
+"""Deviations: all that is further out is one place for the trees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sights:
+    """Rows to be judged.
+
+    Attributes
+    ----------
+    rows
+        Shape (n, F), NaN where missing.
+    own
+        Deviations from the entity's own baseline, shape (n, k); NaN where there is none. k may be 0.
+    combinations, exact
+        Keys of each row's discrete values, and of the whole row, shape (n,).
+    """
+
+    rows: FloatArray
+    own: FloatArray
+    combinations: Keys
+    exact: Keys
+
+    @classmethod
+    def of(cls, rows: FloatArray, own: FloatArray | None = None, combinations: Keys | None = None) -> Sights:
+        """Sights of rows that may have no own baseline, or no discrete values."""
+        if own is None:
+            own = np.zeros((len(rows), 0))
+        if combinations is None:
+            combinations = np.zeros(len(rows), dtype=np.uint64)
+        return cls(rows, own, combinations, keys_of(rows))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> Sights:
+        return Sights(self.rows[part], self.own[part], self.combinations[part], self.exact[part])
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the detectors say about rows; good until something is learned.
+
+    Attributes
+    ----------
+    score
+        Shape (n,), in [0, 1]: decades of the combined share over six. 0.5 is about one in a thousand. NaN while
+        warming up.
+    shares
+        Shape (n, detectors): share of earlier rows that were at least as odd, in [1e-6, 1].
+    answers
+        The same shape: what the detectors measure, in their own units; NaN where they can't tell.
+    """
+
+    score: FloatArray
+    shares: FloatArray
+    answers: FloatArray
+    leaves: NDArray[np.intp] | None
+
+
+class OddnessBlend:
+    """Asks detectors, turns each answer into the share of earlier rows at least as odd, and takes the harmonic mean.
+
+    The harmonic mean of the shares stays small if one of them is very small, so that one detector is heard where the
+    others are blind, and hardly depends on how the detectors depend on each other.
+
+    All references turn over at the ends of blocks, which are counted in rows: results don't depend on how the rows
+    come. Memory is fixed.
+
+    Parameters
+    ----------
+    features
+        Names of the columns.
+    trees, height, window
+        Of the half-space trees; none if `trees` is 0. `window` is also the block.
+    sample
+        Rows that the crowd is told from.
+    unit
+        Whether rows are in [0, 1], as the trees need them. Else the trees are grown after the first window, on the
+        columns that had values in it, and see rows squashed by their centre and spread.
+    seed
+        Of all sampling.
+
+    References
+    ----------
+    D. J. Wilson: The harmonic mean p-value for combining dependent tests. PNAS 116, 2019.
+    """
+
+    def __init__(
+        self,
+        features: tuple[str, ...],
+        *,
+        trees: int = 25,
+        height: int = 8,
+        window: int = 250,
+        sample: int = 256,
+        unit: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.features = features
+        self.trees, self.height, self.window = trees, height, window
+        self.seed = seed
+        self.n_seen = 0
+        self.crowd = NearestCrowd(len(features), size=sample, seed=seed)
+        self.combination = CombinationDensity()
+        self.repeat = RepeatWatch()
+        self.forest: HalfSpaceForest | None = None
+        self._tree_columns: NDArray[np.intp] | None = None
+        if trees and unit:
+            self._grow(np.arange(len(features)))
+        self._squash: tuple[FloatArray, FloatArray] | None = None
+        self.detectors = tuple(name for name in DETECTORS if trees or name != TREES)
+        self.tails = [TailShare(seed=seed + 1 + i) for i in range(len(self.detectors))]
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are shares to compare with."""
+        return len(self.tails[0].sample.rows) > 0
+
+    def parts(self, n_rows: int) -> Iterator[slice]:
+        """Cut a batch where references turn over: look at each part, then learn it, then go on."""
+        start, seen = 0, self.n_seen
+        while start < n_rows:
+            stop = min(n_rows, start + self._next_turn(seen) - seen)
+            yield slice(start, stop)
+            seen += stop - start
+            start = stop
+
+    def look(self, sights: Sights) -> Look:
+        """Judge the rows of one part. Changes nothing."""
+        leaves = self._leaves(sights.rows)
+        answers = np.empty((len(sights), len(self.detectors)))
+        for column, name in enumerate(self.detectors):
+            answers[:, column] = self._answer(name, sights, leaves)
+        return self._judged(answers, leaves)
+
+    def learn(self, sights: Sights, look: Look) -> None:
+        """Learn the rows of a part that were looked at."""
+        self.crowd.learn_many(sights.rows)
+        self.repeat.learn_many(sights.exact)
+        self.combination.learn_many(sights.combinations)
+        if self.forest is not None and look.leaves is not None:
+            self.forest.count_located(look.leaves)
+        for tails, answers in zip(self.tails, look.answers.T, strict=True):
+            tails.learn_many(answers)
+        self.n_seen += len(sights)
+        if self.n_seen == self._next_turn(self.n_seen - 1):
+            self._turn()
+
+    def without(self, sights: Sights, look: Look, position: int, usual: FloatArray) -> FloatArray:
+        """Scores of one row with each feature in turn at its usual value, shape (F,).
+
+        What is asked of the row's keys stays answered as it was; the own baseline is asked by `own_without`.
+        """
+        n = len(self.features)
+        rows = np.repeat(sights.rows[position : position + 1], n, axis=0)
+        rows[np.arange(n), np.arange(n)] = usual
+        answers = np.repeat(look.answers[position : position + 1], n, axis=0)
+        answers[:, self.detectors.index(CROWD)] = self.crowd.score_many(rows)
+        if self.trees:
+            answers[:, self.detectors.index(TREES)] = self._in_trees(self._leaves(rows), len(rows))
+        return self._judged(answers, None).score
+
+    def own_without(self, sights: Sights, look: Look, position: int) -> FloatArray:
+        """Scores of one row with each deviation from the own baseline in turn left out, shape (k,)."""
+        k = sights.own.shape[1]
+        own = np.repeat(sights.own[position : position + 1], k, axis=0)
+        own[np.arange(k), np.arange(k)] = np.nan
+        answers = np.repeat(look.answers[position : position + 1], k, axis=0)
+        answers[:, self.detectors.index(OWN)] = _largest(own)
+        return self._judged(answers, None).score
+
+    def _judged(self, answers: FloatArray, leaves: NDArray[np.intp] | None) -> Look:
+        shares = np.empty_like(answers)
+        for column, tails in enumerate(self.tails):
+            shares[:, column] = tails.share(answers[:, column])
+        combined = len(self.tails) / row_sums(1.0 / shares)
+        score = np.minimum(-np.log10(combined) / _DECADES, 1.0) if self.ready else np.full(len(answers), np.nan)
+        return Look(score, shares, answers, leaves)
+
+    def _answer(self, name: str, sights: Sights, leaves: NDArray[np.intp] | None) -> FloatArray:
+        if name == CROWD:
+            return self.crowd.score_many(sights.rows)
+        if name == REPEAT:
+            return self.repeat.score_many(sights.exact)
+        if name == TREES:
+            return self._in_trees(leaves, len(sights))
+        if name == OWN:
+            return _largest(sights.own)
+        return self.combination.score_many(sights.combinations)
+
+    def _turn(self) -> None:
+        self.crowd.turn()
+        self.combination.turn()
+        for tails in self.tails:
+            tails.turn()
+        if self.trees and self.forest is None and self.n_seen >= self.window and len(self.crowd.used):
+            self._squash = self.crowd.centre, self.crowd.scale
+            self._grow(self.crowd.used)
+
+    def _next_turn(self, seen: int) -> int:
+        if seen >= self.window:
+            return (seen // self.window + 1) * self.window
+        step = max(self.window // _EARLY_TURNS, 1)
+        return min((seen // step + 1) * step, self.window)
+
+    def _grow(self, columns: NDArray[np.intp]) -> None:
+        names = tuple(self.features[column] for column in columns)
+        self._tree_columns = columns
+        self.forest = HalfSpaceForest(
+            names, n_trees=self.trees, height=self.height, window_size=self.window, seed=self.seed
+        )
+
+    def _leaves(self, rows: FloatArray) -> NDArray[np.intp] | None:
+        if self.forest is None:
+            return None
+        seen = rows[:, self._tree_columns]
+        if self._squash is not None:  # rows are in their own units
+            centre, scale = (part[self._tree_columns] for part in self._squash)
+            deviations = np.clip((seen - centre) * scale, -_FARTHEST, _FARTHEST)
+            seen = 0.5 + 0.5 * deviations / (1.0 + np.abs(deviations))
+        return self.forest.locate(np.ascontiguousarray(seen))
+
+    def _in_trees(self, leaves: NDArray[np.intp] | None, n: int) -> FloatArray:
+        if self.forest is None or leaves is None:
+            return np.full(n, np.nan)
+        return self.forest.score_located(leaves)
+
+
+def _largest(own: FloatArray) -> FloatArray:
+    """The largest deviation of each row; NaN where there is none."""
+    if not own.shape[1]:
+        return np.full(len(own), np.nan)
+    sizes = np.abs(own)
+    largest: FloatArray = np.where(np.isnan(sizes).all(axis=1), np.nan, np.nan_to_num(sizes, nan=-1.0).max(axis=1))
+    return largest
