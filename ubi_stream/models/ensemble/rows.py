@@ -82,7 +82,8 @@ class BayesLine(RowModel):
         return {"model": "line", "linear": True, "labels": self.line.n_seen}
 
     def _log_odds(self, deviations: FloatArray) -> FloatArray:
-        return row_sums(deviations * self.line.weights[1:]) + self.line.weights[0]
+        log_odds: FloatArray = row_sums(deviations * self.line.weights[1:]) + self.line.weights[0]
+        return log_odds
 
 
 class BayesBlend(BayesLine):
