@@ -29,9 +29,10 @@ from ubi_stream.runtime.failstop import FailStop
 from ubi_stream.runtime.kafka_client import client_options, connect_admin, membership
 from ubi_stream.runtime.lanes import Lanes
 from ubi_stream.runtime.logs import configure_logging
-from ubi_stream.runtime.metrics import Metrics, SinkMetrics
-from ubi_stream.runtime.observer import MetricsObserver
+from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.runtime.observer import MetricsObserver, SinkMetrics
 from ubi_stream.runtime.outbox import KafkaOutbox
+from ubi_stream.runtime.topic_check import differing_configs, require_harmless
 from ubi_stream.runtime.topic_identity import lane_epochs, read_epoch
 from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.runtime.view import WorkerView
@@ -85,7 +86,12 @@ class Worker:
         self._pack = load_pack(settings.pack)
         self._metrics = Metrics(self._pack)
         self._fail_stop = FailStop(self._metrics.fail_stop)
-        self._restorer = Restorer(client_options(settings), clock, deadline_s=settings.recovery_deadline_s)
+        self._restorer = Restorer(
+            client_options(settings),
+            clock,
+            deadline_s=settings.recovery_deadline_s,
+            on_quarantine=lambda _topic: self._metrics.recovery_quarantined.inc(),
+        )
         self._log = structlog.get_logger("ubi_stream.worker")
         self._services: set[asyncio.Task[None]] = set()
 
@@ -138,6 +144,10 @@ class Worker:
             report = await ensure_topics(admin, settings, self._pack)
             if report.created:
                 self._log.info("topics_created", topics=report.created)
+            differences = await differing_configs(admin, settings, self._pack)
+            require_harmless(differences)
+            for one in differences:
+                self._log.warning("topic_differs", topic=one.topic, key=one.key, found=one.found, wanted=one.wanted)
             epochs = await lane_epochs(admin, settings, self._pack)
             sunk = (settings.insights_topic, settings.dead_letters_topic, settings.windows_topic)
             return epochs, {topic: str(await read_epoch(admin, topic)) for topic in sunk}
@@ -198,14 +208,12 @@ class Worker:
         await consumer.run(stop)
 
     def _refresh(self, view: WorkerView) -> None:
-        metrics, progress = self._metrics, self._restorer.progress
+        metrics = self._metrics
         metrics.set_lag(view.lag())
         metrics.set_models(view.model_quality())
         metrics.users.set(view.entities("user"))
         metrics.state_bytes.set(view.state_bytes())
-        metrics.restoring.set(progress.running)
-        metrics.recovery_seconds.set(progress.seconds)
-        metrics.recovery_records.set(progress.records)
+        metrics.set_recovery(self._restorer.progress)
 
     def _start_service(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)

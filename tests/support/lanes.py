@@ -121,6 +121,8 @@ class Observer:
 
     def barrier(self, seconds: float) -> None: ...
 
+    def offsets_missing(self, expired: int, empty: int) -> None: ...
+
     def snapshot_problem(self, problem: SnapshotError) -> None:
         self.problems.append(problem)
 

@@ -40,6 +40,20 @@ class RestoreProgress:
         """Share that is done, in [0, 1]."""
         return self.done / self.total if self.total else 1.0
 
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds that the rest takes at the pace so far; None before anything is done."""
+        if not self.running:
+            return 0.0
+        return self.seconds * (self.total - self.done) / self.done if self.done else None
+
+    def describe(self) -> str:
+        """How far it is, for a person."""
+        if not self.total:
+            return "state is being restored"
+        left = "" if self.eta_s is None else f", about {self.eta_s:.0f} s left"
+        return f"state is being restored: {self.share:.0%} of {self.total} records{left}"
+
 
 class Restorer:
     """Restores partitions of tables.
@@ -67,8 +81,14 @@ class Restorer:
         self._log = structlog.get_logger("ubi_stream.restore")
         self.progress = RestoreProgress()
 
-    async def restore(self, tables: Mapping[str, PartitionedContent], partitions: set[int]) -> None:
-        """Restore partitions of the tables, given by changelog topic.
+    async def restore(
+        self,
+        tables: Mapping[str, PartitionedContent],
+        partitions: set[int],
+        *,
+        ends: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
+        """Restore partitions of the tables, given by changelog topic: up to where they end now, or to given ends.
 
         Raises
         ------
@@ -80,7 +100,7 @@ class Restorer:
         started_s = self._clock.monotonic_s()
         try:
             async with asyncio.timeout(self._deadline_s):
-                await self._restore(tables, partitions, progress)
+                await self._restore(tables, partitions, ends, progress)
         except TimeoutError as error:
             raise RecoveryError(
                 f"state could not be restored within {self._deadline_s:.0f} s ({progress.share:.0%} done): "
@@ -93,7 +113,11 @@ class Restorer:
             progress.seconds = self._clock.monotonic_s() - started_s
 
     async def _restore(
-        self, tables: Mapping[str, PartitionedContent], partitions: set[int], progress: RestoreProgress
+        self,
+        tables: Mapping[str, PartitionedContent],
+        partitions: set[int],
+        ends: Mapping[TopicPartition, int] | None,
+        progress: RestoreProgress,
     ) -> None:
         assigned = [TopicPartition(topic, number) for topic in tables for number in sorted(partitions)]
         for tp in assigned:
@@ -110,8 +134,8 @@ class Restorer:
             await consumer.start()
             consumer.assign(assigned)
             starts = await consumer.beginning_offsets(assigned)
-            ends = await consumer.end_offsets(assigned)
-            await self._read(consumer, tables, (starts, ends), progress)
+            wanted = await consumer.end_offsets(assigned) if ends is None else ends
+            await self._read(consumer, tables, (starts, wanted), progress)
         finally:
             await consumer.stop()
 
@@ -123,25 +147,34 @@ class Restorer:
         progress: RestoreProgress,
     ) -> None:
         starts, ends = offsets
-        progress.total = sum(ends[tp] - starts[tp] for tp in ends)
+        progress.total = sum(max(0, ends[tp] - starts[tp]) for tp in ends)
         left = {tp for tp in ends if ends[tp] > starts[tp]}
-        logged_s = self._clock.monotonic_s()
+        started_s = logged_s = self._clock.monotonic_s()
         await consumer.seek_to_beginning(*ends)
         if idle := set(ends) - left:
             consumer.pause(*idle)
         while left:
             for tp, records in (await consumer.getmany(*left, timeout_ms=500, max_records=_MAX_RECORDS)).items():
-                self._apply(tables[tp.topic], tp, records, progress)
+                # What was written since the ends were asked for is another moment's.
+                self._apply(tables[tp.topic], tp, [record for record in records if record.offset < ends[tp]], progress)
             positions = {tp: await consumer.position(tp) for tp in left}
             finished = {tp for tp in left if positions[tp] >= ends[tp]}
             left -= finished
             if finished:
                 consumer.pause(*finished)
             progress.done = progress.total - sum(ends[tp] - positions[tp] for tp in left)
-            if self._clock.monotonic_s() - logged_s > _LOG_EVERY_S:
-                logged_s = self._clock.monotonic_s()
-                self._log.info("restoring", percent=round(100 * progress.share, 1), records=progress.records)
+            now_s = self._clock.monotonic_s()
+            progress.seconds = now_s - started_s
+            if now_s - logged_s > _LOG_EVERY_S:
+                logged_s = now_s
+                self._tell(progress)
             await asyncio.sleep(0)
+
+    def _tell(self, progress: RestoreProgress) -> None:
+        eta_s = None if progress.eta_s is None else round(progress.eta_s, 1)
+        self._log.info(
+            "restoring", percent=round(100 * progress.share, 1), records=progress.records, seconds_left=eta_s
+        )
 
     def _apply(
         self, table: PartitionedContent, tp: TopicPartition, records: list[Any], progress: RestoreProgress

@@ -136,7 +136,7 @@ def _wire(app: faust.App, settings: Settings, pack: Pack, parts: Parts, lanes: L
 
     async def on_gap(tp: TP, expected: int, found: int) -> None:
         try:
-            await check_gap(options, tp.topic, tp.partition, expected, found)
+            parts.observer.offsets_missing(*await check_gap(options, tp.topic, tp.partition, expected, found))
         except Exception as error:  # noqa: BLE001 - without an answer the hole counts as ours
             fail_stop.trip(FailStopReason.OFFSETS_MISSING, error)
 

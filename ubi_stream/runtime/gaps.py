@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,7 +13,14 @@ from ubi_stream.errors import ContiguityError
 _WAIT_S: Final = 30.0
 
 
-async def check_gap(client_options: Mapping[str, Any], topic: str, partition: int, expected: int, found: int) -> None:
+class Hole(NamedTuple):
+    """Offsets that the log does not have: `expired` of them were records once, the others never, or were compacted."""
+
+    expired: int
+    empty: int
+
+
+async def check_gap(client_options: Mapping[str, Any], topic: str, partition: int, expected: int, found: int) -> Hole:
     """Read the partition again from where the hole begins, with another consumer.
 
     Transaction markers, compaction and retention leave holes: then the log has no record before `found`.
@@ -30,6 +37,7 @@ async def check_gap(client_options: Mapping[str, Any], topic: str, partition: in
     await consumer.start()
     try:
         consumer.assign([tp])
+        start = (await consumer.beginning_offsets([tp]))[tp]
         consumer.seek(tp, expected)
         records = (await consumer.getmany(tp, timeout_ms=int(_WAIT_S * 1000), max_records=1)).get(tp, [])
     finally:
@@ -39,6 +47,8 @@ async def check_gap(client_options: Mapping[str, Any], topic: str, partition: in
             f"{topic}, partition {partition}: offsets {expected} to {found - 1} were not delivered; the worker ends, "
             "so that its next start reads them"
         )
+    expired = max(0, min(start, found) - expected)
     structlog.get_logger("ubi_stream.gaps").warning(
-        "offsets_missing_in_log", topic=topic, partition=partition, first=expected, last=found - 1
+        "offsets_missing_in_log", topic=topic, partition=partition, first=expected, last=found - 1, expired=expired
     )
+    return Hole(expired, found - expected - expired)

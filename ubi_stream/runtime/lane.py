@@ -60,6 +60,9 @@ class LaneObserver(Protocol):
     def barrier(self, seconds: float) -> None:
         """A barrier is through."""
 
+    def offsets_missing(self, expired: int, empty: int) -> None:
+        """The log of a source topic has a hole: of records that expired, of markers or by compaction."""
+
     def snapshot_problem(self, problem: SnapshotError) -> None:
         """Models can't be used, or not be written: they start fresh, or the ones before stay in the record."""
 

@@ -21,12 +21,12 @@ from prometheus_client import (
 )
 
 from ubi_stream import __version__
+from ubi_stream.chunked.restore import RestoreProgress
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.insights.model import Insight, InsightKind, Severity
 from ubi_stream.packs.schema import LABEL_TYPE, Pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.runtime.status import Lag, ModelName, ModelReport
-from ubi_stream.sinks.base import WriteResult
 
 OTHER: Final = "other"
 """Event type of events that the pack doesn't list."""
@@ -66,6 +66,13 @@ class Refusal(StrEnum):
     UNREADABLE = "unreadable"
 
 
+class Missing(StrEnum):
+    """Why an offset of a source topic has no record: its retention was over, or it never was to be read."""
+
+    EXPIRED = "expired"
+    EMPTY = "empty"
+
+
 class QualityMetric(StrEnum):
     """Which figures of a model's quality are metrics; over its last labels."""
 
@@ -93,10 +100,8 @@ class Metrics:
         Observe the records of each pass through the pipeline.
     state_bytes, users, sink_lag_events
         Set to what is there now.
-    restoring, recovery_seconds, recovery_records
-        Set: 1 while state is restored, else 0; how long the last restore took, and how many records it read.
-    barriers, barrier_seconds
-        Count each barrier that is through, and observe how long it took.
+    barriers, barrier_seconds, recovery_quarantined, offsets_missing
+        Count barriers that are through, and observe how long each took; count what a restore or a log lacks.
     """
 
     def __init__(self, pack: Pack) -> None:
@@ -127,7 +132,12 @@ class Metrics:
         self.sink_rows = self._counter("ubi_sink_rows", "Rows new in Postgres", ("table",))
         self.sink_rejected = self._counter("ubi_sink_rejected", "Records that can't be stored", ("cause",))
         self._fail_stops = self._counter("ubi_fail_stops", "The worker ended itself", ("reason",))
+        self.sink_expired = self._counter("ubi_sink_expired", "Records of our topics that expired unread")
         self.barriers = self._counter("ubi_barriers", "Barriers that are through")
+        self.recovery_quarantined = self._counter("ubi_recovery_quarantined", "Unreadable records of changelogs")
+        self.offsets_missing = self._counter(
+            "ubi_offsets_missing", "Offsets of source topics that the log has not", ("cause",)
+        )
 
     def _make_gauges(self) -> None:
         self._lag = self._gauge("ubi_lag_events", "Records not processed yet", ("topic", "partition"))
@@ -136,9 +146,11 @@ class Metrics:
         )
         self.state_bytes = self._gauge("ubi_state_bytes", "Bytes of all encoded states")
         self.users = self._gauge("ubi_users", "Users whose state is kept")
-        self.recovery_seconds = self._gauge("ubi_recovery_seconds", "Seconds that the last restore took")
-        self.recovery_records = self._gauge("ubi_recovery_records", "Records that the last restore read")
-        self.restoring = self._gauge("ubi_restoring", "1 while state is restored")
+        self._recovery_seconds = self._gauge("ubi_recovery_seconds", "Seconds of the last restore, so far")
+        self._recovery_records = self._gauge("ubi_recovery_records", "Records that the last restore read, so far")
+        self._recovery_ratio = self._gauge("ubi_recovery_ratio", "Share of the last restore that is done, 0 to 1")
+        self._recovery_eta = self._gauge("ubi_recovery_eta_seconds", "Seconds that a restore takes yet; NaN: unknown")
+        self._restoring = self._gauge("ubi_restoring", "1 while state is restored")
         self.sink_lag_events = self._gauge("ubi_sink_lag_events", "Records of our topics not in Postgres yet")
         self._build = self._gauge("ubi_build_info", "What runs; always 1", ("version", "pack", "pack_version"))
 
@@ -171,6 +183,8 @@ class Metrics:
             self.sink_rows.labels(table)
         for cause in Refusal:
             self.sink_rejected.labels(cause)
+        for missing in Missing:
+            self.offsets_missing.labels(missing)
         for counter in (self._late, self._unmatched, self._unknown_fields, self._anomalies):
             counter.labels(self._pack)
 
@@ -231,6 +245,14 @@ class Metrics:
         """Say how much Postgres lacks; None, while it is not known, is NaN: an alert must not take it for nothing."""
         self.sink_lag_events.set(float("nan") if behind is None else behind)
 
+    def set_recovery(self, progress: RestoreProgress) -> None:
+        """Say how far the last restore has come."""
+        self._restoring.set(progress.running)
+        self._recovery_seconds.set(progress.seconds)
+        self._recovery_records.set(progress.records)
+        self._recovery_ratio.set(progress.share)
+        self._recovery_eta.set(float("nan") if progress.eta_s is None else progress.eta_s)
+
     def set_models(self, reports: Iterable[ModelReport]) -> None:
         """Replace the models' quality, and count what they learned since the last report.
 
@@ -275,21 +297,3 @@ class Metrics:
         self, name: str, meaning: str, buckets: tuple[float, ...], labels: tuple[str, ...] = ()
     ) -> Histogram:
         return Histogram(name, meaning, labels, buckets=buckets, registry=self.registry)
-
-
-class SinkMetrics:
-    """Counts for `SinkConsumer` (a `SinkObserver`)."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def batch_written(self, result: WriteResult, seconds: float) -> None:
-        """One transaction is in; `seconds` includes waiting for the database."""
-        for table in ("insights", "dead_letters", "windows"):
-            self._metrics.sink_rows.labels(table).inc(getattr(result, table))
-        self._metrics.sink_rejected.labels(Refusal.REFUSED).inc(len(result.rejected))
-        self._metrics.sink_seconds.observe(seconds)
-
-    def records_skipped(self, topic: str, count: int) -> None:
-        """Records that could not be read; the log says of which topic."""
-        self._metrics.sink_rejected.labels(Refusal.UNREADABLE).inc(count)

@@ -1,4 +1,4 @@
-"""Tells the metrics and the log what lanes and restores do."""
+"""Tells the metrics and the log what lanes and the sink do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import structlog
 
 from ubi_stream.effects import Effects
 from ubi_stream.errors import SnapshotError
-from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.runtime.metrics import Metrics, Missing, Refusal
+from ubi_stream.sinks.base import WriteResult
 
 
 class MetricsObserver:
@@ -31,6 +32,32 @@ class MetricsObserver:
         self._metrics.barriers.inc()
         self._metrics.barrier_seconds.observe(seconds)
 
+    def offsets_missing(self, expired: int, empty: int) -> None:
+        self._metrics.offsets_missing.labels(Missing.EXPIRED).inc(expired)
+        self._metrics.offsets_missing.labels(Missing.EMPTY).inc(empty)
+
     def snapshot_problem(self, problem: SnapshotError) -> None:
         self._metrics.snapshot_problem(problem.reason)
         self._log.warning("models_not_restored_or_kept", reason=problem.reason.value, message=str(problem))
+
+
+class SinkMetrics:
+    """Counts for `SinkConsumer` (a `SinkObserver`)."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def batch_written(self, result: WriteResult, seconds: float) -> None:
+        """One transaction is in; `seconds` includes waiting for the database."""
+        for table in ("insights", "dead_letters", "windows"):
+            self._metrics.sink_rows.labels(table).inc(getattr(result, table))
+        self._metrics.sink_rejected.labels(Refusal.REFUSED).inc(len(result.rejected))
+        self._metrics.sink_seconds.observe(seconds)
+
+    def records_skipped(self, topic: str, count: int) -> None:
+        """Records that could not be read; the log says of which topic."""
+        self._metrics.sink_rejected.labels(Refusal.UNREADABLE).inc(count)
+
+    def records_expired(self, topic: str, count: int) -> None:
+        """Records that their topic dropped before they were stored; the log says which topic."""
+        self._metrics.sink_expired.inc(count)

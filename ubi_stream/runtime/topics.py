@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -35,6 +35,7 @@ CHANGELOG: Final = {
     "max.compaction.lag.ms": str(_DAY_MS),  # what was erased is gone a day later
     "delete.retention.ms": str(7 * _DAY_MS),
     "segment.ms": str(_HOUR_MS),  # the active segment is not compacted
+    "max.message.bytes": str(1024 * 1024),  # models come in pieces of 800 kB
 }
 
 
@@ -57,10 +58,32 @@ def all_topics(settings: Settings, pack: Pack) -> dict[str, Mapping[str, str]]:
 
 @dataclass(slots=True)
 class TopicReport:
-    """What `ensure_topics` did: names of topics made, and of those that were there."""
+    """Names of topics made (or to be made), and of those that were there."""
 
     created: list[str] = field(default_factory=list)
     existing: list[str] = field(default_factory=list)
+
+
+async def check_topics(admin: AIOKafkaAdminClient, settings: Settings, pack: Pack) -> TopicReport:
+    """What `ensure_topics` would do: it makes nothing.
+
+    Raises
+    ------
+    TopicLayoutError
+        A topic has another number of partitions than the settings say: states would be in the wrong partitions.
+    """
+    wanted = all_topics(settings, pack)
+    found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    there = sorted(wanted.keys() & found.keys())
+    for name in there:
+        if found[name] != settings.partitions:
+            raise TopicLayoutError(
+                f"topic {name} has {found[name]} partitions, UBI_PARTITIONS says {settings.partitions}: the states "
+                "were built on the partitions of the topic, so set it back; or stop all workers and move the states "
+                f"with `ubi repartition --partitions {max(found[name], settings.partitions)}`; or start anew with "
+                "another UBI_APP_ID and UBI_TOPIC_PREFIX"
+            )
+    return TopicReport(created=sorted(wanted.keys() - found.keys()), existing=there)
 
 
 async def ensure_topics(admin: AIOKafkaAdminClient, settings: Settings, pack: Pack) -> TopicReport:
@@ -74,19 +97,11 @@ async def ensure_topics(admin: AIOKafkaAdminClient, settings: Settings, pack: Pa
         The broker refuses to create a topic.
     """
     wanted = all_topics(settings, pack)
-    found = {topic["topic"]: len(topic["partitions"]) for topic in await _describe(admin, list(wanted))}
-    for name, number in found.items():
-        if number != settings.partitions:
-            raise TopicLayoutError(
-                f"topic {name} has {number} partitions, UBI_PARTITIONS says {settings.partitions}: the states "
-                "were built on the partitions of the topic, so set it back, or start anew with another UBI_APP_ID "
-                "and UBI_TOPIC_PREFIX"
-            )
-    report = TopicReport(existing=sorted(found))
+    checked = await check_topics(admin, settings, pack)
+    report = TopicReport(existing=checked.existing)
     missing = [
-        NewTopic(name, settings.partitions, settings.replication_factor, topic_configs=dict(config))
-        for name, config in wanted.items()
-        if name not in found
+        NewTopic(name, settings.partitions, settings.replication_factor, topic_configs=dict(wanted[name]))
+        for name in checked.created
     ]
     if missing:
         response = await admin.create_topics(missing, timeout_ms=15_000)
@@ -98,15 +113,9 @@ async def ensure_topics(admin: AIOKafkaAdminClient, settings: Settings, pack: Pa
                 report.existing.append(name)
             else:
                 raise BrokerUnavailableError(f"Kafka would not create topic {name}: {message or error.__name__}")
+    report.created.sort()
     await commit_start_offsets(settings, source_topics(settings, pack))
     return report
-
-
-async def missing_topics(admin: AIOKafkaAdminClient, settings: Settings, pack: Pack) -> list[str]:
-    """Names of topics that `ensure_topics` would create."""
-    wanted = all_topics(settings, pack)
-    found = {topic["topic"] for topic in await _describe(admin, list(wanted))}
-    return sorted(set(wanted) - found)
 
 
 async def commit_start_offsets(settings: Settings, topics: list[str]) -> None:
@@ -127,9 +136,3 @@ async def commit_start_offsets(settings: Settings, topics: list[str]) -> None:
         pass  # a group with live members refuses offsets from outside; its members have theirs by then
     finally:
         await consumer.stop()
-
-
-async def _describe(admin: AIOKafkaAdminClient, names: list[str]) -> list[dict[str, Any]]:
-    """Topics that exist, of those named. Asks for all, because asking by name may create."""
-    wanted = set(names)
-    return [topic for topic in await admin.describe_topics() if topic["topic"] in wanted]

@@ -75,7 +75,7 @@ class WorkerView:
             problem = "there is no connection to Kafka"
         progress = self._restorer.progress
         recovered = self._app.tables.actives_ready and not progress.running
-        message = "" if recovered else f"state is being restored: {progress.share:.0%} of {progress.total} records"
+        message = "" if recovered else progress.describe()
         return [
             Check("broker", not problem, problem),
             Check("recovery", recovered, message),

@@ -177,6 +177,10 @@ class SinkObserver(Protocol):
         """So many records of a topic could not be read as what the topic holds."""
         ...
 
+    def records_expired(self, topic: str, count: int) -> None:
+        """So many records of a topic were gone from it before they were stored."""
+        ...
+
 
 class NullObserver:
     """Counts nothing."""
@@ -185,4 +189,7 @@ class NullObserver:
         return None
 
     def records_skipped(self, topic: str, count: int) -> None:
+        return None
+
+    def records_expired(self, topic: str, count: int) -> None:
         return None

@@ -197,6 +197,7 @@ class SinkConsumer:
             position = beginning if partition in made_anew else stored.get(partition, beginning)
             if position < beginning:
                 _log.error("records_expired", topic=key.topic, partition=key.partition, lost=beginning - position)
+                self._observer.records_expired(key.topic, beginning - position)
             self._consumer.seek(key, max(position, beginning))
             self._positions[partition] = position
             self._ends[partition] = ends[partition]

@@ -36,6 +36,7 @@ class Counts:
     def __init__(self) -> None:
         self.insights = 0
         self.skipped = 0
+        self.expired = 0
 
     def batch_written(self, result: WriteResult, seconds: float) -> None:
         assert seconds >= 0
@@ -43,6 +44,9 @@ class Counts:
 
     def records_skipped(self, topic: str, count: int) -> None:
         self.skipped += count
+
+    def records_expired(self, topic: str, count: int) -> None:
+        self.expired += count
 
 
 class World:

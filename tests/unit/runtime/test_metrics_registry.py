@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from math import isnan
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.sink_rows import insight_row
+from ubi_stream.chunked.restore import RestoreProgress
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.insights.model import InsightKind, Severity
@@ -21,12 +23,13 @@ from ubi_stream.runtime.metrics import (
     ANY,
     OTHER,
     Metrics,
+    Missing,
     Outcome,
     QualityMetric,
     Refusal,
-    SinkMetrics,
     Stage,
 )
+from ubi_stream.runtime.observer import SinkMetrics
 from ubi_stream.runtime.status import Lag, ModelName, ModelReport
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.base import Rejected, WriteResult
@@ -142,7 +145,7 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
         "severity": set(Severity),
         "reason": set(DeadLetterReason) | set(SnapshotReason) | set(FailStopReason),
         "stage": set(Stage),
-        "cause": set(Refusal),
+        "cause": set(Refusal) | set(Missing),
         "table": {"insights", "dead_letters", "windows"},
         "entity": {"user"},
         "model": set(ModelName),
@@ -205,12 +208,31 @@ def test_what_the_sink_writes_is_counted(metrics: Metrics) -> None:
     observer.batch_written(WriteResult(5, 2, 1, (Rejected(insight_row(1), "22P05"),)), 0.02)
     observer.batch_written(WriteResult(1), 0.3)
     observer.records_skipped("ubi.insights", 3)
+    observer.records_expired("ubi.insights", 7)
     assert value(metrics, "ubi_sink_rows_total", table="insights") == 6
     assert value(metrics, "ubi_sink_rows_total", table="dead_letters") == 2
     assert value(metrics, "ubi_sink_rows_total", table="windows") == 1
     assert value(metrics, "ubi_sink_rejected_total", cause="refused") == 1
     assert value(metrics, "ubi_sink_rejected_total", cause="unreadable") == 3
+    assert value(metrics, "ubi_sink_expired_total") == 7
     assert value(metrics, "ubi_sink_seconds_count") == 2
+
+
+def test_a_restore_tells_how_far_it_is_and_how_long_it_takes_yet(metrics: Metrics) -> None:
+    def told() -> list[float]:
+        names = ("restoring", "recovery_ratio", "recovery_records", "recovery_seconds", "recovery_eta_seconds")
+        return [value(metrics, f"ubi_{name}") for name in names]
+
+    progress = RestoreProgress(running=True, total=400)
+    metrics.set_recovery(progress)
+    assert isnan(told()[-1]), "nothing is done: who knows"
+    progress.done, progress.records, progress.seconds = 100, 90, 3.0
+    metrics.set_recovery(progress)
+    assert told() == [1, 0.25, 90, 3, 9]
+    assert progress.describe() == "state is being restored: 25% of 400 records, about 9 s left"
+    progress.running, progress.done, progress.records, progress.seconds = False, 400, 350, 11.0
+    metrics.set_recovery(progress)
+    assert told() == [0, 1, 350, 11, 0]
 
 
 def test_gauges_are_refreshed_right_before_they_are_read(metrics: Metrics) -> None:
@@ -235,6 +257,8 @@ def test_the_names_that_dashboards_and_alerts_use(metrics: Metrics) -> None:
         "ubi_state_bytes", "ubi_users", "ubi_recovery_seconds", "ubi_recovery_records", "ubi_restoring",
         "ubi_barrier_seconds_bucket", "ubi_barriers_total", "ubi_model_learned_total", "ubi_model_quality",
         "ubi_snapshot_problems_total", "ubi_sink_rows_total", "ubi_sink_seconds_bucket", "ubi_sink_rejected_total",
-        "ubi_sink_lag_events", "ubi_fail_stops_total", "ubi_build_info",
+        "ubi_sink_lag_events", "ubi_fail_stops_total", "ubi_build_info", "ubi_recovery_ratio",
+        "ubi_recovery_eta_seconds", "ubi_recovery_quarantined_total", "ubi_offsets_missing_total",
+        "ubi_sink_expired_total",
     }  # fmt: skip
     assert not [name for name in found if name.endswith("_created")]

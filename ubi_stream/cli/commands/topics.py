@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from ubi_stream.cli.configured import load_settings
 from ubi_stream.cli.console import run_async, say, stdout
@@ -13,16 +14,21 @@ from ubi_stream.clock import SystemClock
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.settings import Settings
 
+if TYPE_CHECKING:  # they load aiokafka
+    from ubi_stream.runtime.topic_check import Difference
+    from ubi_stream.runtime.topics import TopicReport
+
 
 def topics(
     check: Annotated[
-        bool, typer.Option("--check", help="Create nothing; end with status 1 if a topic is missing.")
+        bool, typer.Option("--check", help="Create nothing; end with status 1 if a topic is missing or differs.")
     ] = False,
     pack: PackName = None,
 ) -> None:
-    """Create the topics that are missing, and check that the others have the partitions that the settings say.
+    """Create the topics that are missing, and compare the others with what the product would make.
 
-    Waits for the broker up to UBI_STARTUP_TIMEOUT_S. Never changes or deletes a topic.
+    Another number of partitions ends with status 65. A configuration that differs (retention, compaction, timestamps,
+    size of records) is told. Waits for the broker up to UBI_STARTUP_TIMEOUT_S. Never changes or deletes a topic.
 
     Examples:
 
@@ -30,27 +36,28 @@ def topics(
 
     - `ubi topics --check`
     """
-    created, existing = run_async(_topics(load_settings(pack=pack), check=check))
-    for name in existing:
+    report, differences = run_async(_topics(load_settings(pack=pack), check=check))
+    for name in report.existing:
         stdout().print(f"there     {name}")
-    for name in created:
+    for name in report.created:
         stdout().print(f"{'missing' if check else 'created':9} {name}")
-    if check and created:
+    for one in differences:
+        stdout().print(f"{'HARMFUL' if one.harm else 'differs':9} {escape(str(one).removeprefix('topic '))}")
+    if check and report.created:
         say("run `ubi topics` to create what is missing")
+    if check and (report.created or differences):
         raise typer.Exit(1)
 
 
-async def _topics(settings: Settings, *, check: bool) -> tuple[list[str], list[str]]:
+async def _topics(settings: Settings, *, check: bool) -> tuple[TopicReport, list[Difference]]:
     from ubi_stream.runtime.kafka_client import connect_admin  # noqa: PLC0415 - loads aiokafka
-    from ubi_stream.runtime.topics import all_topics, ensure_topics, missing_topics  # noqa: PLC0415 - as above
+    from ubi_stream.runtime.topic_check import differing_configs  # noqa: PLC0415 - as above
+    from ubi_stream.runtime.topics import check_topics, ensure_topics  # noqa: PLC0415 - as above
 
     pack = load_pack(settings.pack)
     admin = await connect_admin(settings, SystemClock(), on_retry=say)
     try:
-        if check:
-            missing = await missing_topics(admin, settings, pack)
-            return missing, sorted(all_topics(settings, pack).keys() - set(missing))
-        report = await ensure_topics(admin, settings, pack)
-        return sorted(report.created), report.existing
+        report = await (check_topics if check else ensure_topics)(admin, settings, pack)
+        return report, await differing_configs(admin, settings, pack)
     finally:
         await admin.close()

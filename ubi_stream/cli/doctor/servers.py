@@ -7,14 +7,16 @@ from typing import Any, Final
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from ubi_stream.cli.doctor.finding import Finding, fail, ok, warn
 from ubi_stream.clock import Clock
-from ubi_stream.errors import UbiError
+from ubi_stream.errors import TopicLayoutError, UbiError
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.runtime.kafka_client import client_options, connect_admin
-from ubi_stream.runtime.topics import all_topics
+from ubi_stream.runtime.topic_check import differing_configs
+from ubi_stream.runtime.topics import check_topics
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.database import CONNECT_TIMEOUT_S, parse_target, wait_for_database
 from ubi_stream.sinks.migrations import pending
@@ -45,7 +47,7 @@ async def check_kafka(settings: Settings, clock: Clock) -> list[Finding]:
                 ]
                 return [
                     found,
-                    *_check_topics(partitions, settings),
+                    *await _check_topics(admin, settings),
                     *await _check_broker_clock(events, settings, clock),
                 ]
             finally:
@@ -60,27 +62,25 @@ async def check_kafka(settings: Settings, clock: Clock) -> list[Finding]:
         ]
 
 
-def _check_topics(found: dict[str, int], settings: Settings) -> list[Finding]:
+async def _check_topics(admin: AIOKafkaAdminClient, settings: Settings) -> list[Finding]:
     try:
-        wanted = all_topics(settings, load_pack(settings.pack))
+        pack = load_pack(settings.pack)
     except UbiError:
         return []  # the pack has a line of its own
-    wrong = {name: found[name] for name in wanted if found.get(name, settings.partitions) != settings.partitions}
-    if wrong:
-        counts = ", ".join(f"{name} has {count}" for name, count in wrong.items())
-        return [
-            fail(
-                "topics",
-                f"UBI_PARTITIONS is {settings.partitions}, but {counts}",
-                "set UBI_PARTITIONS back, or start anew with another UBI_APP_ID and UBI_TOPIC_PREFIX",
-            )
-        ]
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        return [
-            warn("topics", f"{len(missing)} of {len(wanted)} are missing", "run `ubi topics`; a worker does as well")
-        ]
-    return [ok("topics", f"{len(wanted)} topics of {settings.partitions} partitions")]
+    try:
+        report = await check_topics(admin, settings, pack)
+    except TopicLayoutError as error:
+        found, _, advice = str(error).partition(": ")
+        return [fail("topics", found, advice)]
+    findings = [
+        (fail if one.harm else warn)("topic configuration", str(one), "`kafka-configs.sh --alter` changes it")
+        for one in await differing_configs(admin, settings, pack)
+    ]
+    number = len(report.existing) + len(report.created)
+    if report.created:
+        missing = f"{len(report.created)} of {number} are missing"
+        return [warn("topics", missing, "run `ubi topics`; a worker does as well"), *findings]
+    return [ok("topics", f"{number} topics of {settings.partitions} partitions"), *findings]
 
 
 async def _check_broker_clock(events: list[TopicPartition], settings: Settings, clock: Clock) -> list[Finding]:
