@@ -1,0 +1,237 @@
+"""A panel: judged by what was said before, the best serves, and nothing depends on how rows are cut."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from ubi_stream.errors import SnapshotError
+from ubi_stream.models import snapshot
+from ubi_stream.models.arrays import FloatArray
+from ubi_stream.models.digest import digest
+from ubi_stream.models.outcomes.candidate import Candidate
+from ubi_stream.models.outcomes.champion import MIN_LABELS, Choice, Duel
+from ubi_stream.models.outcomes.panel import OutcomePanel
+from ubi_stream.models.registry import Recipe
+
+FEATURES = ("depth", "minutes", "price")
+KEY = b"secret"
+
+
+def candidate(name: str, kind: str, *, share: float = 1.0, features: tuple[str, ...] = FEATURES) -> Candidate:
+    return Candidate(name, Recipe(kind, features), FEATURES, share=share, min_labels=50, min_per_class=10)
+
+
+def make_panel() -> OutcomePanel:
+    """A line that can't tell the two ends from the middle, and a blend that can."""
+    return OutcomePanel(
+        "buys",
+        [candidate("line", "line"), candidate("blend", "blend"), candidate("bayes", "naive-bayes", share=0.3)],
+    )
+
+
+def stream(n: int, seed: int = 0) -> Iterator[tuple[int, FloatArray, bool]]:
+    """Those of middling depth buy."""
+    rng = np.random.default_rng(seed)
+    for number in range(n):
+        row = rng.random(3)
+        row[2] = math.nan if rng.random() < 0.2 else row[2]
+        yield number * 7_919, row, bool(abs(row[0] - 0.5) < 0.2 + 0.1 * rng.standard_normal())
+
+
+def teach(panel: OutcomePanel, n: int, *, seed: int = 0, delay: int = 5) -> list[Choice]:
+    """Ask at once, answer `delay` questions later."""
+    waiting: list[tuple[int, FloatArray, bool, bytes]] = []
+    choices = []
+    for question, row, positive in stream(n, seed):
+        if len(waiting) > delay:
+            asked = waiting.pop(0)
+            choices.append(panel.learn(asked[1], asked[2], asked[3], question=asked[0], delay_s=60.0))
+        waiting.append((question, row, positive, panel.ask(row[np.newaxis], [question])[0]))
+    for asked in waiting:
+        choices.append(panel.learn(asked[1], asked[2], asked[3], question=asked[0], delay_s=60.0))
+    return [choice for choice in choices if choice is not None]
+
+
+def test_abstains_until_the_least_evidence_is_there() -> None:
+    panel = make_panel()
+    rows = np.array([[0.5, 0.5, 0.5]])
+    for number in range(49):
+        panel.learn(rows[0], number % 2 == 0, None, question=number)
+        assert panel.warm_up
+        assert math.isnan(panel.predict(rows).told[0])
+    choice = panel.learn(rows[0], True, None, question=50)
+    assert choice == Choice("buys", "line", None, None, None, 50)
+    assert 0.0 < panel.predict(rows).told[0] < 1.0
+
+
+def test_one_class_alone_is_no_evidence() -> None:
+    panel = make_panel()
+    for number in range(200):
+        panel.learn(np.zeros(3), False, None, question=number)
+    assert panel.warm_up
+
+
+def test_the_better_model_takes_over_once_and_says_by_how_much() -> None:
+    panel = make_panel()
+    start, change = teach(panel, 1_500)
+    assert (start.model, start.before) == ("line", None)
+    assert (change.model, change.before) == ("blend", "line")
+    assert change.labels >= MIN_LABELS
+    assert change.loss is not None
+    assert change.loss_before is not None
+    assert change.loss < change.loss_before - 0.05
+    assert "bayes" in change.others
+    assert panel.serving.name == "blend"
+
+
+def test_luck_changes_nothing() -> None:
+    """Two models that are alike: over many streams of noise the champion stays."""
+    changed = 0
+    for seed in range(12):
+        panel = OutcomePanel("x", [candidate("a", "line"), candidate("b", "logistic")])
+        rng = np.random.default_rng(seed)
+        for number in range(600):
+            row, positive = rng.random(3), bool(rng.random() < 0.4)
+            changed += bool(
+                (choice := panel.learn(row, positive, panel.ask(row[np.newaxis], [number])[0], question=number))
+                and choice.before
+            )
+    assert changed <= 1
+
+
+def test_evidence_fades_so_that_another_stream_gets_another_champion() -> None:
+    panel = make_panel()
+    teach(panel, 1_200)
+    assert panel.serving.name == "blend"
+    rng = np.random.default_rng(5)
+    changes = []
+    for number in range(6_000):  # now what divides them is a plain line, which the shadow learns too
+        row = rng.random(3)
+        positive = bool(row[1] + 0.02 * rng.standard_normal() > 0.5)
+        changes.append(panel.learn(row, positive, panel.ask(row[np.newaxis], [number])[0], question=number))
+    assert [change.before for change in changes if change] in ([], ["blend"])  # back at most once
+    assert panel.serving.quality.as_dict()["window"]["log_loss"] < 0.2  # type: ignore[operator]  # a figure by now
+
+
+def test_shadows_are_asked_and_learn_only_their_share() -> None:
+    panel = make_panel()
+    teach(panel, 1_000)
+    line, blend, bayes = panel.candidates
+    assert line.n_seen == blend.n_seen == 1_000
+    assert bayes.n_seen == pytest.approx(300, abs=60)
+    asked = [panel.ask(np.zeros((1, 3)), [question])[0] for question in range(500)]
+    taken = [not math.isnan(np.frombuffer(said, dtype=np.float32)[5]) for said in asked]
+    assert taken == [bayes.takes(question) for question in range(500)]
+
+
+def test_quality_is_scored_with_the_prediction_made_then() -> None:
+    panel = make_panel()
+    for number in range(60):
+        panel.learn(np.full(3, number % 2), number % 2 == 0, None, question=number)
+    row = np.full(3, 1.0)
+    asked = panel.ask(row[np.newaxis], [99])[0]
+    then = float(np.frombuffer(asked, dtype=np.float32)[2])
+    for number in range(300):  # much is learned in between
+        panel.learn(row, True, None, question=number)
+    before = panel.serving.quality.as_dict()["all_time"]
+    assert before["n"] == 0  # labels without a prediction judge nothing
+    panel.learn(row, False, asked, question=99, delay_s=30.0)
+    after = panel.serving.quality.as_dict()["all_time"]
+    assert after["brier"] == pytest.approx(then**2)
+    assert after["label_delay_mean_s"] == 30.0
+    assert after["last_class_accuracy"] == 1.0  # the newest label known when it was asked was False
+
+
+@pytest.mark.parametrize("asked", [None, b"", b"\0" * 8, b"\0" * 400])
+def test_what_was_said_by_other_candidates_judges_nothing(asked: bytes | None) -> None:
+    panel = make_panel()
+    panel.learn(np.zeros(3), True, asked, question=1)
+    assert panel.n_labels == 1
+    assert all(c.quality.as_dict()["all_time"]["n"] == 0 for c in panel.candidates)
+
+
+def test_rows_asked_together_or_one_by_one_give_the_same_bytes() -> None:
+    panel = make_panel()
+    teach(panel, 300)
+    rows = np.array([row for _, row, _ in stream(20, seed=3)])
+    questions = list(range(20))
+    together = panel.ask(rows, questions)
+    assert [panel.ask(rows[i : i + 1], [i])[0] for i in questions] == together
+    parts = np.concatenate([panel.predict(rows[:3]).told, panel.predict(rows[3:]).told])
+    assert parts.tobytes() == panel.predict(rows).told.tobytes()
+
+
+def test_asking_changes_nothing() -> None:
+    panel = make_panel()
+    teach(panel, 300)
+    before = digest(snapshot.loads(snapshot.dumps(panel, key=KEY, feature_hash="f"), key=KEY, feature_hash="f"))
+    panel.ask(np.random.default_rng(0).random((50, 3)), range(50))
+    panel.predict(np.random.default_rng(0).random((50, 3)))
+    after = digest(snapshot.loads(snapshot.dumps(panel, key=KEY, feature_hash="f"), key=KEY, feature_hash="f"))
+    assert after == before
+
+
+def test_moved_to_another_worker_its_quality_and_choice_go_on_exactly() -> None:
+    stays, moves = make_panel(), make_panel()
+    teach(stays, 700)
+    teach(moves, 700)
+    blob = snapshot.dumps(moves, key=KEY, feature_hash="f")
+    restored = snapshot.loads(blob, key=KEY, feature_hash="f")
+    assert isinstance(restored, OutcomePanel)
+    assert teach(restored, 500, seed=1) == teach(stays, 500, seed=1)
+    assert restored.serving.name == stays.serving.name
+    for ours, theirs in zip(restored.candidates, stays.candidates, strict=True):
+        assert ours.quality.as_dict() == theirs.quality.as_dict()
+        assert ours.duel == theirs.duel
+        rows = np.random.default_rng(2).random((30, 3))
+        assert ours.told(ours.score_many(rows)).tobytes() == theirs.told(theirs.score_many(rows)).tobytes()
+
+
+def test_a_snapshot_whose_model_is_gone_is_refused() -> None:
+    panel = OutcomePanel("x", [candidate("a", "line")])
+    object.__setattr__(panel.candidates[0].recipe, "kind", "uninstalled")
+    with pytest.raises(SnapshotError, match="no model 'uninstalled'"):
+        snapshot.loads(snapshot.dumps(panel, key=KEY, feature_hash="f"), key=KEY, feature_hash="f")
+
+
+def test_a_candidate_of_some_features_sees_those_alone() -> None:
+    some = candidate("some", "line", features=("price", "depth"))
+    for number, (_, row, positive) in enumerate(stream(100)):
+        some.learn(row, positive, 1.0, math.nan)
+        assert some.n_seen == number + 1
+    row, baseline = np.array([0.9, 0.1, 0.4]), np.array([0.2, 0.2, 0.2])
+    assert some.contributions(row, baseline)[1] == 0.0
+    other = row.copy()
+    other[1] = 0.7
+    assert some.score_many(row[np.newaxis]) == some.score_many(other[np.newaxis])
+
+
+def test_memory_is_bounded() -> None:
+    panel, sizes = make_panel(), []
+    for seed in range(6):
+        teach(panel, 250, seed=seed)
+        sizes.append(len(pickle.dumps(panel)))
+    assert sizes[-1] < sizes[2] * 1.1
+    assert len(snapshot.dumps(panel, key=KEY, feature_hash="f")) < 60_000
+
+
+def test_a_draw_is_not_won() -> None:
+    duel = Duel()
+    for _ in range(1_000):
+        duel.add(0.4, 0.4)
+    assert duel.z == 0.0
+    assert not duel.is_won
+
+
+def test_few_labels_win_nothing() -> None:
+    duel = Duel()
+    for _ in range(MIN_LABELS - 1):
+        duel.add(0.1, 0.9)
+    assert not duel.is_won
+    duel.add(0.1, 0.9)
+    assert duel.is_won

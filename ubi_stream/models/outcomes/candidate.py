@@ -1,0 +1,111 @@
+"""One model of a panel, with its calibration and its quality."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+from zlib import crc32
+
+import numpy as np
+
+from ubi_stream.models.arrays import FloatArray
+from ubi_stream.models.calibration import OnlineCalibrator
+from ubi_stream.models.outcomes.champion import Duel
+from ubi_stream.models.protocol import OnlineModel
+from ubi_stream.models.quality import RollingQuality
+from ubi_stream.models.registry import Recipe
+
+_MASK: Final = 2**64 - 1
+
+
+class Candidate:
+    """A model, and how far its predictions can be trusted.
+
+    Parameters
+    ----------
+    name
+        As the pack calls it.
+    recipe
+        How the model is made; its features are among the panel's.
+    features
+        Those of the panel.
+    share
+        Of the questions that it is asked, and learns from, while it doesn't serve.
+    min_labels, min_per_class
+        Labels it must have learned, in all and of the rarer class, before a prediction counts.
+    window
+        Labels of its recent quality.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        recipe: Recipe,
+        features: tuple[str, ...],
+        *,
+        share: float = 1.0,
+        min_labels: int = 100,
+        min_per_class: int = 10,
+        window: int = 1_000,
+    ) -> None:
+        self.name = name
+        self.recipe = recipe
+        self.share = share
+        self.min_labels = min_labels
+        self.min_per_class = min_per_class
+        self.columns = np.array([features.index(feature) for feature in recipe.features], dtype=np.intp)
+        self.model: OnlineModel = recipe.make()
+        self.calibrator = OnlineCalibrator()
+        self.quality = RollingQuality(window)
+        self.duel = Duel()
+        self.n_seen = 0
+        self.n_positive = 0
+
+    @property
+    def warm_up(self) -> bool:
+        """Whether there is too little evidence to show a prediction to anybody."""
+        rarer = min(self.n_positive, self.n_seen - self.n_positive)
+        return self.n_seen < self.min_labels or rarer < self.min_per_class
+
+    def takes(self, question: int) -> bool:
+        """Whether a question is in its share: by hash, so that every run takes the same ones."""
+        if self.share >= 1.0:
+            return True
+        mixed = (question ^ crc32(self.name.encode()) * 0x9E3779B97F4A7C15) & _MASK
+        mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
+        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB & _MASK
+        return (mixed ^ (mixed >> 31)) < self.share * 2**64
+
+    def score_many(self, rows: FloatArray) -> FloatArray:
+        """Return the model's own probabilities of True for rows of the panel's features, shape (n,)."""
+        return self.model.score_many(np.ascontiguousarray(rows[:, self.columns]))
+
+    def told(self, raw: FloatArray) -> FloatArray:
+        """Return the calibrated probabilities; NaN while warming up."""
+        if self.warm_up:
+            return np.full(len(raw), math.nan)
+        return self.calibrator.transform_many(raw)
+
+    def learn(self, row: FloatArray, positive: bool, weight: float, raw: float) -> None:
+        """Learn a label; `raw` is what the model had said, NaN if it had not been asked."""
+        self.calibrator.learn(raw, positive, weight)
+        self.model.learn(row[self.columns], positive, weight)
+        self.n_seen += 1
+        self.n_positive += bool(positive)
+
+    def contributions(self, row: FloatArray, baseline: FloatArray) -> FloatArray:
+        """Return what each of the panel's features adds to the log-odds against the baseline, shape (F,)."""
+        parts = np.zeros(len(row))
+        parts[self.columns] = self.model.contributions(row[self.columns], baseline[self.columns])
+        return parts
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Have the model say itself what it has learned: one of an extension may hold anything."""
+        return vars(self) | {"model": dict(self.model.snapshot())}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Make the model again, and have it go on."""
+        self.__dict__.update(state)
+        self.model = self.recipe.make()
+        self.model.restore(state["model"])
