@@ -48,12 +48,10 @@ def teach(panel: OutcomePanel, n: int, *, seed: int = 0, delay: int = 5) -> list
     waiting: list[tuple[int, FloatArray, bool, bytes]] = []
     choices = []
     for question, row, positive in stream(n, seed):
-        if len(waiting) > delay:
-            asked = waiting.pop(0)
-            choices.append(panel.learn(asked[1], asked[2], asked[3], question=asked[0], delay_s=60.0))
         waiting.append((question, row, positive, panel.ask(row[np.newaxis], [question])[0]))
-    for asked in waiting:
-        choices.append(panel.learn(asked[1], asked[2], asked[3], question=asked[0], delay_s=60.0))
+        while len(waiting) > (delay if question < (n - 1) * 7_919 else 0):
+            number, then, label, asked = waiting.pop(0)
+            choices.append(panel.learn(then, label, asked, question=number, delay_s=60.0))
     return [choice for choice in choices if choice is not None]
 
 
