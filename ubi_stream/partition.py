@@ -148,7 +148,15 @@ class Partition:
             featurizer=self._featurizer,
             segments=assigner,
             models=self.models,
-            policy=Policy(plan, features, assigner, self.store, memory.population, model_version=self._model_version()),
+            policy=Policy(
+                plan,
+                features,
+                assigner,
+                self.store,
+                memory.population,
+                self.models.choosers,
+                model_version=self._model_version(),
+            ),
             windows=WindowCounter(plan, self.setup.partition, memory.windows),
         )
 
@@ -294,7 +302,9 @@ def _shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
     models = plan.pack.models
     anomaly = models.anomaly.model_dump_json(exclude={"cool_down_min"}) if models.anomaly else ""
     outcome = models.outcome.model_dump_json() if models.outcome else ""
-    return _hash(*names, "|", *plan.entity.anomaly_features, "|", anomaly, outcome, str(seed))
+    bandit = models.bandit.model_dump_json(exclude={"horizon_h"}) if models.bandit and plan.entity.key is None else ""
+    arms = [f"{segment.name}/{advice.action}" for segment in plan.pack.segments for advice in segment.recommendations]
+    return _hash(*names, "|", *plan.entity.anomaly_features, "|", anomaly, outcome, bandit, *arms, str(seed))
 
 
 def _hash(*parts: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.packs import base, models, schema
+from ubi_stream.packs import base, models, schema, texts
 from ubi_stream.packs.loader import load_pack, parse_pack, shipped_packs
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.partition import Partition, PartitionSetup
@@ -25,6 +25,8 @@ SECTIONS: dict[str, type[base.Model]] = {
     "`[models.anomaly]`": models.AnomalyModel,
     "`[models.outcome]`": models.OutcomeModel,
     "`[models.change]`": models.ChangeModel,
+    "`[models.forecast]`": models.ForecastModel,
+    "`[models.bandit]`": models.BanditModel,
     "`[outputs]`": schema.Outputs,
 }
 
@@ -57,10 +59,19 @@ def test_a_section_has_every_key_of_its_table_with_its_default(heading: str) -> 
 
 def test_the_top_level_and_the_small_tables_are_documented() -> None:
     tables = {"events", "times", "entities", "models", "outputs"}
-    assert set(rows(section("Top level"))) == set(schema.Pack.model_fields) - tables
+    assert set(rows(section("Top level"))) == set(schema.Pack.model_fields) - tables | {"extends"}
     for model in (schema.Condition, schema.Recommendation):
         for name in model.model_fields:
             assert f"`{name}`" in section("`[[segments]]`"), name
+
+
+def test_every_text_is_documented_with_its_places() -> None:
+    documented = section("`[texts]`")
+    for name, field in texts.Texts.model_fields.items():
+        table = field.default is None or isinstance(field.default, dict)
+        assert f"`texts.{name}`" in documented if table else f"`{name}`" in documented, name
+        places = re.findall(r"{(\w+)}", field.default) if isinstance(field.default, str) else []
+        assert all(f"`{{{place}}}`" in documented for place in places), name
 
 
 def test_the_documents_pack_works() -> None:

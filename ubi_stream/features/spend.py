@@ -53,7 +53,7 @@ def windows(state: UserState, _at_ms: int, plan: Plan) -> tuple[float, ...]:
         unit="money",
         high=10_000,
         scale="log",
-        meaning="Amount of the newest purchase",
+        meaning="Newest amount that counts as spent",
         has_usual=True,
     ),
     Described(
@@ -66,10 +66,10 @@ def windows(state: UserState, _at_ms: int, plan: Plan) -> tuple[float, ...]:
     ),
     Described(
         "days_since_conversion",
-        title="days since the newest purchase",
+        title="days since the newest conversion",
         unit="days",
         high=90,
-        meaning="Days since the newest purchase",
+        meaning="Days since the newest event of the last step of the funnel",
     ),
 )
 def amounts(state: UserState, at_ms: int, _plan: Plan) -> tuple[float, ...]:

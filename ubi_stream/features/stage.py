@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ubi_stream.features.days import Days, days_before_today, opens_day
 from ubi_stream.features.facts import Facts, facts_of
 from ubi_stream.features.registry import Column, FamilyExtractor, Feature, select_features
 from ubi_stream.packs.plan import Plan
@@ -38,6 +39,8 @@ class Featurized:
         Figures of each row that models need whatever features a pack lists.
     scale
         Maps feature values to [0, 1] as `scaled` has them.
+    days
+        By row, the days before, where the row is the first of a day and the user has enough of them for a forecast.
     """
 
     moments: list[Moment]
@@ -47,6 +50,7 @@ class Featurized:
     scaled: Matrix
     facts: list[Facts]
     scale: Callable[[Matrix], Matrix]
+    days: Mapping[int, Days] = field(default_factory=dict)
 
 
 class _Layout:
@@ -104,6 +108,7 @@ class Featurizer:
         low, high = (np.array([getattr(f, bound) for f in self.features]) for bound in ("low", "high"))
         self._low = np.where(self._is_log, np.log1p(np.maximum(low, 0)), low)
         self._span = np.where(self._is_log, np.log1p(np.maximum(high, 0)), high) - self._low
+        self._forecast = plan.pack.models.forecast if plan.entity.key is None else None
         self._keeps_rows = plan.pack.models.outcome is not None and plan.entity.key is None
 
     def featurize(self, moments: Iterable[Moment]) -> Featurized:
@@ -111,6 +116,7 @@ class Featurizer:
         kept: list[Moment] = []
         rows: list[int] = []
         facts: list[Facts] = []
+        days: dict[int, Days] = {}
         cells = array("d")
         plan, layout = self._plan, self._layout
         for moment in moments:
@@ -125,10 +131,12 @@ class Featurizer:
                 row += extract(state, at_ms, plan)
             cells.fromlist(row)
             facts.append(facts_of(state, at_ms, plan))
+            if facts[-1].first_in_pane and (found := self._days(moment)) is not None:
+                days[rows[-1]] = found
             if self._keeps_rows:
                 self._keep_for_outcome(moment, row)
         values, usual = layout.split(cells, len(facts))
-        return Featurized(kept, rows, values, usual, self.scale(values), facts, self.scale)
+        return Featurized(kept, rows, values, usual, self.scale(values), facts, self.scale, days)
 
     def scale(self, values: Matrix) -> Matrix:
         """Map features to [0, 1], elementwise; NaN stays NaN."""
@@ -136,6 +144,13 @@ class Featurizer:
             logs = np.where(self._is_log, np.log1p(np.maximum(values, 0)), values)
         scaled: Matrix = np.clip((logs - self._low) / self._span, 0.0, 1.0)
         return scaled
+
+    def _days(self, moment: Moment) -> Days | None:
+        """Days before today where a forecast may be made of them; taken now, because the state goes on."""
+        if self._forecast is None or not opens_day(moment.state, moment.at_ms, self._plan):
+            return None
+        days = days_before_today(moment.state, self._plan, self._forecast.target)
+        return days if days.active >= self._forecast.min_days else None
 
     def _keep_for_outcome(self, moment: Moment, row: list[float]) -> None:
         """Keep the row of one event of the visit, for when its outcome is known.

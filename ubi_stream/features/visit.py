@@ -29,19 +29,19 @@ from ubi_stream.state.visits import fatigue
     ),
     Described(
         "session_interests",
-        title="things looked at in this visit",
+        title="interests in this visit",
         unit="events",
         high=300,
         scale="log",
-        meaning="Things looked at in the current visit",
+        meaning="Events of the first step of the funnel in the current visit",
     ),
     Described(
         "session_intents",
-        title="put into the cart in this visit",
+        title="intents in this visit",
         unit="events",
         high=50,
         scale="log",
-        meaning="Things put into the cart in this visit",
+        meaning="Events of the middle step of the funnel in this visit",
     ),
     Described(
         "session_fatigue",
@@ -84,10 +84,10 @@ def this_visit(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
     ),
     Described(
         "cart_abandon_rate",
-        title="carts left behind",
+        title="visits that stopped before the last step",
         unit="share",
         high=1,
-        meaning="Share of ended visits with a cart but no purchase",
+        meaning="Share of ended visits with an intent but no conversion",
     ),
 )
 def all_visits(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from ubi_stream.features.stage import Matrix
 from ubi_stream.insights.model import Contribution
 from ubi_stream.models.scores import Scores
 from ubi_stream.models.segment import Conditions
+from ubi_stream.packs.texts import Texts
 
 MAX_CONTRIBUTIONS: Final = 5
 """More than a person reads."""
@@ -22,7 +23,8 @@ SPOKEN_UNITS: Final = frozenset(("ms", "seconds", "minutes", "days", "deviations
 class Explainer:
     """Turns columns of numbers into named contributions."""
 
-    def __init__(self, features: Sequence[Feature]) -> None:
+    def __init__(self, features: Sequence[Feature], texts: Texts) -> None:
+        self._texts = texts
         self._names = tuple(feature.name for feature in features)
         self._features = {feature.name: feature for feature in features}
 
@@ -42,14 +44,24 @@ class Explainer:
         """Features of a row by name: what a pack's sentence may use."""
         return dict(zip(self._names, scores.batch.values[row].tolist(), strict=True))
 
+    def reasons(self, contributions: Iterable[Contribution]) -> str:
+        """Contributions in words, one after another."""
+        return self._texts.separator.join(map(self.phrase, contributions))
+
     def phrase(self, contribution: Contribution) -> str:
         """A contribution in words: `events in an hour: 40 (usually 3)`."""
-        feature = self._features[contribution.feature]
-        value, usual, peers = contribution.value, contribution.usual, contribution.peers
-        text = f"{feature.title}: {'unknown' if value is None else in_words(value, feature.unit)}"
-        if usual is not None:
-            return f"{text} (usually {in_words(usual, feature.unit)})"
-        return text if peers is None else f"{text} (others {in_words(peers, feature.unit)})"
+        feature, texts = self._features[contribution.feature], self._texts
+        title = texts.features.get(feature.name, feature.title)
+
+        def say(value: float | None) -> str:
+            return texts.unknown if value is None else in_words(value, feature.unit, texts)
+
+        value = say(contribution.value)
+        if contribution.usual is not None:
+            return texts.feature_usual.format(feature=title, value=value, usual=say(contribution.usual))
+        if contribution.peers is not None:
+            return texts.feature_peers.format(feature=title, value=value, peers=say(contribution.peers))
+        return texts.feature.format(feature=title, value=value)
 
     def _named(self, scores: Scores, row: int, parts: Iterable[tuple[int, float]]) -> tuple[Contribution, ...]:
         batch, peers = scores.batch, scores.peers_at(row)
@@ -65,17 +77,18 @@ class Explainer:
         )
 
 
-def in_words(value: float, unit: str) -> str:
+def in_words(value: float, unit: str, texts: Texts) -> str:
     """A value with its unit, as a person says it.
 
-    >>> in_words(0.609, "share"), in_words(3.0, "events"), in_words(412.4, "ms"), in_words(1.0, "0 or 1")
-    ('61 %', '3', '412 ms', 'yes')
+    >>> shown = (0.609, "share"), (3, "events"), (412.4, "ms"), (1, "0 or 1")
+    >>> [in_words(value, unit, Texts()) for value, unit in shown]
+    ['61 %', '3', '412 ms', 'yes']
     """
     if unit == "share":
         return f"{100 * value:.0f} %"
     if unit == "0 or 1" and value in (0.0, 1.0):
-        return "yes" if value else "no"
-    return f"{short(value)} {unit}" if unit in SPOKEN_UNITS else short(value)
+        return texts.yes if value else texts.no
+    return f"{short(value)} {texts.units.get(unit, unit)}" if unit in SPOKEN_UNITS else short(value)
 
 
 def short(value: float) -> str:

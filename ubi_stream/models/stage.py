@@ -12,6 +12,7 @@ import numpy as np
 from ubi_stream.features.stage import Featurized, Featurizer
 from ubi_stream.models.anomaly import AnomalyEnsemble
 from ubi_stream.models.arrays import blocks
+from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.outcomes.classifier import OutcomeClassifier
 from ubi_stream.models.peers import PeerBaseline
 from ubi_stream.models.scores import Scores
@@ -28,6 +29,8 @@ class PartitionModels:
     ----------
     n_seen
         Rows learned from.
+    choosers
+        By segment, for those with several recommendations; they choose and learn when it is decided what is told.
     """
 
     def __init__(self, plan: Plan, featurizer: Featurizer, *, seed: int) -> None:
@@ -41,6 +44,14 @@ class PartitionModels:
             self.anomaly = AnomalyEnsemble(plan.pack.models.anomaly, names, watched, seed=seed)
         if plan.pack.models.outcome is not None and plan.entity.key is None:
             self.outcome = OutcomeClassifier(plan.pack.models.outcome, names)
+
+        self.choosers: dict[str, ArmChooser] = {}
+        if (bandit := plan.pack.models.bandit) is not None and plan.entity.key is None:
+            self.choosers = {
+                segment.name: ArmChooser(bandit.policy, [a.action for a in segment.advice], explore=bandit.explore)
+                for segment in plan.pack.segments
+                if len(segment.advice) > 1
+            }
 
     def score_and_learn(self, batch: Featurized) -> Scores:
         """Score the new rows of a batch, each before it is learned from. Rows that are not new get NaN."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from ubi_stream.packs.base import Model
+from ubi_stream.packs.base import Model, Name
 
 
 class AnomalyModel(Model):
@@ -37,9 +39,32 @@ class ChangeModel(Model):
     cool_down_min: float = Field(1440, ge=0)
 
 
+class ForecastModel(Model):
+    """What users will spend or do in the days ahead, from the days before: see `ubi_stream.models.forecast`."""
+
+    target: Literal["amount", "events"] = Field("amount", description="What is forecast: money or number of events")
+    horizon_days: int = Field(7, ge=1, le=14)
+    min_days: int = Field(14, ge=1, le=29, description="Days with events among the last 29 that it takes")
+    interval: float = Field(0.8, gt=0, lt=1, description="Share of the cases in which the figure is to be within")
+    min_change: float = Field(0.25, ge=0, lt=1, description="Told where it is that much more or less than of late")
+    every_days: int = Field(7, ge=1, le=365, description="A user's is made and told once in so many days, at most")
+
+
+class BanditModel(Model):
+    """Which of a segment's recommendations to give: see `ubi_stream.models.bandit`."""
+
+    policy: Literal["EpsilonGreedy", "UCB", "BayesUCB", "ThompsonSampling", "LinUCBDisjoint"] = "ThompsonSampling"
+    context: tuple[Name, ...] = Field((), max_length=16, description="Features that LinUCBDisjoint looks at")
+    explore: float = Field(0.1, gt=0, le=1, description="Share that is chosen at random, so that others can be judged")
+    reward: Literal["conversion", "feedback"] = Field("conversion", description="What a good recommendation brings")
+    horizon_h: float = Field(24, gt=0, le=2160, description="How long a reward is waited for")
+
+
 class Models(Model):
     """The models that run for each entity; a missing one does not run."""
 
     anomaly: AnomalyModel | None = None
     outcome: OutcomeModel | None = None
     change: ChangeModel | None = None
+    forecast: ForecastModel | None = None
+    bandit: BanditModel | None = None

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from ubi_stream.packs.base import EventType, Model, Name, Operator, SeverityName
 from ubi_stream.packs.models import Models
+from ubi_stream.packs.texts import Texts
 
 LABEL_TYPE: Final = "$label"
 """Reserved type: tells what became of an earlier event. Every pack knows it."""
@@ -137,6 +138,23 @@ class Segment(Model):
     silent: bool = Field(False, description="The segment of those who were silent for times.dormant_after_days")
     severity: SeverityName = "info"
     recommendation: Recommendation | None = None
+    recommendations: tuple[Recommendation, ...] = Field(
+        (), max_length=8, description="Several, of which models.bandit chooses; in place of the one"
+    )
+
+    @property
+    def advice(self) -> tuple[Recommendation, ...]:
+        """What may be recommended: nothing, the one, or several to choose from."""
+        return self.recommendations or ((self.recommendation,) if self.recommendation else ())
+
+    @model_validator(mode="after")
+    def _one_recommendation_or_several(self) -> Segment:
+        if self.recommendation and self.recommendations:
+            raise ValueError(f"segment {self.name!r} has `recommendation` and `recommendations`: keep one of them")
+        if len(self.recommendations) == 1:
+            raise ValueError(f"segment {self.name!r} has one of `recommendations`: name it `recommendation`")
+        _no_twins(f"segment {self.name!r}: recommendations", [advice.action for advice in self.recommendations])
+        return self
 
     @model_validator(mode="after")
     def _silence_is_the_condition(self) -> Segment:
@@ -175,6 +193,7 @@ class Pack(Model):
     rules: tuple[Rule, ...] = ()
     models: Models = Models()
     outputs: Outputs = Outputs()
+    texts: Texts = Texts()
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Pack:
@@ -224,6 +243,38 @@ class Pack(Model):
                     f"rule {rule.name!r}: summary {rule.summary!r} can't be filled in with numbers ({error}); "
                     "expected features in braces, such as {last_amount:.2f}"
                 ) from error
+        return self
+
+    @model_validator(mode="after")
+    def _models_have_what_they_need(self) -> Pack:
+        features, roles = self.entities[0].features, self.events.roles
+        forecast, bandit = self.models.forecast, self.models.bandit
+        if forecast and forecast.target == "amount" and not (roles.amount and roles.amount_types):
+            raise ValueError("models.forecast: target = 'amount' needs events.roles.amount and amount_types")
+        several = [segment.name for segment in self.segments if segment.recommendations]
+        if several and bandit is None:
+            raise ValueError(
+                f"segment {several[0]!r} has several recommendations: models.bandit must say how to choose"
+            )
+        if bandit is None:
+            return self
+        if unknown := [name for name in bandit.context if name not in features]:
+            raise ValueError(f"models.bandit: context names {unknown[0]!r}, which the user entity does not list")
+        if bandit.reward == "conversion" and not roles.conversion_types:
+            raise ValueError("models.bandit: reward = 'conversion' needs events.roles.conversion_types")
+        return self
+
+    @model_validator(mode="after")
+    def _texts_name_what_there_is(self) -> Pack:
+        texts = self.texts
+        known = {
+            "entities": {entity.name for entity in self.entities},
+            "segments": {segment.name for segment in self.segments},
+            "features": {name for entity in self.entities for name in entity.features},
+        }
+        for table, names in known.items():
+            if unknown := sorted(set(getattr(texts, table)) - names):
+                raise ValueError(f"texts.{table} names {unknown[0]!r}, which the pack does not have")
         return self
 
 

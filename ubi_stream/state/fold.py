@@ -14,6 +14,7 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.log import log_event, log_label
 from ubi_stream.state.model import Logged, UserState
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS
+from ubi_stream.state.spending import add_spent
 from ubi_stream.state.visits import EndedVisit, fold_visit
 
 PANE_MS: Final = 5 * MINUTE_MS
@@ -53,6 +54,8 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
     category = event.properties.get(plan.category) if plan.category else None
     if isinstance(category, str) and category:
         _count_category(state.categories, category[:64])
+        if spent is not None and plan.pack.models.forecast is not None:
+            add_spent(state.spent, category[:64], time_ms // DAY_MS, micros, days=PANES_OF_1_DAY)
     state.events += 1
     state.last_ms = max(state.last_ms, time_ms)
     return ended

@@ -15,6 +15,8 @@ MAX_COOL_DOWNS: Final = 64
 """More subjects than a pack tells an entity about at a time; then the one that ends first gives way."""
 MAX_TOLD: Final = 8
 """What a person may still label, about 200 bytes each; older ones go first."""
+MAX_ADVISED: Final = 8
+"""Recommendations waiting for a reward; the oldest go first, and teach nothing."""
 MAX_MARKS: Final = 16
 """Labels that are known to have been learned; older ones go first, and would be learned again."""
 
@@ -39,6 +41,29 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     score: float
     threshold: float
     row: bytes
+
+
+class Advised(msgspec.Struct, array_like=True, gc=False):
+    """A recommendation that was chosen among several, and whose reward is not known yet.
+
+    Attributes
+    ----------
+    insight
+        Hash of its id.
+    segment, action
+        For whom it was, and what it said.
+    context
+        What the choice was made from.
+    at_ms, due_ms
+        When it was given, and how long a reward is waited for.
+    """
+
+    insight: int
+    segment: str
+    action: str
+    context: dict[str, float]
+    at_ms: int
+    due_ms: int
 
 
 class Mark(msgspec.Struct, array_like=True, gc=False):
@@ -78,6 +103,8 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
         By how much people's labels moved the entity's threshold for anomalies, in log-odds, as of that event time.
     labels
         Labels of people that were learned.
+    advised
+        The newest recommendations that wait for their reward, oldest first.
 
     Examples
     --------
@@ -93,6 +120,7 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     shift: float = 0.0
     shift_ms: int = 0
     labels: int = 0
+    advised: list[Advised] = []
 
     def is_quiet(self, subject: str, at_ms: int) -> bool:
         """Whether the cool-down of a subject is not over."""
@@ -109,6 +137,10 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     def remember(self, told: Told) -> None:
         """Keep what was told, in place of the oldest."""
         self.told = [*self.told, told][-MAX_TOLD:]
+
+    def advise(self, advised: Advised) -> None:
+        """Wait for the reward of a recommendation, in place of the oldest."""
+        self.advised = [*self.advised, advised][-MAX_ADVISED:]
 
     def find(self, insight: int) -> Told | None:
         """What was told under an id with this hash; None if it is not kept (any more)."""

@@ -90,3 +90,5 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     applied: int = 0
     """Events and labels taken in, over forgetting too: of two records of one entity, the larger is the newer."""
     memo: Memo = msgspec.field(default_factory=Memo)
+    spent: dict[str, dict[int, int]] = {}
+    """Money by category and day, of packs with forecasts: see `ubi_stream.state.spending`."""

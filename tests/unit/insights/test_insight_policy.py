@@ -210,7 +210,7 @@ class TestSessions:
         (session,) = of_kind(runner.run(at(60)), InsightKind.SESSION)
         assert session.label == "converted"
         assert session.at_ms == session.evidence["start_ms"] == START_MS  # as its id says
-        assert session.explanation.summary == "A visit of 9 minutes with 3 events ended; the user bought"
+        assert session.explanation.summary == "A visit of 9 minutes with 3 events ended; the user got to the last step"
         assert session.evidence["session_id"] == "s"
         assert (session.evidence["events"], session.evidence["amount"]) == (3, 4.5)
         assert [part.feature for part in session.explanation.contributions] == ["session_duration_min", "session_depth"]

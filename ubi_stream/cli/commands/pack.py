@@ -100,13 +100,12 @@ def _features(pack: Pack) -> list[str]:
 def _segments(pack: Pack) -> Table:
     table = Table("segment", "when", "recommendation", "priority", title_justify="left", box=None, pad_edge=False)
     for segment in pack.segments:
-        advice = segment.recommendation
         when = f"silent for {pack.times.dormant_after_days:g} days" if segment.silent else _conditions(segment.when)
         table.add_row(
             segment.name,
             escape(when or "everybody else"),
-            escape(f"{advice.action}: {advice.text}") if advice else "",
-            str(advice.priority) if advice else "",
+            escape("\n".join(f"{advice.action}: {advice.text}" for advice in segment.advice)),
+            "\n".join(str(advice.priority) for advice in segment.advice),
         )
     return _titled(table, "segments, the first that fits")
 
@@ -122,8 +121,14 @@ def _models(pack: Pack) -> Table:
     table = Table("model", "parameters", box=None, pad_edge=False)
     for name, parameters in pack.models:
         if parameters is not None:
-            table.add_row(name, ", ".join(f"{key} = {value:g}" for key, value in parameters))
+            table.add_row(name, ", ".join(f"{key} = {_shown(value)}" for key, value in parameters))
     return _titled(table, "models")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _titled(table: Table, title: str) -> Table:

@@ -30,12 +30,13 @@ class Anomalies:
             return
         contributions = self._explain.contributions(scores, row, alert.parts)
         leading = [part for part in contributions if part.contribution > 0][:2] or list(contributions[:1])
-        why = "; ".join(self._explain.phrase(part) for part in leading)
+        texts, entity = self._plan.pack.texts, self._plan.entity.name
+        summary = texts.anomaly.format(entity=texts.entity_word(entity), why=self._explain.reasons(leading))
         yield teller.insight(
             InsightKind.ANOMALY,
             label="unusual",
             score=alert.score,
             severity=Severity.HIGH if alert.score >= HIGH_ANOMALY else Severity.MEDIUM,
-            explanation=Explanation(f"Unusual for this {self._plan.entity.name}: {why}", contributions),
+            explanation=Explanation(summary, contributions),
             evidence={"threshold": alert.threshold, "events_seen": scores.batch.facts[row].events},
         )

@@ -18,6 +18,7 @@ class Changes:
 
     def __init__(self, plan: Plan) -> None:
         self._model = plan.pack.models.change
+        self._texts = plan.pack.texts
 
     def tell(self, teller: Teller, scores: Scores, row: int) -> Iterator[Insight]:
         """Tell of a change, unless it was told about a short while ago."""
@@ -39,16 +40,13 @@ class Changes:
             return
         usual = facts.before / facts.before_days
         part = Contribution("events_24h", float(facts.recent), log(found.factor), usual=usual)
+        summary = self._texts.change.format(recent=str(facts.recent), usual=short(usual), factor=short(found.factor))
         yield teller.insight(
             InsightKind.BEHAVIOUR_CHANGE,
             label=label,
             score=_certainty(found),
             severity=Severity.LOW if found.direction == "up" else Severity.MEDIUM,
-            explanation=Explanation(
-                f"{facts.recent} events in the last 24 hours, usually {short(usual)} a day: "
-                f"{short(found.factor)} times the usual rate",
-                (part,),
-            ),
+            explanation=Explanation(summary, (part,)),
             window=label,
             evidence={"factor": found.factor, "z": found.z, "baseline_days": facts.before_days},
         )

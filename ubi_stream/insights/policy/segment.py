@@ -1,31 +1,30 @@
-"""An entity's segment, and what is advised for it."""
+"""An entity's segment, and when something is advised for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import numpy as np
 
+from ubi_stream.features.stage import NO_ROW
 from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
+from ubi_stream.insights.policy.recommendation import Occasion, Recommendations
 from ubi_stream.insights.policy.session import visit_cause
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.scores import Scores
 from ubi_stream.models.segment import SegmentChange, Segments
 from ubi_stream.packs.plan import DAY_MS, Plan
 
-RECOMMEND_EVERY_MIN: Final = 1440
-"""The same action is not recommended twice a day for one entity."""
-
 
 class SegmentChanges:
     """Tells of a new segment, and of the segment at the end of a day's first visit."""
 
-    def __init__(self, plan: Plan, explain: Explainer, segments: Segments) -> None:
+    def __init__(self, plan: Plan, explain: Explainer, segments: Segments, recommendations: Recommendations) -> None:
         self._plan = plan
         self._explain = explain
         self._segments = segments
+        self._recommendations = recommendations
 
     def tell(self, teller: Teller, change: SegmentChange, scores: Scores) -> Iterator[Insight]:
         """Tell of the segment, then of what could be done about it."""
@@ -56,29 +55,20 @@ class SegmentChanges:
             window=name,
             evidence=evidence,
         )
-        advice = self._segments.by_name[name].recommendation
-        if advice is None or (change.daily and name != self._segments.fallback):
-            return
-        if teller.allows(InsightKind.RECOMMENDATION, advice.action, RECOMMEND_EVERY_MIN):
-            yield teller.insight(
-                InsightKind.RECOMMENDATION,
-                cause=cause,
-                at_ms=at_ms,
-                label=advice.action,
-                score=advice.score,
-                confidence=confidence,
-                severity=Severity.MEDIUM if advice.priority == 1 else Severity.INFO,
-                explanation=Explanation(f"{advice.text} (because the user is now {name})", contributions),
-                window=advice.action,
-                evidence={"segment": name, "priority": advice.priority},
-            )
+        if not change.daily or name == self._segments.fallback:
+            occasion = Occasion(name, cause, at_ms, NO_ROW if row is None else row, confidence, contributions)
+            yield from self._recommendations.tell(teller, occasion, scores)
 
     def _sentence(self, change: SegmentChange, contributions: tuple[Contribution, ...]) -> str:
-        name = change.name.replace("_", " ")
+        texts = self._plan.pack.texts
+        segment = texts.segment_word(change.name)
         if change.daily:
-            return f"At the end of the day's first visit the user is {name}"
+            return texts.segment_daily.format(segment=segment)
         if change.row is None:
-            return f"The user has been silent for {self._plan.dormant_ms / DAY_MS:g} days and is now {name}"
-        why = "; ".join(self._explain.phrase(part) for part in contributions[:2])
-        before = f" (before: {change.before.replace('_', ' ')})" if change.before else ""
-        return f"The user is now {name}{before}: {why}" if why else f"The user is now {name}{before}"
+            return texts.segment_silent.format(segment=segment, days=f"{self._plan.dormant_ms / DAY_MS:g}")
+        statement = texts.segment.format(segment=segment)
+        if change.before:
+            statement = texts.segment_before.format(segment=segment, before=texts.segment_word(change.before))
+        if not contributions:
+            return statement
+        return texts.because.format(statement=statement, why=self._explain.reasons(contributions[:2]))

@@ -16,6 +16,7 @@ class Sessions:
     """Sums up each visit of two events or more."""
 
     def __init__(self, plan: Plan) -> None:
+        self._texts = plan.pack.texts
         self._tells = plan.pack.outputs.sessions and plan.entity.key is None  # a terminal visits nobody
 
     def tell(self, teller: Teller, ended: EndedVisit, segment: str) -> Iterator[Insight]:
@@ -24,19 +25,24 @@ class Sessions:
         if not self._tells or session.events < 2:
             return
         seconds = (session.last_ms - session.start_ms) / 1000
-        bought = session.conversions > 0
+        texts, summary = self._texts, self._texts.session
+        if session.conversions:
+            label, deed = "converted", texts.deed_converted
+        elif session.intents:
+            label, deed = "abandoned", texts.deed_abandoned
+        else:
+            label, deed = "browsed", texts.deed_browsed
         parts = [
             Contribution("session_duration_min", seconds / 60, _share(seconds, ended.usual_duration_s)),
             Contribution("session_depth", float(session.events), _share(session.events, ended.usual_depth)),
         ]
-        deed = "bought" if bought else "left a cart behind" if session.intents else "looked around"
         cause, at_ms = visit_cause(ended)
-        summary = f"A visit of {short(seconds / 60)} minutes with {session.events} events ended; the user {deed}"
+        summary = summary.format(minutes=short(seconds / 60), events=str(session.events), deed=deed)
         yield teller.insight(
             InsightKind.SESSION,
             cause=cause,
             at_ms=at_ms,
-            label="converted" if bought else "abandoned" if session.intents else "browsed",
+            label=label,
             explanation=Explanation(summary, tuple(parts)),
             evidence={
                 "session_id": session.id,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ubi_stream.features.registry import Feature
 from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Insight
 from ubi_stream.insights.policy.anomaly import Anomalies
 from ubi_stream.insights.policy.change import Changes
+from ubi_stream.insights.policy.forecast import Forecasts
+from ubi_stream.insights.policy.recommendation import Recommendations
 from ubi_stream.insights.policy.risk import Risks
 from ubi_stream.insights.policy.segment import SegmentChanges
 from ubi_stream.insights.policy.session import Sessions
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.scores import Scores
 from ubi_stream.models.segment import Assigned, Segments
 from ubi_stream.packs.plan import Plan
@@ -31,19 +36,22 @@ class Policy:
         segments: Segments,
         states: StateStore,
         population: Memo,
+        choosers: Mapping[str, ArmChooser],
         *,
         model_version: str,
     ) -> None:
-        explain = Explainer(features)
+        explain = Explainer(features, plan.pack.texts)
         self._plan = plan
         self._states = states
         self._population = population
         self._model_version = model_version
         self._sessions = Sessions(plan)
-        self._segments = SegmentChanges(plan, explain, segments)
+        self._recommendations = Recommendations(plan, choosers, tuple(feature.name for feature in features))
+        self._segments = SegmentChanges(plan, explain, segments, self._recommendations)
         self._anomalies = Anomalies(plan, explain)
         self._risks = Risks(plan, explain, features)
         self._changes = Changes(plan)
+        self._forecasts = Forecasts(plan)
 
     def decide(self, scores: Scores, assigned: Assigned) -> list[Insight]:
         """Insights of a batch, in the order of the moments that caused them."""
@@ -54,6 +62,7 @@ class Policy:
             if not moment.new:
                 continue
             teller = Teller(self._plan, moment, self._model_version, self._states, self._population)
+            self._recommendations.settle(teller)
             if moment.ended is not None:
                 insights.extend(self._sessions.tell(teller, moment.ended, assigned.before[position]))
             if (change := assigned.changes.get(position)) is not None:
@@ -64,4 +73,6 @@ class Policy:
                 insights.extend(self._anomalies.tell(teller, scores, row, alert))
             insights.extend(self._risks.tell(teller, scores, row, risks))
             insights.extend(self._changes.tell(teller, scores, row))
+            if (days := batch.days.get(row)) is not None:
+                insights.extend(self._forecasts.tell(teller, days))
         return insights

@@ -36,8 +36,12 @@ class Teller:
         """Whether the entity may be told about now; if so, the cool-down begins. `cool_down_min` is in minutes."""
         allowed = self._begin(self.moment.state.memo, kind, label, cool_down_min)
         if allowed and cool_down_min:
-            self._states.touch(self.moment.entity_id)
+            self.keep_memo()
         return allowed
+
+    def keep_memo(self) -> None:
+        """Note that the memo of the moment's entity was written to."""
+        self._states.touch(self.moment.entity_id)
 
     def population_allows(self, kind: InsightKind, label: str, cool_down_min: float) -> bool:
         """The same of all entities of the partition together."""
@@ -62,16 +66,14 @@ class Teller:
 
         `cause` and `at_ms` are the moment's, unless it only brought to light what was so before.
         """
-        pack, entity, moment = self._plan.pack.name, self._plan.entity.name, self.moment
-        origin, subject = moment.origin, moment.entity_id
-        if population:
-            entity, subject = POPULATION, f"{entity}/{origin.partition}"
+        moment, origin = self.moment, self.moment.origin
+        entity, subject = self._subject(population)
         return Insight(
-            id=insight_id(pack, entity, EntityId(subject), kind, cause or moment.cause_id, window),
+            id=self.id_of(kind, cause or moment.cause_id, window, population=population),
             kind=kind,
             entity=entity,
             user_id=subject,
-            pack=pack,
+            pack=self._plan.pack.name,
             at_ms=moment.at_ms if at_ms is None else at_ms,
             label=label,
             score=score,
@@ -84,6 +86,16 @@ class Teller:
             trace_id=moment.trace_id,
             received_ms=origin.timestamp_ms,
         )
+
+    def id_of(self, kind: InsightKind, cause: str, window: str, *, population: bool = False) -> str:
+        """Id of the insight that would be made of that."""
+        entity, subject = self._subject(population)
+        return insight_id(self._plan.pack.name, entity, EntityId(subject), kind, cause, window)
+
+    def _subject(self, population: bool) -> tuple[str, str]:
+        """Kind and id of whom an insight is about."""
+        entity, moment = self._plan.entity.name, self.moment
+        return (POPULATION, f"{entity}/{moment.origin.partition}") if population else (entity, moment.entity_id)
 
     def _begin(self, memo: Memo, kind: InsightKind, label: str, cool_down_min: float) -> bool:
         moment, subject = self.moment, f"{kind}/{label}"

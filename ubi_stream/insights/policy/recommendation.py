@@ -1,0 +1,156 @@
+"""What could be done for a user, and what became of it. It is advice: the product does nothing to a user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ubi_stream.features.stage import NO_ROW
+from ubi_stream.ids import short_hash
+from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
+from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.models.bandit import ArmChooser, Choice
+from ubi_stream.models.scores import Scores
+from ubi_stream.packs.plan import Plan
+from ubi_stream.packs.schema import Recommendation
+from ubi_stream.state.memo import Advised
+from ubi_stream.state.panes import HOUR_MS
+
+RECOMMEND_EVERY_MIN: Final = 1440
+"""The same action is not recommended twice a day for one entity, nor two for the same segment."""
+_ANSWERS: Final = {"accepted": True, "ignored": False}
+"""What a person may say of a recommendation, besides right and wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why something is recommended: the segment that was told, and what it rests on."""
+
+    segment: str
+    cause: str
+    at_ms: int
+    row: int
+    confidence: float | None
+    contributions: tuple[Contribution, ...]
+
+
+class Recommendations:
+    """Tells what the pack advises for a segment; where there are several, a bandit chooses and learns what it brought.
+
+    Parameters
+    ----------
+    choosers
+        By segment, for those with several recommendations.
+    names
+        Features in the order of the columns.
+    """
+
+    def __init__(self, plan: Plan, choosers: Mapping[str, ArmChooser], names: tuple[str, ...]) -> None:
+        self._plan = plan
+        self._texts = plan.pack.texts
+        self._choosers = choosers
+        self._advice = {segment.name: segment.advice for segment in plan.pack.segments}
+        self._bandit = plan.pack.models.bandit
+        context = self._bandit.context if self._bandit else ()
+        self._columns = tuple((name, names.index(name)) for name in context)
+
+    def settle(self, teller: Teller) -> None:
+        """Learn what became of earlier recommendations, as far as the moment says. It comes before what it tells.
+
+        A reward is learned once. A conversion counts from the recommendation on until its horizon; without one the
+        reward is 0 from the entity's first moment on that finds the watermark behind the horizon. A person's answer
+        counts where the pack asks for answers; without one nothing is learned.
+        """
+        memo = teller.moment.state.memo
+        if not memo.advised or self._bandit is None:
+            return
+        waiting: list[Advised] = []
+        for advised in memo.advised:
+            reward, over = self._reward(teller, advised)
+            if reward is not None and (chooser := self._choosers.get(advised.segment)) is not None:
+                chooser.learn(advised.action, advised.context, reward)
+            if not over:
+                waiting.append(advised)
+        if len(waiting) < len(memo.advised):
+            memo.advised = waiting
+            teller.keep_memo()
+
+    def tell(self, teller: Teller, occasion: Occasion, scores: Scores) -> Iterator[Insight]:
+        """Tell what is advised for a segment, unless it was told a short while ago."""
+        advice = self._advice[occasion.segment]
+        if len(advice) == 1 and teller.allows(InsightKind.RECOMMENDATION, advice[0].action, RECOMMEND_EVERY_MIN):
+            yield self._insight(teller, occasion, advice[0], window=advice[0].action, evidence={})
+        if len(advice) > 1 and teller.allows(InsightKind.RECOMMENDATION, occasion.segment, RECOMMEND_EVERY_MIN):
+            yield self._chosen(teller, occasion, advice, self._context(scores, occasion.row))
+
+    def _chosen(
+        self, teller: Teller, occasion: Occasion, advice: tuple[Recommendation, ...], context: dict[str, float]
+    ) -> Insight:
+        assert self._bandit is not None, "the pack was checked: several recommendations need a bandit"
+        chooser = self._choosers[occasion.segment]
+        insight_id = teller.id_of(InsightKind.RECOMMENDATION, occasion.cause, occasion.segment)
+        choice = chooser.choose(context, seed=insight_id)
+        chosen = next(one for one in advice if one.action == choice.arm)
+        due_ms = teller.moment.at_ms + round(self._bandit.horizon_h * HOUR_MS)
+        teller.moment.state.memo.advise(
+            Advised(short_hash(insight_id), occasion.segment, choice.arm, context, teller.moment.at_ms, due_ms)
+        )
+        teller.keep_memo()
+        evidence = self._evidence(chooser, choice, context)
+        return self._insight(teller, occasion, chosen, window=occasion.segment, evidence=evidence)
+
+    def _evidence(self, chooser: ArmChooser, choice: Choice, context: dict[str, float]) -> dict[str, object]:
+        """What it takes to judge another way of choosing by this choice."""
+        return {
+            "policy": chooser.name,
+            "propensity": choice.propensity,
+            "probabilities": dict(choice.probabilities),
+            "context": context,
+            "rewards_seen": sum(chooser.pulls.values()),
+        }
+
+    def _insight(
+        self, teller: Teller, occasion: Occasion, advice: Recommendation, *, window: str, evidence: dict[str, object]
+    ) -> Insight:
+        segment = self._texts.segment_word(occasion.segment)
+        return teller.insight(
+            InsightKind.RECOMMENDATION,
+            cause=occasion.cause,
+            at_ms=occasion.at_ms,
+            label=advice.action,
+            score=advice.score,
+            confidence=occasion.confidence,
+            severity=Severity.MEDIUM if advice.priority == 1 else Severity.INFO,
+            explanation=Explanation(
+                self._texts.recommendation.format(text=advice.text, segment=segment), occasion.contributions
+            ),
+            window=window,
+            evidence={"segment": occasion.segment, "priority": advice.priority, **evidence},
+        )
+
+    def _context(self, scores: Scores, row: int) -> dict[str, float]:
+        """Features in [0, 1] that the choice is made from; 0 where there are none."""
+        if row == NO_ROW:
+            return dict.fromkeys((name for name, _ in self._columns), 0.0)
+        scaled = np.nan_to_num(scores.batch.scaled[row])
+        return {name: float(scaled[column]) for name, column in self._columns}
+
+    def _reward(self, teller: Teller, advised: Advised) -> tuple[float | None, bool]:
+        """What is to be learned at the moment, if anything; and whether no more is to be waited for."""
+        assert self._bandit is not None, "only a bandit's recommendations wait for a reward"
+        moment = teller.moment
+        expired = moment.watermark_ms > advised.due_ms
+        if self._bandit.reward == "feedback":
+            verdict = moment.event.verdict if moment.event is not None else None
+            if verdict is None or verdict.insight_id is None or short_hash(verdict.insight_id) != advised.insight:
+                return None, expired
+            return float(_ANSWERS.get(verdict.outcome or "", True) == verdict.positive), True
+        converted = moment.event is not None and (
+            self._plan.type_index.get(moment.event.event_type) in self._plan.conversions
+        )
+        if converted and advised.at_ms <= moment.at_ms <= advised.due_ms:
+            return 1.0, True
+        return (0.0, True) if expired else (None, False)
