@@ -2,7 +2,7 @@
 
 Faust's own way makes two tasks for each message (`Consumer._drain_messages`), about 70 µs; here that cost is paid once
 a chunk. Commits are ours too: an offset is committed when a barrier says that everything up to it is done, and never
-by counting acknowledged messages, where Faust can pass over one that is not (`docs/faust.md`, rows 3 and 4).
+by counting acknowledged messages, where Faust can pass over one that is not (`docs/faust.md`, row 3).
 """
 
 from __future__ import annotations
