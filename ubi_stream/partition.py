@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -20,8 +19,9 @@ from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.policy.stage import Policy
 from ubi_stream.insights.windows import OpenWindows, WindowCounter
 from ubi_stream.models import snapshot
-from ubi_stream.models.stage import PartitionModels
 from ubi_stream.models.segment import Segments
+from ubi_stream.models.shape import shape_of_models
+from ubi_stream.models.stage import PartitionModels
 from ubi_stream.packs.plan import Plan, compile_plan
 from ubi_stream.packs.schema import Pack
 from ubi_stream.pipeline import Pipeline
@@ -30,6 +30,7 @@ from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.stage import Fold, silence_timers
 from ubi_stream.state.store import StateStore
+from ubi_stream.state.timers import DueTimers
 
 PIECE_BYTES: Final = 800_000
 """Below Kafka's default limit of a record, 1 MiB, with room for keys and headers."""
@@ -118,16 +119,16 @@ class Partition:
         self.snapshot_problem: SnapshotError | None = None
         plan = compile_plan(setup.pack, setup.entity)
         self._featurizer = Featurizer(plan)
-        self._feature_hash = _shape_of_models(plan, self._featurizer.names, setup.seed)
+        self._feature_hash = shape_of_models(plan, self._featurizer.names, setup.seed)
         self.models = PartitionModels(plan, self._featurizer, seed=setup.seed)
         memory = self._restore(record)
         self.progress = memory.progress
         self._memory = memory
         self.store = StateStore(states, epoch=setup.epoch, cache_size=setup.cache_size, memos=memory.memos)
         self.timers = silence_timers(plan)
-        self.timers.restore(
-            {key.decode(): decode_header(blob).last_ms for key, blob in states.items()}, self.progress.watermark_ms
-        )
+        headers = {key.decode(): decode_header(blob) for key, blob in states.items()}
+        self.timers.restore({key: header.last_ms for key, header in headers.items()}, self.progress.watermark_ms)
+        self._questions = DueTimers({key: header.due_ms for key, header in headers.items() if header.due_ms})
         self.pipeline = self._assemble(plan)
 
     def cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | None]]]:
@@ -144,7 +145,7 @@ class Partition:
             further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
             progress=self.progress,
             validator=Validator(pack.events, tuple(entity.key for entity in pack.entities if entity.key)),
-            folder=Fold(plan, self.store, self.progress, self.timers),
+            folder=Fold(plan, self.store, self.progress, self.timers, self._questions),
             featurizer=self._featurizer,
             segments=assigner,
             models=self.models,
@@ -295,17 +296,3 @@ def check_types(counted_with: tuple[str, ...], pack: Pack) -> None:
             f"pack {pack.name}: events.types = {list(pack.events.types)}, but the states were counted with "
             f"{list(counted_with)}; append new types at the end, or start with another app_id"
         )
-
-
-def _shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
-    """Hash of what learned models can't be carried over from; thresholds of the policy are not among it."""
-    models = plan.pack.models
-    anomaly = models.anomaly.model_dump_json(exclude={"cool_down_min"}) if models.anomaly else ""
-    outcome = models.outcome.model_dump_json() if models.outcome else ""
-    bandit = models.bandit.model_dump_json(exclude={"horizon_h"}) if models.bandit and plan.entity.key is None else ""
-    arms = [f"{segment.name}/{advice.action}" for segment in plan.pack.segments for advice in segment.recommendations]
-    return _hash(*names, "|", *plan.entity.anomaly_features, "|", anomaly, outcome, bandit, *arms, str(seed))
-
-
-def _hash(*parts: str) -> str:
-    return blake2b("\x1f".join(parts).encode(), digest_size=6).hexdigest()

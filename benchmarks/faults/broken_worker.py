@@ -121,8 +121,8 @@ def _break_barrier() -> None:
 
 
 def _forget() -> None:
-    stage._is_applied = lambda event, live: False
-    stage._is_duplicate = lambda event, event_hash, state, plan: False
+    stage.is_applied = lambda event, live: False
+    stage.is_duplicate = lambda event, event_hash, state, plan: False
 
 
 def main() -> int:

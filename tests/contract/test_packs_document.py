@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.packs import base, models, schema, texts
+from ubi_stream.packs import base, models, outcomes, schema, texts
 from ubi_stream.packs.loader import load_pack, parse_pack, shipped_packs
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.partition import Partition, PartitionSetup
@@ -22,6 +22,7 @@ SECTIONS: dict[str, type[base.Model]] = {
     "`[[entities]]`": schema.Entity,
     "`[[segments]]`": schema.Segment,
     "`[[rules]]`": schema.Rule,
+    "`[[outcomes]]`": outcomes.Outcome,
     "`[models.anomaly]`": models.AnomalyModel,
     "`[models.outcome]`": models.OutcomeModel,
     "`[models.change]`": models.ChangeModel,

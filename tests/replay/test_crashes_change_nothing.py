@@ -136,7 +136,7 @@ def test_the_streams_bring_about_everything_that_can_happen(monkeypatch: pytest.
 def test_the_comparison_sees_an_event_that_is_folded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the offset in the state (and the ids, which hide that), some crash must make a difference."""
     pack = probe_pack(("dedup_max_ids = 30", "dedup_max_ids = 0"))
-    monkeypatch.setattr("ubi_stream.state.stage._is_applied", lambda _event, _live: False)
+    monkeypatch.setattr("ubi_stream.state.stage.is_applied", lambda _event, _live: False)
     assert _differences(pack) >= 3
 
 

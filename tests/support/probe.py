@@ -102,6 +102,28 @@ summary = "{session_depth:.0f} steps"
 cool_down_min = 0
 when = [{ feature = "session_depth", op = ">=", value = 8 }]
 
+[[outcomes]]
+name = "buys_in_visit"
+by = "visit"
+types = ["purchase"]
+
+[[outcomes]]
+name = "buys_soon"
+by = "event"
+types = ["purchase"]
+within_h = 0.75
+
+[[outcomes]]
+name = "comes_back"
+by = "return"
+within_h = 2
+
+[[outcomes]]
+name = "bad"
+by = "label"
+within_h = 1
+max_open = 3
+
 [models.anomaly]
 trees = 5
 height = 4

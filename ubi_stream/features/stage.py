@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from ubi_stream.features.days import Days, days_before_today, opens_day
 from ubi_stream.features.facts import Facts, facts_of
 from ubi_stream.features.registry import Column, FamilyExtractor, Feature, select_features
+from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import LABEL_TYPE
+from ubi_stream.state.model import Question
+from ubi_stream.state.questions import ask
 from ubi_stream.state.stage import Moment
 
 Matrix = NDArray[np.float64]
@@ -41,6 +44,8 @@ class Featurized:
         Maps feature values to [0, 1] as `scaled` has them.
     days
         By row, the days before, where the row is the first of a day and the user has enough of them for a forecast.
+    asked
+        Rows at which questions were asked that are still open then, each with its question.
     """
 
     moments: list[Moment]
@@ -51,6 +56,7 @@ class Featurized:
     facts: list[Facts]
     scale: Callable[[Matrix], Matrix]
     days: Mapping[int, Days] = field(default_factory=dict)
+    asked: list[tuple[int, Question]] = field(default_factory=list)
 
 
 class _Layout:
@@ -109,7 +115,7 @@ class Featurizer:
         self._low = np.where(self._is_log, np.log1p(np.maximum(low, 0)), low)
         self._span = np.where(self._is_log, np.log1p(np.maximum(high, 0)), high) - self._low
         self._forecast = plan.pack.models.forecast if plan.entity.key is None else None
-        self._keeps_rows = plan.pack.models.outcome is not None and plan.entity.key is None
+        self._asks = bool(plan.outcomes)
 
     def featurize(self, moments: Iterable[Moment]) -> Featurized:
         """Rows of a batch. Pulls the moments one by one: each row is the state right after its event."""
@@ -117,6 +123,7 @@ class Featurizer:
         rows: list[int] = []
         facts: list[Facts] = []
         days: dict[int, Days] = {}
+        asked: list[tuple[int, Question]] = []
         cells = array("d")
         plan, layout = self._plan, self._layout
         for moment in moments:
@@ -133,10 +140,10 @@ class Featurizer:
             facts.append(facts_of(state, at_ms, plan))
             if facts[-1].first_in_pane and (found := self._days(moment)) is not None:
                 days[rows[-1]] = found
-            if self._keeps_rows:
-                self._keep_for_outcome(moment, row)
+            if self._asks:
+                asked.extend((rows[-1], question) for question in self._ask(moment, row))
         values, usual = layout.split(cells, len(facts))
-        return Featurized(kept, rows, values, usual, self.scale(values), facts, self.scale, days)
+        return Featurized(kept, rows, values, usual, self.scale(values), facts, self.scale, days=days, asked=asked)
 
     def scale(self, values: Matrix) -> Matrix:
         """Map features to [0, 1], elementwise; NaN stays NaN."""
@@ -152,18 +159,17 @@ class Featurizer:
         days = days_before_today(moment.state, self._plan, self._forecast.target)
         return days if days.active >= self._forecast.min_days else None
 
-    def _keep_for_outcome(self, moment: Moment, row: list[float]) -> None:
-        """Keep the row of one event of the visit, for when its outcome is known.
-
-        The one with the smallest hash of its id: every event before the first conversion is as likely as another, and
-        a replay keeps the same one.
-        """
-        session = moment.state.session
-        if session.conversions == 0 and (not session.kept or moment.event_hash < session.kept_hash):
-            session.kept_hash = moment.event_hash
-            session.kept = array("f", self._layout.pick(row)).tobytes()
+    def _ask(self, moment: Moment, row: list[float]) -> list[Question]:
+        """Ask what is to be asked at an event; the questions that time has not answered already."""
+        plan, event = self._plan, moment.event
+        assert event is not None, "a row is made of an event"
+        reference = event.properties.get(plan.reference) if plan.reference else None
+        named = 0 if reference is None else short_hash(str(reference))
+        kept = array("f", self._layout.pick(row)).tobytes()
+        asked = ask(moment.state, moment.event_hash, moment.at_ms, named, plan, kept)
+        return [question for question in asked if not 0 < question.due_ms <= moment.watermark_ms]
 
 
 def unpack_kept(kept: bytes) -> Matrix:
-    """The row kept for a visit's outcome: feature values, rounded to 32 bits."""
+    """The row kept for a question: feature values, rounded to 32 bits."""
     return np.frombuffer(kept, dtype=np.float32).astype(np.float64)

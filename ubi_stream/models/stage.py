@@ -42,8 +42,9 @@ class PartitionModels:
         if plan.pack.models.anomaly is not None:
             watched = plan.entity.anomaly_features or names
             self.anomaly = AnomalyEnsemble(plan.pack.models.anomaly, names, watched, seed=seed)
-        if plan.pack.models.outcome is not None and plan.entity.key is None:
-            self.outcome = OutcomeClassifier(plan.pack.models.outcome, names)
+        if plan.pack.models.outcome is not None and plan.outcomes:
+            first = plan.outcomes[0].name
+            self.outcome = OutcomeClassifier(plan.pack.models.outcome, first, names)
 
         self.choosers: dict[str, ArmChooser] = {}
         if (bandit := plan.pack.models.bandit) is not None and plan.entity.key is None:

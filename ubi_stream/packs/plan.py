@@ -13,6 +13,18 @@ OTHER_TYPE: Final = "other"
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedOutcome:
+    """An outcome of the pack: `index` is its position, `types` are indexes, `within_ms` is 0 for a visit's."""
+
+    index: int
+    name: str
+    by: str
+    types: frozenset[int]
+    within_ms: int
+    max_open: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What the stages need to know for one entity of one pack.
 
@@ -40,11 +52,16 @@ class Plan:
     dedup_max_ids: int
     exact: bool
     delay_ms: int
+    outcomes: tuple[PlannedOutcome, ...]
 
     @property
     def other_type(self) -> int:
         """Index of what is not among the pack's types."""
         return MAX_TYPES
+
+    def outcome_of(self, name: str) -> PlannedOutcome | None:
+        """The outcome of that name; None where the pack has no such (any more)."""
+        return next((outcome for outcome in self.outcomes if outcome.name == name), None)
 
     def type_name(self, event_type: str) -> str:
         """An event's type where names must be few: as a metric's label, as the key of a count."""
@@ -96,4 +113,15 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         dedup_max_ids=times.dedup_max_ids,
         exact=entity.windows == "exact",
         delay_ms=round(entity.delay_days * DAY_MS),
+        outcomes=tuple(
+            PlannedOutcome(
+                number,
+                outcome.name,
+                outcome.by,
+                frozenset(positions(outcome.types)),
+                round((outcome.within_h or 0) * 3_600_000),
+                outcome.max_open,
+            )
+            for number, outcome in enumerate(pack.outcomes if entity.key is None else ())
+        ),
     )

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from ubi_stream.packs.base import EventType, Model, Name, Operator, SeverityName
 from ubi_stream.packs.models import Models
+from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.texts import Texts
 
 LABEL_TYPE: Final = "$label"
@@ -191,6 +192,7 @@ class Pack(Model):
     entities: Annotated[tuple[Entity, ...], Field(min_length=1, max_length=8)]
     segments: tuple[Segment, ...] = ()
     rules: tuple[Rule, ...] = ()
+    outcomes: Annotated[tuple[Outcome, ...], Field(max_length=8)] = ()
     models: Models = Models()
     outputs: Outputs = Outputs()
     texts: Texts = Texts()
@@ -224,6 +226,16 @@ class Pack(Model):
         for segment in lively[:-1]:
             if not segment.when:
                 raise ValueError(f"segment {segment.name!r} has no conditions: those behind it would never be reached")
+        return self
+
+    @model_validator(mode="after")
+    def _outcomes_can_be_known(self) -> Pack:
+        _no_twins("outcomes", [outcome.name for outcome in self.outcomes])
+        roles = self.events.roles
+        for outcome in self.outcomes:
+            outcome.check(self.events.types, labelled=bool(roles.reference and roles.outcome))
+            if (outcome.within_h or 0) > self.times.retention_days * 24:
+                raise ValueError(f"outcome {outcome.name!r}: within_h is longer than times.retention_days")
         return self
 
     @model_validator(mode="after")

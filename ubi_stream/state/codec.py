@@ -1,9 +1,9 @@
 """A state as bytes: a fixed header that can be read without decoding the rest, then msgpack, then a checksum.
 
 Header: codec version (1 byte), source epoch (8), last applied offset of the entity's own topic (8), time of the newest
-event in ms (8), number of events and labels applied (8); big-endian. The header serves the restore: which of two
-records is newer, when the entity's timers are due. The checksum (CRC-32 of all before, 4 bytes) tells it whether the
-rest can be read: a damaged record must not win over a good one by its header.
+event in ms (8), number of events and labels applied (8), end of the first horizon of its questions in ms (8, 0: none);
+big-endian. The header serves the restore: which of two records is newer, when the entity's timers are due. The checksum
+(CRC-32 of all before, 4 bytes) tells it whether the rest can be read: a damaged record must not win by its header.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import msgspec
 from ubi_stream.errors import RecoveryError
 from ubi_stream.state.model import UserState
 
-VERSION: Final = 1
-_HEADER: Final = Struct(">BQqqQ")
+VERSION: Final = 2
+_HEADER: Final = Struct(">BQqqQq")
 _CHECKSUM: Final = Struct(">I")
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -32,11 +32,13 @@ class StateHeader(msgspec.Struct, frozen=True, gc=False, order=True):
     applied: int
     offset: int
     last_ms: int
+    due_ms: int
 
 
 def encode_state(state: UserState, *, epoch: int, offset: int) -> bytes:
     """Bytes of a state whose newest own-topic event was at `offset` (-1: none yet)."""
-    content = _HEADER.pack(VERSION, epoch, offset, state.last_ms, state.applied) + _encode(state)
+    due_ms = min((question.due_ms for question in state.questions if question.due_ms), default=0)
+    content = _HEADER.pack(VERSION, epoch, offset, state.last_ms, state.applied, due_ms) + _encode(state)
     return content + _CHECKSUM.pack(crc32(content))
 
 
@@ -51,8 +53,8 @@ def decode_header(blob: bytes) -> StateHeader:
     if len(blob) < _HEADER.size or blob[0] != VERSION:
         found = f"codec version {blob[0]}" if blob else "no bytes"
         raise RecoveryError(f"a state record has {found}, version {VERSION} was expected")
-    _, epoch, offset, last_ms, applied = _HEADER.unpack_from(blob)
-    return StateHeader(epoch, applied, offset, last_ms)
+    _, epoch, offset, last_ms, applied, due_ms = _HEADER.unpack_from(blob)
+    return StateHeader(epoch, applied, offset, last_ms, due_ms)
 
 
 def decode_state(blob: bytes) -> tuple[StateHeader, UserState]:

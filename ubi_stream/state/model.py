@@ -12,8 +12,8 @@ from ubi_stream.state.panes import PaneRing
 class Session(msgspec.Struct, array_like=True, gc=False):
     """The current visit: events with one session id, or without a gap longer than the pack's.
 
-    `part` counts how often the same session id went on after such a gap. `kept` are the features of one event of the
-    visit (as 32-bit floats), chosen by the smallest hash: what the outcome model learns from when the visit ends.
+    `part` counts how often the same session id went on after such a gap. `hits` has a bit for each outcome of the pack:
+    whether an event that is a yes to it was in the visit.
     """
 
     id: str | None = None
@@ -28,8 +28,7 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     last_type: int = -1
     pace_ms: float = 0.0
     first_pace_ms: float = 0.0
-    kept_hash: int = 0
-    kept: bytes = b""
+    hits: int = 0
 
 
 class Visits(msgspec.Struct, array_like=True, gc=False):
@@ -51,6 +50,22 @@ class Logged(msgspec.Struct, array_like=True, gc=False):
     type_index: int
     reference: int
     outcome: bool | None = None
+
+
+class Question(msgspec.Struct, array_like=True, gc=False):
+    """What is asked about an entity, at one of its events, and not answered yet.
+
+    `id` is the event's hash, `row` its features as 32-bit floats, `due_ms` the end of the horizon (0: when the visit
+    ends), `reference` the hash of what a label will name the event by. One that is `settled` stays at its event.
+    """
+
+    outcome: str
+    id: int
+    asked_ms: int
+    due_ms: int
+    row: bytes
+    reference: int = 0
+    settled: bool = False
 
 
 class UserState(msgspec.Struct, array_like=True, gc=False):
@@ -92,3 +107,4 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     memo: Memo = msgspec.field(default_factory=Memo)
     spent: dict[str, dict[int, int]] = {}
     """Money by category and day, of packs with forecasts: see `ubi_stream.state.spending`."""
+    questions: list[Question] = []

@@ -18,15 +18,18 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import LABEL_TYPE
 from ubi_stream.state.fold import fold, fold_label
 from ubi_stream.state.model import UserState
+from ubi_stream.state.once import is_applied, is_duplicate, remember
 from ubi_stream.state.panes import DAY_MS
 from ubi_stream.state.progress import Progress
+from ubi_stream.state.questions import Answer, answer_at_event, answer_by_label, answers_due, answers_of_visit, dues
 from ubi_stream.state.store import Live, StateStore
-from ubi_stream.state.timers import SilenceTimers
+from ubi_stream.state.timers import Due, DueTimers, SilenceTimers
 from ubi_stream.state.visits import EndedVisit, ended_visit
 
 SESSION_STAGE: Final = 0
 DORMANT_STAGE: Final = 1
 RETENTION_STAGE: Final = 2
+QUESTION_STAGE: Final = 3
 GRACE_MS: Final = DAY_MS
 """How much longer than the retention a record is kept. An event after the retention finds nothing of before, be the
 record still there or not; the grace makes that true of late ones too. Else a replay, which finds records that were
@@ -34,7 +37,7 @@ forgotten later, would differ."""
 
 
 def silence_timers(plan: Plan) -> SilenceTimers:
-    """The silences that matter: a visit is over, an entity is dormant, an entity is forgotten."""
+    """Timers of a visit's end, of dormancy, and of the time from which on an entity is forgotten."""
     return SilenceTimers((plan.session_gap_ms, plan.dormant_ms, plan.retention_ms + GRACE_MS))
 
 
@@ -45,8 +48,9 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     scored, learned from and told about, or only folded. `event` is None for a silence; `ended` is the visit that is
     over and was not told about before; `day_over` is the day (since 1970, UTC) on which the visit that the event ended
     had its last event, told about or not, -1 if it ended none; `dormant` says that the silence made the entity
-    dormant. `cause_id` and `origin` are those of the event that brought it about, which for a silence is another
-    entity's. `watermark_ms` is the partition's watermark with that event.
+    dormant; `answers` are to questions asked at earlier moments. `cause_id` and `origin` are those of the event that
+    brought it about, which for a silence is another entity's. `watermark_ms` is the partition's watermark with that
+    event.
     """
 
     entity_id: str
@@ -58,6 +62,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     ended: EndedVisit | None
     day_over: int
     dormant: bool
+    answers: tuple[Answer, ...]
     cause_id: str
     origin: Origin
     trace_id: str
@@ -82,11 +87,14 @@ class FoldCounts:
 class Fold:
     """Folds one partition's events into its states."""
 
-    def __init__(self, plan: Plan, states: StateStore, progress: Progress, timers: SilenceTimers) -> None:
+    def __init__(
+        self, plan: Plan, states: StateStore, progress: Progress, timers: SilenceTimers, questions: DueTimers
+    ) -> None:
         self._plan = plan
         self._states = states
         self._progress = progress
         self._timers = timers
+        self._questions = questions
         self._counts = FoldCounts()
 
     def take_counts(self) -> FoldCounts:
@@ -102,6 +110,7 @@ class Fold:
             moment = self._own_moment(event)
             if moment is not None:
                 yield moment
+                self._plan_answers(moment.entity_id, moment.state)  # after it was asked what is to be asked at it
                 if moment.watermark_ms > since_ms:
                     yield from self._silences(event, since_ms)
 
@@ -115,24 +124,28 @@ class Fold:
         if new and event.sender is not None and not progress.take_forward(event.sender):
             return None
         live = self._states.get(entity_id)
-        if live is not None and _is_applied(event, live):
+        if live is not None and is_applied(event, live):
             return None
         event_hash = short_hash(event.event_id)
-        if live is not None and _is_duplicate(event, event_hash, live.state, plan):
+        if live is not None and is_duplicate(event, event_hash, live.state, plan):
             self._counts.duplicates += new
             return None
         if event.event_type == LABEL_TYPE:
             return self._labelled(event, entity_id, live, event_hash, new=new)
         ended, day_over = None, -1
+        answers: list[Answer] = []
         if live is None:
             live = self._states.new(entity_id)
         elif event.event_time_ms - live.state.last_ms >= plan.retention_ms:
             ended = ended_visit(live.state)
+            answers = self._answers(live.state, event, ended)
             live = self._forgotten(entity_id, live)
         state = live.state
         self._counts.late += new and event.event_time_ms < progress.watermark_ms
-        if (over := fold(state, event, plan)) is not None:
+        over = fold(state, event, plan)
+        if over is not None:
             ended, day_over = over, over.session.last_ms // DAY_MS  # not of what is forgotten: it may be gone already
+        answers += self._answers(state, event, over)
         told = ended is not None and ended.session.last_ms + plan.session_gap_ms <= progress.watermark_ms
         self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
         self._mark_applied(event, entity_id, live, event_hash)
@@ -146,17 +159,38 @@ class Fold:
             # Where the watermark had passed the visit's end before this event, it was told about then.
             ended=None if told else ended,
             day_over=day_over,
+            answers=tuple(answers),
         )
 
     def _labelled(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
         """Take in a label. It is nothing that the entity did: one that is unknown stays so, a silent one silent."""
         matched = False
+        answers: tuple[Answer, ...] = ()
         if live is not None:
             matched = fold_label(live.state, event, self._plan)
+            answers = self._answers_by_label(live.state, event)
             self._mark_applied(event, entity_id, live, event_hash)
-        self._counts.unmatched_labels += new and not matched
+        self._counts.unmatched_labels += new and not (matched or answers)
         self._pass_time(event, new=new)
-        return self._moment(event, entity_id, UserState() if live is None else live.state, event_hash, new=new)
+        state = live.state if live else UserState()
+        return self._moment(event, entity_id, state, event_hash, new=new, answers=answers)
+
+    def _answers(self, state: UserState, event: Event, ended: EndedVisit | None) -> list[Answer]:
+        """Answers that an event brings to the questions of a state."""
+        if not state.questions:
+            return []
+        plan = self._plan
+        type_index = plan.type_index.get(event.event_type, plan.other_type)
+        return answer_at_event(state, event.event_time_ms, type_index, ended, plan, self._progress.watermark_ms)
+
+    def _answers_by_label(self, state: UserState, event: Event) -> tuple[Answer, ...]:
+        plan = self._plan
+        reference = event.properties.get(plan.reference) if plan.reference else None
+        positive = event.properties.get(plan.outcome) if plan.outcome else None
+        if not state.questions or reference is None or not isinstance(positive, bool):
+            return ()
+        named = short_hash(str(reference))
+        return answer_by_label(state, named, event.event_time_ms, self._progress.watermark_ms, positive=positive)
 
     def _pass_time(self, event: Event, *, new: bool) -> None:
         """Move the watermark on. A clock that is ahead must not make all others late: arrival bounds the time."""
@@ -174,6 +208,7 @@ class Fold:
         new: bool,
         ended: EndedVisit | None = None,
         day_over: int = -1,
+        answers: tuple[Answer, ...] = (),
     ) -> Moment:
         return Moment(
             entity_id=entity_id,
@@ -185,6 +220,7 @@ class Fold:
             ended=ended,
             day_over=day_over,
             dormant=False,
+            answers=answers,
             cause_id=event.event_id,
             origin=event.origin,
             trace_id=event.trace_id or event.event_id,
@@ -198,7 +234,7 @@ class Fold:
             live.offset = event.offset
         live.state.applied += 1
         if event.event_id != event.origin.event_id:  # what has its position as id can't be sent twice
-            _remember(live.state.recent_ids, event_hash, event.event_time_ms // 1000, self._plan)
+            remember(live.state.recent_ids, event_hash, event.event_time_ms // 1000, self._plan)
         self._states.changed(entity_id, live)
 
     def _forgotten(self, entity_id: str, live: Live) -> Live:
@@ -215,7 +251,8 @@ class Fold:
     def _silences(self, cause: Event, since_ms: int) -> Iterator[Moment]:
         """Silences of other entities that come to light as the watermark moves on."""
         watermark_ms = self._progress.watermark_ms
-        for due in self._timers.fire(since_ms, watermark_ms):
+        fired = self._timers.fire(since_ms, watermark_ms) + self._questions_due(since_ms, watermark_ms)
+        for due in sorted(fired):
             live = self._states.get(due.entity_id)
             if live is None:
                 continue
@@ -232,40 +269,31 @@ class Fold:
                 ended=ended_visit(live.state) if due.stage == SESSION_STAGE else None,
                 day_over=-1,
                 dormant=due.stage == DORMANT_STAGE,
+                answers=self._answers_of_silence(live.state, due),
                 cause_id=cause.event_id,
                 origin=cause.origin,
                 trace_id=cause.trace_id or cause.event_id,
                 watermark_ms=watermark_ms,
             )
 
+    def _plan_answers(self, entity_id: str, state: UserState) -> None:
+        """See to it that the end of the next horizon of an entity's questions comes to light."""
+        watermark_ms = self._progress.watermark_ms
+        if state.questions and (ahead := [due_ms for due_ms in dues(state) if due_ms > watermark_ms]):
+            self._questions.plan(entity_id, min(ahead))
 
-def _is_applied(event: Event, live: Live) -> bool:
-    """Whether the state already contains the event: by its offset at the partition that it came from."""
-    if event.sender is not None:
-        return event.sender.offset <= live.state.forwarded.get(event.sender.lane, -1)
-    return event.offset <= live.offset
+    def _questions_due(self, since_ms: int, watermark_ms: int) -> list[Due]:
+        """Ends of horizons that come to light as the watermark moves on."""
+        found: list[Due] = []
+        for entity_id in self._questions.fire(watermark_ms):
+            live = self._states.get(entity_id)
+            if live is not None:
+                passed = {due_ms for due_ms in dues(live.state) if since_ms < due_ms <= watermark_ms}
+                found.extend(Due(due_ms, entity_id, QUESTION_STAGE) for due_ms in passed)
+                self._plan_answers(entity_id, live.state)
+        return found
 
-
-def _is_duplicate(event: Event, event_hash: int, state: UserState, plan: Plan) -> bool:
-    """Whether an event of that id is in the state, no longer ago than ids are remembered.
-
-    A position is no id that a producer sends twice; and in another life of the topic it is another event.
-    """
-    if event.event_id == event.origin.event_id:
-        return False
-    seen_s = state.recent_ids.get(event_hash)
-    return seen_s is not None and event.event_time_ms // 1000 - seen_s <= plan.dedup_ms // 1000
-
-
-def _remember(recent: dict[int, int], event_hash: int, time_s: int, plan: Plan) -> None:
-    """Keep an event's id for a while: bounded in time and number."""
-    if plan.dedup_max_ids == 0:
-        return
-    recent.pop(event_hash, None)  # one that was seen long ago: it is the newest now
-    recent[event_hash] = time_s
-    oldest_s = time_s - plan.dedup_ms // 1000
-    while recent:
-        first = next(iter(recent))
-        if recent[first] >= oldest_s and len(recent) <= plan.dedup_max_ids:
-            break
-        del recent[first]
+    def _answers_of_silence(self, state: UserState, due: Due) -> tuple[Answer, ...]:
+        if due.stage == SESSION_STAGE:
+            return answers_of_visit(state, due.deadline_ms, self._plan)
+        return answers_due(state, due.deadline_ms, self._plan) if due.stage == QUESTION_STAGE else ()

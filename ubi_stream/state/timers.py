@@ -102,3 +102,37 @@ class SilenceTimers:
         """The first deadline that is not over; the last one if all are."""
         ahead = (last_ms + delay for delay in self._delays if last_ms + delay > watermark_ms)
         return next(ahead, last_ms + self._delays[-1])
+
+
+class DueTimers:
+    """Wakes entities at times of their own: the ends of the horizons of their questions.
+
+    Parameters
+    ----------
+    planned
+        The earliest time of each entity, in ms, as its state has it.
+
+    One entry for each entity, the earliest. Being woken for nothing is harmless: whoever is woken looks what is due.
+    """
+
+    def __init__(self, planned: dict[str, int]) -> None:
+        self._next = planned
+        self._heap = [(due_ms, entity_id) for entity_id, due_ms in planned.items()]
+        heapify(self._heap)
+
+    def plan(self, entity_id: str, due_ms: int) -> None:
+        """Wake an entity when the watermark passes that time, or an earlier one planned before."""
+        waiting = self._next.get(entity_id)
+        if waiting is None or due_ms < waiting:
+            self._next[entity_id] = due_ms
+            heappush(self._heap, (due_ms, entity_id))
+
+    def fire(self, watermark_ms: int) -> list[str]:
+        """Entities whose time the watermark has passed, by time; they are to be planned again."""
+        woken: list[str] = []
+        while self._heap and self._heap[0][0] <= watermark_ms:
+            due_ms, entity_id = heappop(self._heap)
+            if self._next.get(entity_id) == due_ms:
+                del self._next[entity_id]
+                woken.append(entity_id)
+        return woken

@@ -75,6 +75,9 @@ def _fold_into(session: Session, event: Event, time_ms: int, type_index: int, mi
     session.interests += type_index in plan.interests
     session.intents += type_index in plan.intents
     session.conversions += type_index in plan.conversions
+    for outcome in plan.outcomes:
+        if type_index in outcome.types:
+            session.hits |= 1 << outcome.index
 
 
 def count_visit(visits: Visits, session: Session) -> None:

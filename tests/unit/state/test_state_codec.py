@@ -29,18 +29,18 @@ def test_a_state_comes_back_as_it_was_with_its_header() -> None:
     state = state_of()
     header, back = decode_state(encode_state(state, epoch=2**63 - 1, offset=-1))
     assert back == state
-    assert header == StateHeader(2**63 - 1, 3, -1, START_MS)
+    assert header == StateHeader(2**63 - 1, 3, -1, START_MS, 0)
     assert list(back.recent_ids) == [-5, 9]  # in order: the oldest goes first
 
 
 def test_the_header_can_be_read_without_the_rest() -> None:
     blob = encode_state(state_of(), epoch=1, offset=5)
-    assert decode_header(blob[:33]).offset == 5
+    assert decode_header(blob[:41]).offset == 5
 
 
-@pytest.mark.parametrize("blob", [b"", b"\x01", b"\x02" + bytes(32), bytes(40)])
+@pytest.mark.parametrize("blob", [b"", b"\x02", b"\x01" + bytes(40), bytes(48)])
 def test_what_is_no_state_is_told(blob: bytes) -> None:
-    with pytest.raises(RecoveryError, match="version 1 was expected"):
+    with pytest.raises(RecoveryError, match="version 2 was expected"):
         decode_header(blob)
 
 
@@ -54,14 +54,14 @@ def test_a_damaged_state_is_told_and_does_not_win_by_its_header(damage: Callable
 
 def test_what_has_a_checksum_but_no_state_is_told() -> None:
     with pytest.raises(RecoveryError, match="can't be read"):
-        decode_state(with_checksum(encode_state(state_of(), epoch=1, offset=5)[:33] + b"?"))
+        decode_state(with_checksum(encode_state(state_of(), epoch=1, offset=5)[:41] + b"?"))
 
 
 def test_a_state_of_an_older_release_gets_defaults() -> None:
     blob = encode_state(state_of(), epoch=1, offset=5)
-    fields = msgspec.msgpack.decode(blob[33:-4])
+    fields = msgspec.msgpack.decode(blob[41:-4])
     then = UserState.__struct_fields__.index("applied")
-    older = with_checksum(blob[:33] + msgspec.msgpack.encode(fields[:then]))
+    older = with_checksum(blob[:41] + msgspec.msgpack.encode(fields[:then]))
     assert decode_state(older)[1].applied == 0
 
 

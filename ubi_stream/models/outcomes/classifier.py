@@ -1,4 +1,4 @@
-"""Predicts the outcome of visits, and learns from those that ended."""
+"""Predicts an outcome, and learns from those that became known."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from ubi_stream.packs.models import OutcomeModel
 
 
 class OutcomeClassifier:
-    """Will this visit end in a conversion? Asked at every event before the first one, learned when the visit ends."""
+    """Will it happen? Predicted at every event, learned from the events that were asked at when the answer is known."""
 
-    def __init__(self, config: OutcomeModel, names: tuple[str, ...]) -> None:
+    def __init__(self, config: OutcomeModel, outcome: str, names: tuple[str, ...]) -> None:
+        self.outcome = outcome
         self.model = OnlineLogistic(
             names,
             lr=config.learning_rate,
@@ -24,15 +25,16 @@ class OutcomeClassifier:
         self.quality = RollingQuality()
 
     def run(self, batch: Featurized, out: Matrix) -> None:
-        """Go through the moments in order: learn from visits that ended, predict for rows."""
+        """Go through the moments in order: learn from answers, predict for rows."""
         waiting: list[int] = []
         for moment, row in zip(batch.moments, batch.rows, strict=True):
             if not moment.new:
                 continue
-            if moment.ended is not None and self._is_comparable(moment.ended.session.kept):
-                self._predict(batch, waiting, out)
-                session = moment.ended.session
-                self._learn(batch.scale(unpack_kept(session.kept)), session.conversions > 0)
+            for answer in moment.answers:
+                question = answer.question
+                if question.outcome == self.outcome and self._is_comparable(question.row):
+                    self._predict(batch, waiting, out)
+                    self._learn(batch.scale(unpack_kept(question.row)), answer.positive)
             if row >= 0:
                 waiting.append(row)
         self._predict(batch, waiting, out)

@@ -1,0 +1,151 @@
+"""Questions about a user's future: asked once, answered once, by whatever comes first; the same after a restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.folding import Runner, make_partition
+from support.probe import MINUTE_MS, START_MS, event, probe_pack, record
+from ubi_stream.features.stage import Featurized
+from ubi_stream.models.stage import PartitionModels
+from ubi_stream.state.questions import Answer
+
+LATENESS_MIN, GAP_MIN = 2, 10
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Answer]]:
+    """What the models were given, in order: the entity, and the answer."""
+    given: list[tuple[str, Answer]] = []
+    real = PartitionModels.score_and_learn
+
+    def listen(self: PartitionModels, batch: Featurized) -> Any:
+        given.extend((moment.entity_id, answer) for moment in batch.moments if moment.new for answer in moment.answers)
+        return real(self, batch)
+
+    monkeypatch.setattr(PartitionModels, "score_and_learn", listen)
+    return given
+
+
+def at(minutes: float, user: str = "u1", **fields: Any) -> dict[str, Any]:
+    return event(user, START_MS + int(minutes * MINUTE_MS), **fields)
+
+
+def of(answers: list[tuple[str, Answer]], outcome: str) -> list[tuple[bool, float, bool]]:
+    """Yes or no, the minute since the start, and whether it came late."""
+    return [
+        (answer.positive, (answer.at_ms - START_MS) / MINUTE_MS, answer.late)
+        for _, answer in answers
+        if answer.question.outcome == outcome
+    ]
+
+
+class TestVisits:
+    def test_a_visit_with_a_yes_after_the_question(self, answers: list[tuple[str, Answer]]) -> None:
+        Runner().run(at(0), at(3, event_type="purchase", price=9), at(4), at(30, event_type="cart"))
+        assert of(answers, "buys_in_visit") == [(True, 30.0, False)]
+
+    def test_a_visit_without_one_is_answered_by_the_silence(self, answers: list[tuple[str, Answer]]) -> None:
+        runner = Runner()
+        runner.run(at(0), at(1), at(1 + GAP_MIN + LATENESS_MIN, "u2"))
+        assert of(answers, "buys_in_visit") == [(False, 1.0 + GAP_MIN, False)]
+        runner.run(at(60))  # says the same again: not told twice
+        assert len(of(answers, "buys_in_visit")) == 2  # the other one is u2's
+        assert [user for user, answer in answers if answer.question.outcome == "buys_in_visit"] == ["u1", "u2"]
+
+    def test_after_a_yes_nothing_is_asked_about_the_same_visit(self) -> None:
+        runner = Runner()
+        runner.run(at(0, event_type="purchase", price=1), at(1), at(2))
+        state = runner.state("u1")
+        assert state is not None
+        assert [question.outcome for question in state.questions] == ["buys_soon", "comes_back"]
+
+    def test_one_event_is_asked_at_whatever_the_order_of_hashes(self) -> None:
+        chosen = set()
+        for seed in range(12):
+            runner = Runner()
+            runner.run(*(at(n, event_id=f"{seed}/{n}") for n in range(4)))
+            state = runner.state("u1")
+            assert state is not None
+            (question,) = (q for q in state.questions if q.outcome == "buys_in_visit")
+            chosen.add(question.asked_ms)
+        assert len(chosen) > 1  # else it is always the first
+
+
+class TestHorizons:
+    def test_an_event_within_the_horizon_is_a_yes_at_once(self, answers: list[tuple[str, Answer]]) -> None:
+        Runner().run(at(0), at(30, event_type="purchase", price=3))
+        assert of(answers, "buys_soon") == [(True, 30.0, False)]
+
+    def test_the_end_of_the_horizon_is_a_no(self, answers: list[tuple[str, Answer]]) -> None:
+        Runner().run(at(0), at(45 + LATENESS_MIN - 0.1, "u2"), at(45 + LATENESS_MIN, "u2"))
+        assert of(answers, "buys_soon") == [(False, 45.0, False)]
+
+    def test_a_yes_that_comes_after_the_watermark_says_so(self, answers: list[tuple[str, Answer]]) -> None:
+        Runner().run(at(0), at(48, "u2"), at(44, event_type="purchase", price=3))
+        assert of(answers, "buys_soon") == [(False, 45.0, False), (True, 44.0, True)]
+
+    def test_another_visit_is_a_return_an_event_of_the_same_is_none(self, answers: list[tuple[str, Answer]]) -> None:
+        runner = Runner()
+        runner.run(at(0), at(5))
+        assert of(answers, "comes_back") == []
+        runner.run(at(40))
+        assert of(answers, "comes_back") == [(True, 40.0, False)]
+
+    def test_who_stays_away_did_not_return(self, answers: list[tuple[str, Answer]]) -> None:
+        Runner().run(at(0), at(60, "u2"), at(120 + LATENESS_MIN, "u2"))
+        assert of(answers, "comes_back")[-2:] == [(True, 122.0, False), (False, 120.0, False)]
+
+    def test_a_horizon_that_ends_within_a_restart_is_answered_once(self, answers: list[tuple[str, Answer]]) -> None:
+        runner = Runner()
+        runner.run(at(0))
+        pieces, _ = runner.partition.cut()
+        back = make_partition(probe_pack(), states=runner.states, pieces=dict(pieces))
+        for offset, minute in ((1, 46.0), (2, 47.0), (3, 50.0)):
+            back.pipeline.run([record(at(minute, "u2"), offset)], forwarded=False)
+        assert of(answers, "buys_soon") == [(False, 45.0, False)]
+
+
+class TestLabels:
+    def test_a_label_answers_the_event_that_it_names(self, answers: list[tuple[str, Answer]]) -> None:
+        runner = Runner()
+        runner.run(at(0, order_id="a"), at(1, order_id="b"))
+        tally = runner.run(at(2, event_type="$label", order_id="a", bad=True)).tally
+        assert of(answers, "bad") == [(True, 2.0, False)]
+        assert tally.unmatched_labels == 0
+
+    def test_without_a_label_the_horizon_is_a_no_and_a_later_label_is_late(
+        self, answers: list[tuple[str, Answer]]
+    ) -> None:
+        runner = Runner()
+        runner.run(at(0, order_id="a"), at(63, "u2"), at(64, event_type="$label", order_id="a", bad=True))
+        assert of(answers, "bad") == [(False, 60.0, False), (True, 64.0, True)]
+
+    def test_the_oldest_of_too_many_gives_way(self) -> None:
+        runner = Runner()
+        runner.run(*(at(n, order_id=f"o{n}") for n in range(6)))
+        state = runner.state("u1")
+        assert state is not None
+        assert [q.asked_ms for q in state.questions if q.outcome == "bad"] == [
+            START_MS + n * MINUTE_MS for n in (3, 4, 5)
+        ]
+        assert runner.run(at(7, event_type="$label", order_id="o0", bad=True)).tally.unmatched_labels == 1
+
+
+def test_questions_that_the_pack_asks_no_more_are_dropped() -> None:
+    runner = Runner()
+    runner.run(at(0))
+    pieces, _ = runner.partition.cut()
+    pack = probe_pack(('name = "buys_soon"', 'name = "another"'))
+    back = make_partition(pack, states=runner.states, pieces=dict(pieces))
+    back.pipeline.run([record(at(1), 1)], forwarded=False)
+    live = back.store.get("u1")
+    assert live is not None
+    assert {question.outcome for question in live.state.questions} == {"buys_in_visit", "comes_back", "another"}
+
+
+def test_a_question_about_the_past_is_never_answered(answers: list[tuple[str, Answer]]) -> None:
+    Runner().run(at(600, "u2"), at(0), at(601, "u2"))
+    assert [user for user, answer in answers if answer.question.due_ms] == []

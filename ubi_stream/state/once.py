@@ -1,0 +1,40 @@
+"""Each event once: what a state contains already, by position and by id."""
+
+from __future__ import annotations
+
+from ubi_stream.events.model import Event
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.model import UserState
+from ubi_stream.state.store import Live
+
+
+def is_applied(event: Event, live: Live) -> bool:
+    """Whether the state already contains the event: by its offset at the partition that it came from."""
+    if event.sender is not None:
+        return event.sender.offset <= live.state.forwarded.get(event.sender.lane, -1)
+    return event.offset <= live.offset
+
+
+def is_duplicate(event: Event, event_hash: int, state: UserState, plan: Plan) -> bool:
+    """Whether an event of that id is in the state, no longer ago than ids are remembered.
+
+    A position is no id that a producer sends twice; and in another life of the topic it is another event.
+    """
+    if event.event_id == event.origin.event_id:
+        return False
+    seen_s = state.recent_ids.get(event_hash)
+    return seen_s is not None and event.event_time_ms // 1000 - seen_s <= plan.dedup_ms // 1000
+
+
+def remember(recent: dict[int, int], event_hash: int, time_s: int, plan: Plan) -> None:
+    """Keep an event's id for a while: bounded in time and number."""
+    if plan.dedup_max_ids == 0:
+        return
+    recent.pop(event_hash, None)  # one that was seen long ago: it is the newest now
+    recent[event_hash] = time_s
+    oldest_s = time_s - plan.dedup_ms // 1000
+    while recent:
+        first = next(iter(recent))
+        if recent[first] >= oldest_s and len(recent) <= plan.dedup_max_ids:
+            break
+        del recent[first]

@@ -1,0 +1,153 @@
+"""Questions about a user's future, kept with the features they were asked at until the answer is known.
+
+They are part of the state: a function of the user's own events. Whether an answer was given is not stored. By time it
+was, exactly if the partition's watermark has passed the question's end; so it is with silences (`state/timers.py`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ubi_stream.packs.plan import Plan, PlannedOutcome
+from ubi_stream.state.model import Question, Session, UserState
+from ubi_stream.state.visits import EndedVisit
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What became of a question.
+
+    `at_ms` is the event time at which it was known; `late` says that time had answered no before, and this is a yes or
+    no that came after.
+    """
+
+    question: Question
+    positive: bool
+    at_ms: int
+    late: bool = False
+
+
+def ask(state: UserState, event_hash: int, at_ms: int, reference: int, plan: Plan, row: bytes) -> list[Question]:
+    """Ask what is to be asked at an event, with the features right after it; returns the new questions.
+
+    Of a visit's events the one with the smallest hash is asked at, among those before the first yes: each is as likely
+    as another, and a replay chooses the same. Labels name an event: each event with a reference is asked about.
+    """
+    asked: list[Question] = []
+    for outcome in plan.outcomes:
+        due_ms = at_ms + outcome.within_ms if outcome.within_ms else 0
+        question = Question(outcome.name, event_hash, at_ms, due_ms, row)
+        if outcome.by == "label":
+            if reference:
+                question.reference = reference
+                asked.append(question)
+                _limit(state, outcome)
+                state.questions.append(question)
+            continue
+        if outcome.by == "visit" and (has_hit(state.session, outcome) or at_ms < state.session.start_ms):
+            continue
+        waiting = next((n for n, other in enumerate(state.questions) if other.outcome == outcome.name), None)
+        if waiting is None:
+            state.questions.append(question)
+        elif not state.questions[waiting].settled and event_hash < state.questions[waiting].id:
+            state.questions[waiting] = question
+        else:
+            continue
+        asked.append(question)
+    return asked
+
+
+def answer_at_event(
+    state: UserState, at_ms: int, type_index: int, ended: EndedVisit | None, plan: Plan, watermark_ms: int
+) -> list[Answer]:
+    """Answers that an event of the user brings, which `state` contains already; those questions are done with.
+
+    `ended` is the visit that the event ended, `watermark_ms` the watermark before it.
+    """
+    answers: list[Answer] = []
+    remaining: list[Question] = []
+    for question in state.questions:
+        outcome = plan.outcome_of(question.outcome)
+        if outcome is None:
+            continue  # the pack asked that once
+        question.settled |= ended is not None
+        if outcome.by == "visit":
+            answer = None if ended is None else _of_visit(question, outcome, ended, at_ms, plan, watermark_ms)
+        else:
+            answer = _of_horizon(question, outcome, at_ms, type_index, ended, plan, watermark_ms)
+        if answer is None:
+            remaining.append(question)
+        elif answer.positive or not answer.late:
+            answers.append(answer)
+    state.questions = remaining
+    return answers
+
+
+def _of_visit(
+    question: Question, outcome: PlannedOutcome, ended: EndedVisit, at_ms: int, plan: Plan, watermark_ms: int
+) -> Answer:
+    told = ended.session.last_ms + plan.session_gap_ms <= watermark_ms  # then all of it was told, a yes as well
+    return Answer(question, not told and has_hit(ended.session, outcome), at_ms, late=told)
+
+
+def _of_horizon(
+    question: Question,
+    outcome: PlannedOutcome,
+    at_ms: int,
+    type_index: int,
+    ended: EndedVisit | None,
+    plan: Plan,
+    watermark_ms: int,
+) -> Answer | None:
+    """The answer that an event gives; a no is `late` where time gave it before. None while the question is open."""
+    told = question.due_ms <= watermark_ms
+    if question.asked_ms < at_ms <= question.due_ms:
+        is_yes = type_index in outcome.types if outcome.by == "event" else outcome.by == "return" and ended is not None
+        return Answer(question, True, at_ms, late=told) if is_yes else None
+    # Events may come as late as the lateness, so a question is kept for so long.
+    over = at_ms > question.due_ms + plan.lateness_ms
+    return Answer(question, False, question.due_ms, late=told) if over else None
+
+
+def answer_by_label(
+    state: UserState, reference: int, at_ms: int, watermark_ms: int, *, positive: bool
+) -> tuple[Answer, ...]:
+    """Answers that a label brings to the questions asked at the event that it names."""
+    named = [question for question in state.questions if reference and question.reference == reference]
+    state.questions = [question for question in state.questions if question.reference != reference]
+    return tuple(Answer(question, positive, at_ms, late=question.due_ms <= watermark_ms) for question in named)
+
+
+def answers_of_visit(state: UserState, at_ms: int, plan: Plan) -> tuple[Answer, ...]:
+    """Answers that the end of the current visit brings. The state stays: its next event says that again, unheard."""
+    asked = ((question, plan.outcome_of(question.outcome)) for question in state.questions)
+    return tuple(
+        Answer(question, has_hit(state.session, outcome), at_ms)
+        for question, outcome in asked
+        if outcome is not None and outcome.by == "visit"
+    )
+
+
+def answers_due(state: UserState, due_ms: int, plan: Plan) -> tuple[Answer, ...]:
+    """Answers that the end of a horizon brings: nothing happened. The state stays, as above."""
+    return tuple(
+        Answer(question, positive=False, at_ms=due_ms)
+        for question in state.questions
+        if question.due_ms == due_ms and plan.outcome_of(question.outcome) is not None
+    )
+
+
+def has_hit(session: Session, outcome: PlannedOutcome) -> bool:
+    """Whether a visit had an event that is a yes to the outcome."""
+    return bool(session.hits >> outcome.index & 1)
+
+
+def dues(state: UserState) -> list[int]:
+    """Ends of the horizons of open questions, in ms of event time."""
+    return [question.due_ms for question in state.questions if question.due_ms]
+
+
+def _limit(state: UserState, outcome: PlannedOutcome) -> None:
+    """Make room for one more of an outcome: the oldest goes, unanswered."""
+    same = [question for question in state.questions if question.outcome == outcome.name]
+    if len(same) >= outcome.max_open:
+        state.questions.remove(same[0])
