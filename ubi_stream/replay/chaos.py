@@ -30,6 +30,8 @@ class Poison(StrEnum):
     DEEP = "deep"
     NULL_VALUE = "null_value"
     NO_KEY = "no_key"
+    HALF_CHARACTER = "half_character"
+    BEYOND_FLOAT = "beyond_float"
 
 
 POISON_REASONS: dict[Poison, DeadLetterReason] = {
@@ -40,8 +42,11 @@ POISON_REASONS: dict[Poison, DeadLetterReason] = {
     Poison.DEEP: DeadLetterReason.TOO_DEEP,
     Poison.NULL_VALUE: DeadLetterReason.NULL_VALUE,
     Poison.NO_KEY: DeadLetterReason.MISSING_FIELD,
+    Poison.HALF_CHARACTER: DeadLetterReason.MALFORMED_JSON,
+    Poison.BEYOND_FLOAT: DeadLetterReason.MALFORMED_JSON,
 }
-"""The dead letter that each kind must become. `no_key` names its user neither in the key nor in the event."""
+"""The dead letter that each kind must become. `no_key` names its user neither in the key nor in the event,
+`half_character` has one of the two halves that make up an emoji, `beyond_float` a number larger than any float."""
 
 
 class ChaosOptions(msgspec.Struct, frozen=True):
@@ -251,6 +256,14 @@ def _nobodys(record: ProducerRecord, _options: ChaosOptions) -> Spoiled:
     return None, orjson.dumps(event)
 
 
+def _half_a_character(record: ProducerRecord, _options: ChaosOptions) -> Spoiled:
+    return record.key, _changed(record, trace_id=orjson.Fragment(rb'"\ud83d"'))
+
+
+def _endless(record: ProducerRecord, _options: ChaosOptions) -> Spoiled:
+    return record.key, _changed(record, properties={"price": orjson.Fragment(b"1e400")})
+
+
 def _changed(record: ProducerRecord, **fields: object) -> bytes:
     return orjson.dumps(orjson.loads(record.value or b"{}") | fields)
 
@@ -263,4 +276,6 @@ _SPOILERS: dict[Poison, Callable[[ProducerRecord, ChaosOptions], Spoiled]] = {
     Poison.DEEP: _nested,
     Poison.NULL_VALUE: _null,
     Poison.NO_KEY: _nobodys,
+    Poison.HALF_CHARACTER: _half_a_character,
+    Poison.BEYOND_FLOAT: _endless,
 }
