@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from river import base, compose
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.models.arrays import FloatArray
+from ubi_stream.models.arrays import MAX_ABS, FloatArray
 from ubi_stream.models.protocol import RowModel
 
 MODULES: Final = (
@@ -139,7 +139,7 @@ class RiverModel(RowModel):
 
     def score(self, row: FloatArray) -> float:
         """Return the probability of True; 0.5 where the estimator has none."""
-        said = self.estimator.predict_proba_one(self._named(row))
+        said = self.estimator.predict_proba_one(self.named(row))
         total = sum(said.values())
         probability = said.get(True, 0.0) / total if total > 0.0 else 0.5
         return float(min(max(probability, _EDGE), 1.0 - _EDGE))
@@ -149,16 +149,17 @@ class RiverModel(RowModel):
         if weight <= 0.0:
             return
         further = {"w": weight} if self._takes_weight else {}
-        self.estimator.learn_one(self._named(row), bool(positive), **further)
+        self.estimator.learn_one(self.named(row), bool(positive), **further)
         self.labels += 1
 
     def describe(self) -> Mapping[str, Any]:
         """Return the estimator's name."""
         return {"model": f"river {type(last_step(self.estimator)).__name__}", "linear": False, "labels": self.labels}
 
-    def _named(self, row: FloatArray) -> dict[str, float]:
+    def named(self, row: FloatArray) -> dict[str, float]:
+        """Return the row as the estimator takes it."""
         values = zip(self.features, row.tolist(), strict=True)
-        return {name: value for name, value in values if math.isfinite(value)}
+        return {name: min(max(value, -MAX_ABS), MAX_ABS) for name, value in values if math.isfinite(value)}
 
 
 def _parsed(text: str) -> ast.expr:

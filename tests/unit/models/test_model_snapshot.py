@@ -89,6 +89,19 @@ def test_rivers_classifiers_go_on_as_if_nothing_happened(model: base.Classifier)
         model.learn_one(x, y)
 
 
+def test_distributions_leave_their_dice_behind() -> None:
+    model = naive_bayes.GaussianNB()
+    for number in range(100):
+        model.learn_one({f"f{column}": number * 0.1 + column for column in range(35)}, number % 3 == 0)
+    blob = snapshot.dumps(model, key=KEY, feature_hash="f1")
+    assert len(blob) < 10_000
+    restored = snapshot.loads(blob, key=KEY, feature_hash="f1")
+    assert isinstance(restored, naive_bayes.GaussianNB)
+    x = {"f1": 3.0, "f34": 40.0}
+    assert restored.predict_proba_one(x) == model.predict_proba_one(x)
+    assert all(normal.sample() for by_class in restored.gaussians.values() for normal in by_class.values())
+
+
 def test_rivers_statistics_and_drift_detectors_survive() -> None:
     original = [drift.ADWIN(), drift.PageHinkley(), stats.Quantile(0.9), stats.EWVar()]
     for value in np.random.default_rng(0).random(200).tolist():
