@@ -11,7 +11,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format unit test slow coverage demo quality faults faults-quick lock clean
+.PHONY: help setup check format unit test slow coverage demo quality faults faults-quick soak lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -58,13 +58,16 @@ FAULTS = $(BIN)/python -m benchmarks.faults $(if $(INPUT),--input "$(INPUT)") $(
 faults: setup ## Break servers and workers on purpose and count what was lost, 40 minutes. INPUT=file MAPPING=name SEED=7
 	@$(FAULTS)
 
+soak: setup ## 2,000 events/s with one kill a minute, for half an hour; MINUTES=5 for less
+	@$(FAULTS) --only soak --soak $(or $(MINUTES),30)
+
 faults-quick: setup ## The same with four faults, under five minutes; the last line is JSON
 	@$(FAULTS) --quick
 
 quality: setup ## Judge the models on public data and write benchmarks/quality.md; ARGS=--quick for the first rows only
 	$(BIN)/python -m benchmarks.quality $(ARGS)
 
-lock: setup ## Bring the lock files up to date with pyproject.toml; ARGS=--upgrade takes newer versions
+lock: setup ## Bring the lock files up to date with pyproject.toml; ARGS=--upgrade takes newer versions; then make slow
 	$(COMPILE) $(ARGS) --build-deps-for=wheel --only-build-deps --output-file=requirements-build.lock pyproject.toml
 	$(COMPILE) $(ARGS) --output-file=requirements-worker.lock pyproject.toml
 	$(COMPILE) $(ARGS) --extra=local --extra=plots --extra=dev --constraint=requirements-worker.lock \

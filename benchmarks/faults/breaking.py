@@ -56,7 +56,7 @@ async def deaths_between_steps(run: Run) -> None:
 
 async def deaths_without_idempotence(run: Run) -> None:
     """The negative control: a worker that forgets what its states contain dies before offsets are committed."""
-    await _deaths(run, ("after-states", "after-done"), {FORGET: "1"})
+    await _deaths(run, run.facts.get("steps", ("after-states", "after-done")), {FORGET: "1"})
 
 
 async def _deaths(run: Run, steps: Sequence[str], always: dict[str, str]) -> None:

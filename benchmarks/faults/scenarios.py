@@ -62,7 +62,7 @@ class Scenario:
     fault: Fault
     stream: Literal["shoppers", "payments"] = "payments"
     workers: int = 1
-    per_s: float = 2_000.0
+    per_s: float = 4_000.0
     chaos: ChaosOptions | None = None
     wrong_keys: bool = False
     skewed_clocks: bool = False
@@ -81,7 +81,7 @@ _TROUBLE = ChaosOptions(
 _POISON = ChaosOptions(poison=0.05)
 
 FULL: Final = (
-    Scenario("worker killed", "SIGKILL at 20 random moments", kills, facts={"kills": 20}, per_s=1_200),
+    Scenario("worker killed", "SIGKILL at 20 random moments", kills, facts={"kills": 20}, per_s=1_500),
     Scenario(
         "killed while restoring",
         "SIGKILL within 50 ms of ready, and in a restore",
@@ -142,8 +142,8 @@ FULL: Final = (
         per_s=1_200,
     ),
     Scenario("Postgres paused", "SIGSTOP for 40 s", postgres_paused, facts={"away_s": 40}),
-    Scenario("workers 1 -> 3 -> 1", "under load", one_three_one, per_s=1_500),
-    Scenario("zombie", "SIGSTOP past the session, then SIGCONT, twice", zombie, "shoppers", workers=2, per_s=1_500),
+    Scenario("workers 1 -> 3 -> 1", "under load", one_three_one, per_s=2_500),
+    Scenario("zombie", "SIGSTOP past the session, then SIGCONT, twice", zombie, "shoppers", workers=2, per_s=2_500),
     Scenario(
         "disorder",
         "10 % duplicates, 20 % out of order, 5 % late; 3 kills",

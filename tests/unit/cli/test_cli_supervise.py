@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ubi_stream.cli.commands.worker import with_membership
 from ubi_stream.cli.supervise import Supervisor
 from ubi_stream.clock import SystemClock
+from ubi_stream.settings import Settings
 
 COUNTS = """
 import os, pathlib, sys
@@ -58,3 +60,11 @@ def test_our_own_signal_handlers_are_put_back() -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     assert Supervisor([sys.executable, "-c", ""], {}, SystemClock(), lambda status, pause_s: None).run() == 0
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_a_supervised_worker_stays_the_same_member_over_its_lives() -> None:
+    settings = Settings(_env_file=None, instance_id=None)
+    first, second = with_membership(settings), with_membership(settings)
+    assert first.instance_id
+    assert first.instance_id != second.instance_id  # of two supervisors
+    assert with_membership(first) == first  # of one, or of whoever gave the name
