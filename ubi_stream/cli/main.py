@@ -9,7 +9,19 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from ubi_stream import __version__
-from ubi_stream.cli.commands import config, demo, doctor, evaluate, generate, migrate, pack, replay, topics, worker
+from ubi_stream.cli.commands import (
+    backup,
+    config,
+    demo,
+    doctor,
+    evaluate,
+    generate,
+    migrate,
+    pack,
+    replay,
+    topics,
+    worker,
+)
 from ubi_stream.cli.console import say
 from ubi_stream.errors import UbiError
 
@@ -57,13 +69,15 @@ def _root(
     """
 
 
-_FIRST, _RUN, _LOOK = "Try it", "Run it", "Look into it"
+_FIRST, _RUN, _KEEP, _LOOK = "Try it", "Run it", "Keep it", "Look into it"
 app.command("demo", rich_help_panel=_FIRST)(demo.demo)
 app.command("generate", rich_help_panel=_FIRST)(generate.generate)
 app.command("replay", rich_help_panel=_FIRST)(replay.replay)
 app.command("worker", rich_help_panel=_RUN)(worker.worker)
 app.command("topics", rich_help_panel=_RUN)(topics.topics)
 app.command("migrate", rich_help_panel=_RUN)(migrate.migrate)
+app.command("backup", rich_help_panel=_KEEP)(backup.backup)
+app.command("restore", rich_help_panel=_KEEP)(backup.restore)
 app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)
 app.command("evaluate", rich_help_panel=_LOOK)(evaluate.evaluate)

@@ -26,7 +26,19 @@ from ubi_stream.errors import DeliveryError
 Ubi = Callable[..., Result]
 
 # In the order of the help.
-COMMANDS = ["demo", "generate", "replay", "worker", "topics", "migrate", "config", "doctor", "evaluate"]
+COMMANDS = [
+    "demo",
+    "generate",
+    "replay",
+    "worker",
+    "topics",
+    "migrate",
+    "backup",
+    "restore",
+    "config",
+    "doctor",
+    "evaluate",
+]
 PACK_COMMANDS = ["list", "show", "check"]
 
 

@@ -1,0 +1,108 @@
+"""The file of a backup: what was written comes back, and nothing of a file that is not whole does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ubi_stream.errors import ConfigError
+from ubi_stream.operations.archive import End, Frame, LaneStart, Manifest, Rows, archive_writer, read_archive
+from ubi_stream.operations.restore import survey
+
+MANIFEST = Manifest("1", "2026-11-21T10:00:00.000Z", "ubi", "ubi", "ecommerce", 1, ("view",), 4, {"user": 7})
+LANE = LaneStart("user", 3, {"ubi.events": 12}, {"ubi.events": 14})
+FRAMES: Sequence[Manifest | LaneStart | Rows] = (
+    MANIFEST,
+    LANE,
+    Rows(records=False, rows=[(b"u1", b"\x00" * 300), (b"u2", bytes(range(256)))]),
+    Rows(records=True, rows=[(b"user/3/0/0", b"piece")]),
+)
+
+
+def write(path: Path, frames: Sequence[Manifest | LaneStart | Rows] = FRAMES) -> Path:
+    with archive_writer(path) as archive:
+        for frame in frames:
+            archive.write(frame)
+        archive.finish()
+    return path
+
+
+def test_what_was_written_comes_back_and_then_the_end(tmp_path: Path) -> None:
+    *frames, end = read_archive(write(tmp_path / "b"))
+    assert frames == list(FRAMES)
+    assert isinstance(end, End)
+    assert (end.lanes, end.rows, len(end.digest)) == (1, 3, sha256().digest_size)
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_survey_has_all_but_the_rows(tmp_path: Path) -> None:
+    found = survey(write(tmp_path / "b"))
+    assert (found.manifest, found.lanes, found.end.rows) == (MANIFEST, (LANE,), 3)
+
+
+def test_a_file_without_a_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="what it is a backup of"):
+        survey(write(tmp_path / "b", FRAMES[1:]))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_any_damage_is_noticed(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "b"
+    whole = path.read_bytes() if path.exists() else write(path).read_bytes()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    cut_off = data.draw(st.booleans())
+    damaged = (
+        whole[:at] if cut_off else whole[:at] + bytes([whole[at] ^ data.draw(st.integers(1, 255))]) + whole[at + 1 :]
+    )
+    other = tmp_path / "damaged"
+    other.write_bytes(damaged)
+    try:
+        found: list[Frame] = list(read_archive(other))
+    except ConfigError:
+        return
+    assert found == list(read_archive(path)), "a damage that changes nothing: in what no reader looks at"
+
+
+def test_a_frame_that_is_left_out_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    with archive_writer(path) as archive:
+        archive.write(MANIFEST)
+        archive._digest = sha256(b"of other frames")
+        archive.finish()
+    with pytest.raises(ConfigError, match="its end belongs to other content"):
+        list(read_archive(path))
+
+
+def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def fail() -> None:
+        with archive_writer(tmp_path / "b") as archive:
+            archive.write(MANIFEST)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_file_is_overwritten_and_a_place_that_is_none_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "b")
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="exists"):
+        write(path)
+    assert path.read_bytes() == before
+    with pytest.raises(ConfigError, match="can't be written: No such file"):
+        write(tmp_path / "no such folder" / "b")
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"", "is no backup"), (b"UBIBACKUP\x09", "has format 09")])
+def test_other_files_are_told_apart(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "b"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        list(read_archive(path))
