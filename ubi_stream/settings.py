@@ -57,13 +57,17 @@ class Settings(BaseSettings):
         1_500, ge=1, description="Decoded states kept per partition, about 7 kB each; the rest stay encoded, 1 kB"
     )
     session_timeout_s: float = Field(
-        15.0, ge=6, description="Broker gives a silent worker's partitions away after this"
+        10.0, ge=6, description="Broker gives a silent worker's partitions away after this"
     )
     startup_timeout_s: float = Field(
         60.0, ge=0, description="How long to try to reach Kafka and Postgres before giving up"
     )
     recovery_deadline_s: float = Field(300.0, gt=0, description="A restore that takes longer ends the worker (code 71)")
-    instance_id: str | None = Field(None, description="Static membership: a name that outlives the process")
+    instance_id: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="Name of this worker alone that outlives its process: started again, it goes on at once",
+    )
     snapshot_key: SecretStr = Field(SecretStr(""), description="Signs model snapshots; set it, or every start warns")
 
     # Views
