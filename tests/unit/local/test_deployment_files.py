@@ -61,6 +61,14 @@ def test_a_worker_starts_only_when_servers_topics_and_tables_are_there() -> None
         assert SERVICES[server]["healthcheck"]["test"][0] == "CMD"
 
 
+def test_grafana_finds_its_source_and_its_dashboards() -> None:
+    (source,) = load("config/grafana/datasources/prometheus.yml")["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    (provider,) = load("config/grafana/dashboards/ubi.yml")["providers"]
+    assert f"./config/dashboards:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
+    assert "./config/grafana:/etc/grafana/provisioning:ro" in SERVICES["grafana"]["volumes"]
+
+
 def test_nothing_is_reachable_from_other_machines() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
     assert ports
