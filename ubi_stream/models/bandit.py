@@ -111,6 +111,7 @@ class ArmChooser:
         self.rewards = dict.fromkeys(arms, 0.0)
         self._policy = POLICIES[policy].make()
         self._is_contextual = isinstance(self._policy, bandit.base.ContextualPolicy)
+        self._lend(None)  # River gives it one that nobody seeded
 
     def choose(self, context: Mapping[str, float], seed: str) -> Choice:
         """Choose an arm. The same seed after the same lessons gives the same choice.

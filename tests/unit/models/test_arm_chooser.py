@@ -57,6 +57,9 @@ class TestEveryPolicy:
             chooser.learn(draw.choice(ARMS), {"x": draw.random()}, float(draw.random() < 0.4))
         return chooser
 
+    def test_two_fresh_ones_are_the_same(self, policy: str) -> None:
+        assert digest(ArmChooser(policy, ARMS, explore=0.2)) == digest(ArmChooser(policy, ARMS, explore=0.2))
+
     def test_probabilities_are_above_the_explored_share_and_add_up(self, policy: str) -> None:
         for chooser in (ArmChooser(policy, ARMS, explore=0.2), self.taught(policy)):
             for seed in range(20):

@@ -1,0 +1,230 @@
+"""Recommendations among several: one is chosen, its reward is learned once, and the evidence lets others judge it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from support.advice import advice_pack, weeks
+from support.folding import Runner
+from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event
+from ubi_stream.effects import Effects
+from ubi_stream.insights.encode import iso_time
+from ubi_stream.insights.model import Insight, InsightKind
+from ubi_stream.models.bandit import ArmChooser
+from ubi_stream.packs.schema import Pack
+from ubi_stream.state.memo import MAX_ADVISED
+
+FEEDBACK = advice_pack(('reward = "conversion"', 'reward = "feedback"'))
+
+
+def at(minutes: float, user: str = "u1", **fields: Any) -> dict[str, Any]:
+    return event(user, START_MS + round(minutes * MINUTE_MS), **fields)
+
+
+def recommended(effects: Effects) -> list[Insight]:
+    return [insight for insight in effects.insights if insight.kind is InsightKind.RECOMMENDATION]
+
+
+class Advised:
+    """A runner whose user u1 was just given a recommendation, at minute 1."""
+
+    def __init__(self, pack: Pack | None = None) -> None:
+        self.runner = Runner(pack or advice_pack())
+        (self.advice,) = recommended(self.runner.run(at(0), at(1)))
+
+    @property
+    def chooser(self) -> ArmChooser:
+        return self.runner.partition.models.choosers["looker"]
+
+    @property
+    def learned(self) -> tuple[int, float]:
+        return sum(self.chooser.pulls.values()), sum(self.chooser.rewards.values())
+
+    @property
+    def waiting(self) -> int:
+        state = self.runner.state("u1")
+        assert state is not None
+        return len(state.memo.advised)
+
+    def label(self, minutes: float, **properties: Any) -> None:
+        self.runner.run(at(minutes, event_type="$label", **properties))
+
+
+def test_one_of_the_pack_s_is_told_with_what_it_takes_to_judge_the_choice() -> None:
+    advice = Advised().advice
+    assert advice.label in ("guide", "wait")
+    assert advice.explanation.summary.startswith({"guide": "Guide them", "wait": "Let them look"}[advice.label])
+    evidence = advice.evidence
+    assert evidence["policy"] == "LinUCBDisjoint"
+    assert set(evidence["probabilities"]) == {"guide", "wait"}
+    assert sum(evidence["probabilities"].values()) == pytest.approx(1)
+    assert evidence["propensity"] == evidence["probabilities"][advice.label] >= 0.1
+    assert set(evidence["context"]) == {"session_depth", "events_24h"}
+    assert all(0 < value < 1 for value in evidence["context"].values())
+    assert evidence["rewards_seen"] == 0
+
+
+def test_a_silence_is_no_context_but_a_choice_all_the_same() -> None:
+    runner = Runner(advice_pack())
+    runner.run(at(0))
+    (advice,) = recommended(runner.run(event("u2", START_MS + 4 * DAY_MS)))
+    assert advice.evidence["segment"] == "dormant"
+    assert advice.label in ("write", "call")
+    assert advice.evidence["context"] == {"session_depth": 0.0, "events_24h": 0.0}
+
+
+def test_a_second_arm_is_not_told_within_a_day() -> None:
+    given = Advised()
+    assert recommended(given.runner.run(at(100), at(101))) == []
+    assert len(recommended(given.runner.run(at(1500), at(1501)))) == 1
+
+
+class TestConversion:
+    """Horizon: two hours after minute 1."""
+
+    def test_a_conversion_within_the_horizon_is_a_reward_learned_once(self) -> None:
+        given = Advised()
+        assert (given.learned, given.waiting) == ((0, 0.0), 1)
+        given.runner.run(at(90, event_type="purchase", price=5))
+        assert (given.learned, given.waiting) == ((1, 1.0), 0)
+        assert given.chooser.pulls == {"guide": 0, "wait": 0} | {given.advice.label: 1}
+        given.runner.run(at(91, event_type="purchase", price=5))
+        assert given.learned == (1, 1.0)
+
+    def test_without_one_the_reward_is_0_once_the_watermark_has_passed_the_horizon(self) -> None:
+        given = Advised()
+        given.runner.run(at(122))  # after the horizon; the watermark is ten minutes behind
+        assert given.waiting == 1
+        given.runner.run(at(140))
+        assert (given.learned, given.waiting) == ((1, 0.0), 0)
+
+    def test_a_silence_brings_it_to_light_too(self) -> None:
+        given = Advised()
+        given.runner.run(at(45, "u2"))  # the visit ends: too early
+        assert given.waiting == 1
+        given.runner.run(event("u2", START_MS + 4 * DAY_MS))
+        assert given.learned == (1, 0.0)
+
+    @pytest.mark.parametrize(("minutes", "reward"), [(0.5, 0), (1, 1), (121, 1), (121.1, 0)])
+    def test_the_conversions_own_time_counts_also_of_one_that_comes_late(self, minutes: float, reward: float) -> None:
+        given = Advised()
+        given.runner.run(at(130, "u2"))  # the watermark is at minute 120
+        given.runner.run(at(minutes, event_type="purchase", price=5))
+        given.runner.run(at(300))
+        assert given.learned == (1, reward)
+
+    def test_a_purchase_of_another_user_is_none(self) -> None:
+        given = Advised()
+        given.runner.run(at(90, "u2", event_type="purchase", price=5))
+        assert given.learned == (0, 0.0)
+
+    def test_a_clock_that_goes_backwards_neither_ends_the_wait_nor_raises(self) -> None:
+        given = Advised()
+        given.runner.run(at(-500), at(-20_000), at(2))
+        assert (given.learned, given.waiting) == ((0, 0.0), 1)
+
+
+class TestFeedback:
+    @pytest.mark.parametrize(
+        ("said", "reward"),
+        [
+            ({"label": "accepted"}, 1),
+            ({"label": "ignored"}, 0),
+            ({"label": True}, 1),
+            ({"label": False}, 0),
+            ({"label": "confirmed"}, 1),
+            ({"label": "false_positive"}, 0),
+        ],
+    )
+    def test_a_persons_answer_is_learned_once(self, said: dict[str, Any], reward: float) -> None:
+        given = Advised(FEEDBACK)
+        given.label(5, insight_id=given.advice.id, **said)
+        assert (given.learned, given.waiting) == ((1, reward), 0)
+        given.label(6, insight_id=given.advice.id, **said)
+        assert given.learned == (1, reward)
+
+    @pytest.mark.parametrize("insight_id", [None, "11111111-1111-5111-8111-111111111111"])
+    def test_an_answer_to_something_else_teaches_nothing(self, insight_id: str | None) -> None:
+        given = Advised(FEEDBACK)
+        given.label(5, label="accepted", **({"insight_id": insight_id} if insight_id else {}))
+        assert (given.learned, given.waiting) == ((0, 0.0), 1)
+
+    def test_no_answer_and_no_purchase_teach_anything(self) -> None:
+        given = Advised(FEEDBACK)
+        given.runner.run(at(5, event_type="purchase", price=3), at(200))
+        assert (given.learned, given.waiting) == ((0, 0.0), 0)
+
+
+def test_what_waits_is_bounded_and_the_oldest_goes() -> None:
+    pack = advice_pack(("horizon_h = 2", "horizon_h = 2160"))
+    runner = Runner(pack)
+    for day in range(MAX_ADVISED + 3):
+        runner.run(*(event("u1", START_MS + day * DAY_MS + n * MINUTE_MS) for n in range(2)))
+    state = runner.state("u1")
+    assert state is not None
+    assert len(state.memo.advised) == MAX_ADVISED
+    assert state.memo.advised[0].at_ms > START_MS + DAY_MS
+
+
+def test_other_features_or_arms_start_the_choosers_afresh_other_words_do_not() -> None:
+    given = Advised()
+    given.runner.run(at(90, event_type="purchase", price=5))
+    pieces = dict(given.runner.partition.cut()[0])
+    for changes, kept in (
+        (('text = "Guide them"', 'text = "Show them around"'), True),
+        (('action = "guide"', 'action = "lead"'), False),
+        (("explore = 0.2", "explore = 0.3"), False),
+    ):
+        restored = Runner(advice_pack(changes), pieces=pieces).partition
+        assert sum(restored.models.choosers["looker"].pulls.values()) == int(kept)
+
+
+class TestForecasts:
+    def forecasts(self, *replacements: tuple[str, str], seed: int = 1) -> list[Insight]:
+        told = Runner(advice_pack(*replacements)).run(*weeks(seed, days=60)).insights
+        return [insight for insight in told if insight.kind is InsightKind.FORECAST]
+
+    def test_it_is_told_with_interval_days_and_backtest(self) -> None:
+        found = self.forecasts()
+        assert found
+        for insight in found:
+            evidence = insight.evidence
+            total = evidence["total"]
+            assert insight.label == ("amount_up" if total["expected"] > evidence["recent_total"] else "amount_down")
+            assert total["low"] <= total["expected"] <= total["high"]
+            assert len(evidence["days"]) == 7
+            assert evidence["days"][0]["date"] == iso_time(insight.at_ms)[:10]
+            assert evidence["backtest"]["mean_absolute_error"] < evidence["backtest"]["same_as_day_before"]
+            assert "expected in the next 7 days" in insight.explanation.summary
+            assert insight.score is not None
+            assert 0 < insight.score <= 1
+
+    def test_one_user_has_one_in_so_many_days(self) -> None:
+        found = [insight.at_ms for insight in self.forecasts() if insight.user_id == "u0"]
+        assert all(later - sooner >= 7 * DAY_MS for sooner, later in pairwise(found))
+        assert len(self.forecasts(("min_change = 0.05", "min_change = 0.05\nevery_days = 1"))) > len(self.forecasts())
+
+    def test_one_that_says_nothing_is_not_told(self) -> None:
+        assert self.forecasts(("min_change = 0.05", "min_change = 0.99")) == []
+
+    def test_too_few_active_days_are_too_few(self) -> None:
+        assert self.forecasts(("min_days = 10", "min_days = 29")) == []
+
+    def test_events_may_be_forecast_in_place_of_money(self) -> None:
+        found = self.forecasts(("min_days = 10", 'min_days = 10\ntarget = "events"'))
+        assert found
+        assert {insight.label for insight in found} <= {"events_up", "events_down"}
+        assert all(insight.explanation.summary.startswith("Events expected") for insight in found)
+
+    def test_it_is_about_the_days_before_the_first_event_of_a_day(self) -> None:
+        runner = Runner(advice_pack(("min_change = 0.05", "min_change = 0\nevery_days = 1")))
+        steady = [100.0, 20.0, 60.0, 40.0]
+        for day in range(20):
+            first = runner.run(event("u1", START_MS + day * DAY_MS + HOUR_MS, "purchase", price=steady[day % 4]))
+            later = runner.run(event("u1", START_MS + day * DAY_MS + 5 * HOUR_MS))
+            assert not [insight for insight in later.insights if insight.kind is InsightKind.FORECAST]
+        (told,) = [insight for insight in first.insights if insight.kind is InsightKind.FORECAST]
+        assert told.evidence["recent_total"] == sum((steady * 5)[12:19])  # today's 40 is not among them
