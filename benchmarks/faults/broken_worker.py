@@ -110,19 +110,22 @@ def _break_barrier() -> None:
         await arrive(RESTORING)
         await read(self, *arguments)
 
-    for place, name, work in (
-        (worker, "KafkaOutbox", BreakingOutbox),
-        (lane, "acknowledged", breaking_acknowledged),
-        (Lanes, "_mark_done", breaking_mark_done),
-        (ChunkConsumer, "_commit_offsets", breaking_commit),
-        (Restorer, "_read", breaking_read),
-    ):
-        setattr(place, name, work)
+    _replace(worker, "KafkaOutbox", BreakingOutbox)
+    _replace(lane, "acknowledged", breaking_acknowledged)
+    _replace(Lanes, "_mark_done", breaking_mark_done)
+    _replace(ChunkConsumer, "_commit_offsets", breaking_commit)
+    _replace(Restorer, "_read", breaking_read)
 
 
 def _forget() -> None:
-    stage.is_applied = lambda event, live: False
-    stage.is_duplicate = lambda event, event_hash, state, plan: False
+    _replace(stage, "is_applied", lambda event, live: False)
+    _replace(stage, "is_duplicate", lambda event, event_hash, state, plan: False)
+
+
+def _replace(place: object, name: str, work: object) -> None:
+    """Put something else where the product has its own: an error if it has nothing there any more."""
+    getattr(place, name)
+    setattr(place, name, work)
 
 
 def main() -> int:

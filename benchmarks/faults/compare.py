@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Final
 
 from benchmarks.faults.oracle import Expected, Figures
 from benchmarks.faults.reference import Reference
 from benchmarks.faults.topics import Delivered
+
+_EXAMPLES: Final = 10
 
 
 @dataclass
@@ -16,7 +20,7 @@ class Verdict:
 
     `lost` and `doubled` are events missing from or too many in the entities' states (or the log itself);
     `wrong_windows` are windows and visits that differ, of entities and of panes; an insight that is doubled is in
-    Postgres or on the topic with another content, or should not be there.
+    Postgres or on the topic with another content, or should not be there. `examples` say what the first ones were.
     """
 
     lost: int = 0
@@ -25,11 +29,26 @@ class Verdict:
     insights_missing: int = 0
     insights_doubled: int = 0
     dead_letters_missing: int = 0
+    examples: list[str] = field(default_factory=list, compare=False)
 
     @property
     def clean(self) -> bool:
         """Whether there is no difference."""
-        return not any(asdict(self).values())
+        return not any(getattr(self, column) for column in COLUMNS)
+
+    def add(self, column: str, what: str, count: int = 1) -> None:
+        """Count differences, if any, and keep what they were."""
+        setattr(self, column, getattr(self, column) + count)
+        if count and len(self.examples) < _EXAMPLES:
+            self.examples.append(f"{column}: {what}")
+
+    def add_each(self, column: str, what: str, ids: Iterable[object]) -> None:
+        """Count one difference for each id."""
+        for id_ in ids:
+            self.add(column, f"{what} {id_}")
+
+
+COLUMNS: Final = tuple(column.name for column in fields(Verdict) if column.name != "examples")
 
 
 def compare_figures(verdict: Verdict, expected: Expected, found: dict[str, dict[str, Figures]]) -> None:
@@ -37,28 +56,34 @@ def compare_figures(verdict: Verdict, expected: Expected, found: dict[str, dict[
     for entity, wanted in expected.figures.items():
         ids = (wanted.keys() | found[entity].keys()) - expected.forgettable[entity]
         for entity_id in ids:
-            _compare_entity(verdict, wanted.get(entity_id), found[entity].get(entity_id))
+            name = f"{entity} {entity_id}"
+            _compare_entity(verdict, name, wanted.get(entity_id), found[entity].get(entity_id))
 
 
-def _compare_entity(verdict: Verdict, wanted: Figures | None, found: Figures | None) -> None:
+def _compare_entity(verdict: Verdict, name: str, wanted: Figures | None, found: Figures | None) -> None:
     if wanted is None or found is None:
-        verdict.lost += wanted.events + wanted.labels if wanted else 0
-        verdict.doubled += found.events + found.labels if found else 0
+        verdict.add("lost", f"{name} has no state", wanted.events + wanted.labels if wanted else 0)
+        verdict.add("doubled", f"{name} should have no state", found.events + found.labels if found else 0)
         return
     for want, have in ((wanted.events, found.events), (wanted.labels, found.labels)):
-        verdict.lost += max(0, want - have)
-        verdict.doubled += max(0, have - want)
-    verdict.wrong_windows += sum(found.windows.get(name) != window for name, window in wanted.windows.items())
-    verdict.wrong_windows += wanted.conversions != found.conversions
-    verdict.wrong_windows += wanted.visits is not None and wanted.visits != found.visits
+        verdict.add("lost", f"{name} has {have} of {want}", max(0, want - have))
+        verdict.add("doubled", f"{name} has {have} of {want}", max(0, have - want))
+    wrong = [window for window in wanted.windows if found.windows.get(window) != wanted.windows[window]]
+    if wanted.conversions != found.conversions:
+        wrong.append("conversions")
+    if wanted.visits is not None and wanted.visits != found.visits:
+        wrong.append("visits")
+    verdict.add_each("wrong_windows", name, wrong)
 
 
 def compare_letters(verdict: Verdict, expected: Expected, delivered: Delivered) -> None:
     """Dead letters, on the topic and in Postgres: each with its reason, and no other."""
-    for found in (delivered.topic_letters, delivered.letters):
+    for place, found in (("topic", delivered.topic_letters), ("Postgres", delivered.letters)):
         wrong = {id_ for id_, reason in expected.dead_letters.items() if found.get(id_) != reason}
-        verdict.dead_letters_missing += len(wrong)
-        verdict.lost += len(found.keys() - expected.dead_letters.keys())  # a good event that became a dead letter
+        verdict.add_each("dead_letters_missing", place, wrong)
+        verdict.add_each(
+            "lost", f"a good event is a dead letter, {place}:", found.keys() - expected.dead_letters.keys()
+        )
 
 
 def compare_insights(verdict: Verdict, delivered: Delivered, reference: Reference | None) -> None:
@@ -68,15 +93,23 @@ def compare_insights(verdict: Verdict, delivered: Delivered, reference: Referenc
     the topic must be in Postgres, once.
     """
     topic, rows = delivered.topic_insights, Counter(id_ for id_, _ in delivered.insights)
-    verdict.insights_doubled += sum(len(contents) - 1 for contents in topic.values()) * (reference is not None)
-    verdict.insights_doubled += sum(count - 1 for count in rows.values())
+    verdict.add_each("insights_doubled", "two rows of", (rows - Counter(rows.keys())).elements())
     wanted = topic.keys() if reference is None else reference.insights.keys()
-    verdict.insights_missing += len(wanted - rows.keys())
-    verdict.insights_doubled += len(rows.keys() - wanted)
+    verdict.add_each("insights_missing", "no row of", wanted - rows.keys())
+    verdict.add_each("insights_doubled", "unwanted row", rows.keys() - wanted)
     if reference is None:
         return
-    verdict.insights_missing += sum(content not in topic.get(id_, ()) for id_, content in reference.insights.items())
-    verdict.insights_doubled += len(topic.keys() - wanted)
-    verdict.insights_doubled += sum(reference.rows.get(id_, said) != said for id_, said in delivered.insights)
+    several = [id_ for id_, contents in topic.items() for _ in range(len(contents) - 1)]
+    verdict.add_each("insights_doubled", "several contents on the topic of", several)
+    other = [id_ for id_, content in reference.insights.items() if content not in topic.get(id_, ())]
+    verdict.add_each("insights_missing", "not so on the topic:", other)
+    verdict.add_each("insights_doubled", "unwanted on the topic:", topic.keys() - wanted)
+    rows_of = reference.rows
+    verdict.add_each(
+        "insights_doubled",
+        "another row of",
+        [id_ for id_, said in delivered.insights if rows_of.get(id_, said) != said],
+    )
     cells = delivered.windows.keys() | reference.windows.keys()
-    verdict.wrong_windows += sum(delivered.windows.get(cell) != reference.windows.get(cell) for cell in cells)
+    wrong = [cell for cell in cells if delivered.windows.get(cell) != reference.windows.get(cell)]
+    verdict.add_each("wrong_windows", "five-minute count", wrong)

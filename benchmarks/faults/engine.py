@@ -169,8 +169,8 @@ async def _reference(run: Run, log: list[LogRecord]) -> Reference:
 def _compare_log(verdict: Verdict, records: Sequence[ProducerRecord], log: Sequence[LogRecord]) -> None:
     sent = Counter((record.key, record.value) for record in records)
     found = Counter((record.key, record.value) for record in log)
-    verdict.lost += (sent - found).total()
-    verdict.doubled += (found - sent).total()
+    verdict.add("lost", "records that the log lacks", (sent - found).total())
+    verdict.add("doubled", "records that the log has too many of", (found - sent).total())
 
 
 def _stream(scenario: Scenario, source: Input) -> tuple[str, list[ProducerRecord]]:

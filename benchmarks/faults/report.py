@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.faults.compare import Verdict
+from benchmarks.faults.compare import COLUMNS
 from benchmarks.faults.engine import Result
 
-_COLUMNS: Final = tuple(field.name for field in fields(Verdict))
-_NUMBERS: Final = ("events", *(name.replace("_", " ") for name in _COLUMNS), "goes on after", "memory", "took")
+_NUMBERS: Final = ("events", *(name.replace("_", " ") for name in COLUMNS), "goes on after", "memory", "took")
 _HEADS: Final = ("fault", "how", *_NUMBERS)
 _RECOVERY: Final = _HEADS.index("goes on after")
 _EVENTS: Final = _HEADS.index("events")
@@ -34,8 +32,9 @@ def show(console: Console, results: Sequence[Result]) -> None:
         table.add_row(*_cells(result), style=None if result.clean else "red")
     console.print(table)
     for result in results:
-        if result.failure:
-            console.print(f"{result.scenario.name}: {result.failure}", markup=False, highlight=False)
+        for line in (result.failure, *result.verdict.examples):
+            if line:
+                console.print(f"{result.scenario.name}: {line}", markup=False, highlight=False)
 
 
 def with_table(page: str, results: Sequence[Result], order: Sequence[str]) -> str:
@@ -70,7 +69,7 @@ def _as_json(rows: Sequence[Sequence[str]]) -> str:
         {
             "scenarios": len(rows),
             "events": total(_EVENTS),
-            **{name: total(column) for column, name in enumerate(_COLUMNS, _EVENTS + 1)},
+            **{name: total(column) for column, name in enumerate(COLUMNS, _EVENTS + 1)},
             "max_recovery_seconds": max(recoveries, default=0.0),
         }
     )
@@ -96,7 +95,7 @@ def _cells(result: Result) -> list[str]:
         result.scenario.name + (_NOT_FINISHED if result.failure else ""),
         "; ".join([result.scenario.how, *result.notes]),
         f"{result.events:,}",
-        *(f"{asdict(result.verdict)[name]:,}" for name in _COLUMNS),
+        *(f"{getattr(result.verdict, name):,}" for name in COLUMNS),
         f"{result.recovery_s:.1f} s" if result.recovery_s else _NONE,
         f"{result.memory_mb:.0f} MiB",
         f"{result.seconds:.0f} s",
