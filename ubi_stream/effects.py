@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,7 +13,15 @@ from ubi_stream.events.model import DeadLetter, Event, Headers, Unwanted
 from ubi_stream.features.stage import Featurized
 from ubi_stream.insights.model import FeatureRow, Insight, WindowCount
 from ubi_stream.packs.plan import Plan
-from ubi_stream.state.stage import FoldCounts
+from ubi_stream.state.stage import FoldCounts, Moment
+
+
+class Told(NamedTuple):
+    """A batch of moments with their features, and what is told of it."""
+
+    batch: Featurized
+    insights: list[Insight]
+    windows: list[WindowCount]
 
 
 class Forward(msgspec.Struct, frozen=True):
@@ -69,7 +79,7 @@ class Effects:
 
 def tally(
     records: int,
-    batch: Featurized,
+    moments: Iterable[Moment],
     counts: FoldCounts,
     *,
     letters: list[DeadLetter],
@@ -79,7 +89,7 @@ def tally(
     plan: Plan,
 ) -> Tally:
     """Count a batch of so many records; `letters`, `unwanted` and `strangers` are those that are new."""
-    accepted = Counter(plan.type_name(m.event.event_type) for m in batch.moments if m.new and m.event is not None)
+    accepted = Counter(plan.type_name(m.event.event_type) for m in moments if m.new and m.event is not None)
     others = counts.duplicates + counts.foreign + len(letters) + len(unwanted) + len(strangers)
     return Tally(
         accepted=accepted,

@@ -3,6 +3,7 @@
     records - read - route - fold - featurize - assign, score - decide - effects
 
 The same function runs in a Kafka agent, in an offline replay and in tests. Between two stages there is one type.
+A person's label is about what was told: what comes before it in a batch is decided before it is folded.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ubi_stream.effects import Effects, tally
-from ubi_stream.events.model import Record
-from ubi_stream.events.stage import read_events
+from ubi_stream.effects import Effects, Told, tally
+from ubi_stream.events.model import Event, Record
+from ubi_stream.events.stage import read_events, up_to_verdicts
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.policy.stage import Policy
@@ -48,11 +49,8 @@ class Pipeline:
         """
         read = read_events(records, self.validator, forwarded=forwarded)
         ours, strangers = (read.events, []) if forwarded else key_by_user(read.events, records, self.home)
-        batch = self.featurizer.featurize(self.folder.fold(ours))
-        assigned = self.segments.assign(batch)
-        scores = self.models.score_and_learn(batch)
-        insights = self.policy.decide(scores, assigned)
-        windows = self.windows.count(batch, assigned)
+        told = [self._tell(part) for part in up_to_verdicts(ours)]
+        moments = [moment for part in told for moment in part.batch.moments]
         # What was delivered before a crash is not delivered again; what was folded above knows that by itself.
         is_new = self.progress.is_new
         letters = [letter for letter in read.dead_letters if is_new(letter.record.topic, letter.record.offset)]
@@ -63,7 +61,7 @@ class Pipeline:
         return Effects(
             tally=tally(
                 len(records),
-                batch,
+                moments,
                 counts,
                 letters=letters,
                 unwanted=unwanted,
@@ -71,9 +69,15 @@ class Pipeline:
                 unknown_fields=read.unknown_fields,
                 plan=self.plan,
             ),
-            insights=insights,
+            insights=[insight for part in told for insight in part.insights],
             dead_letters=letters,
-            forwards=send_home(strangers, self.plan.entity.name) + fan_out(batch, self.further),
-            windows=windows,
-            features=feature_rows(batch, self.featurizer.names, self.plan),
+            forwards=send_home(strangers, self.plan.entity.name) + fan_out(moments, self.further),
+            windows=[count for part in told for count in part.windows],
+            features=feature_rows((part.batch for part in told), self.featurizer.names, self.plan),
         )
+
+    def _tell(self, events: Sequence[Event]) -> Told:
+        batch = self.featurizer.featurize(self.folder.fold(events))
+        assigned = self.segments.assign(batch)
+        scores = self.models.score_and_learn(batch)
+        return Told(batch, self.policy.decide(scores, assigned), self.windows.count(batch, assigned))

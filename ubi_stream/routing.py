@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import isnan
 
 from ubi_stream.effects import Forward
@@ -11,6 +11,7 @@ from ubi_stream.events.stage import forward_headers
 from ubi_stream.features.stage import NO_ROW, Featurized
 from ubi_stream.insights.model import FeatureRow
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.stage import Moment
 
 
 def key_by_user(
@@ -36,14 +37,14 @@ def send_home(strangers: Iterable[Event], entity: str) -> list[Forward]:
     return [Forward(entity, event.user_id.encode(), event.raw, forward_headers(event)) for event in strangers]
 
 
-def fan_out(batch: Featurized, plans: Iterable[Plan]) -> list[Forward]:
-    """New events of a batch, for each further entity that they are about."""
+def fan_out(moments: Sequence[Moment], plans: Iterable[Plan]) -> list[Forward]:
+    """New events, for each further entity that they are about."""
     forwards: list[Forward] = []
     for plan in plans:
-        for moment in batch.moments:
+        for moment in moments:
             event = moment.event
-            if event is None or not moment.new:
-                continue
+            if event is None or not moment.new or event.verdict is not None:
+                continue  # a person's label is about the entity under whose id it came
             if plan.entity.types and event.event_type not in plan.entity.types:
                 continue
             entity_id = plan.entity_id(event.user_id, event.properties)
@@ -52,15 +53,16 @@ def fan_out(batch: Featurized, plans: Iterable[Plan]) -> list[Forward]:
     return forwards
 
 
-def feature_rows(batch: Featurized, names: tuple[str, ...], plan: Plan) -> list[FeatureRow]:
-    """The features of a batch's new events as records, where the pack asks for them."""
+def feature_rows(batches: Iterable[Featurized], names: tuple[str, ...], plan: Plan) -> list[FeatureRow]:
+    """The features of new events as records, where the pack asks for them."""
     if not plan.pack.outputs.features:
         return []
     rows = []
-    for moment, row in zip(batch.moments, batch.rows, strict=True):
-        if row == NO_ROW or not moment.new:
-            continue
-        values = (None if isnan(value) else value for value in batch.values[row].tolist())
-        features = dict(zip(names, values, strict=True))
-        rows.append(FeatureRow(moment.cause_id, plan.entity.name, moment.entity_id, moment.at_ms, features))
+    for batch in batches:
+        for moment, row in zip(batch.moments, batch.rows, strict=True):
+            if row == NO_ROW or not moment.new:
+                continue
+            values = (None if isnan(value) else value for value in batch.values[row].tolist())
+            features = dict(zip(names, values, strict=True))
+            rows.append(FeatureRow(moment.cause_id, plan.entity.name, moment.entity_id, moment.at_ms, features))
     return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -46,6 +46,27 @@ def read_events(records: Iterable[Record], validator: Validator, *, forwarded: b
             read.unwanted.append(outcome)
     read.unknown_fields = validator.unknown_fields - fields_before
     return read
+
+
+def up_to_verdicts(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Cut a batch before each person's label: it is about what was told until then.
+
+    >>> from ubi_stream.events.verdict import Verdict
+    >>> def event(verdict: Verdict | None) -> Event:
+    ...     at = Origin("events", 0, 0, 0)
+    ...     return Event("e", 0, "t", "u", None, {}, {}, None, "events", 0, 0, at, None, b"", verdict)
+    >>> label = Verdict(None, None, positive=True)
+    >>> [len(part) for part in up_to_verdicts([event(None), event(None), event(label), event(None), event(label)])]
+    [2, 2, 1]
+    """
+    part: list[Event] = []
+    for event in events:
+        if event.verdict is not None and part:
+            yield part
+            part = []
+        part.append(event)
+    if part:
+        yield part
 
 
 def position_of(record: Record) -> Origin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,21 @@ from ubi_stream.features.registry import Column, FamilyExtractor, Feature, selec
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import LABEL_TYPE
-from ubi_stream.state.model import Question
+from ubi_stream.state.model import Question, UserState
 from ubi_stream.state.questions import ask
 from ubi_stream.state.stage import Moment
 
 Matrix = NDArray[np.float64]
 
 NO_ROW = -1
+
+
+class Labelled(NamedTuple):
+    """An entity right when a person labels it: events so far, time of the newest, and features as of that, if any."""
+
+    events: int
+    at_ms: int
+    values: Matrix | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,8 @@ class Featurized:
         Figures of each row that models need whatever features a pack lists.
     scale
         Maps feature values to [0, 1] as `scaled` has them.
+    labelled
+        Where the first moment is a person's label: whom it is about.
     days
         By row, the days before, where the row is the first of a day and the user has enough of them for a forecast.
     asked
@@ -55,6 +66,7 @@ class Featurized:
     scaled: Matrix
     facts: list[Facts]
     scale: Callable[[Matrix], Matrix]
+    labelled: Labelled | None = None
     days: Mapping[int, Days] = field(default_factory=dict)
     asked: list[tuple[int, Question]] = field(default_factory=list)
 
@@ -122,14 +134,18 @@ class Featurizer:
         kept: list[Moment] = []
         rows: list[int] = []
         facts: list[Facts] = []
+        labelled: Labelled | None = None
         days: dict[int, Days] = {}
         asked: list[tuple[int, Question]] = []
         cells = array("d")
         plan, layout = self._plan, self._layout
         for moment in moments:
             kept.append(moment)
-            if moment.event is None or moment.event.event_type == LABEL_TYPE:
+            event = moment.event
+            if event is None or event.event_type == LABEL_TYPE:
                 rows.append(NO_ROW)
+                if event is not None and event.verdict is not None:
+                    labelled = self._labelled(moment.state)
                 continue
             rows.append(len(facts))
             state, at_ms = moment.state, moment.at_ms
@@ -143,7 +159,7 @@ class Featurizer:
             if self._asks:
                 asked.extend((rows[-1], question) for question in self._ask(moment, row))
         values, usual = layout.split(cells, len(facts))
-        return Featurized(kept, rows, values, usual, self.scale(values), facts, self.scale, days=days, asked=asked)
+        return Featurized(kept, rows, values, usual, self.scale(values), facts, self.scale, labelled, days, asked)
 
     def scale(self, values: Matrix) -> Matrix:
         """Map features to [0, 1], elementwise; NaN stays NaN."""
@@ -158,6 +174,13 @@ class Featurizer:
             return None
         days = days_before_today(moment.state, self._plan, self._forecast.target)
         return days if days.active >= self._forecast.min_days else None
+
+    def _labelled(self, state: UserState) -> Labelled:
+        """An entity as of its newest event; taken now, because the state goes on."""
+        if state.events == 0:
+            return Labelled(0, 0, None)
+        row = [answer for extract in self._layout.families for answer in extract(state, state.last_ms, self._plan)]
+        return Labelled(state.events, state.last_ms, np.array(self._layout.pick(row)))
 
     def _ask(self, moment: Moment, row: list[float]) -> list[Question]:
         """Ask what is to be asked at an event; the questions that time has not answered already."""

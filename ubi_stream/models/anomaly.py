@@ -8,6 +8,7 @@ import numpy as np
 
 from ubi_stream.features.stage import Featurized, Matrix
 from ubi_stream.models.arrays import blocks
+from ubi_stream.models.feedback.thresholds import Gate
 from ubi_stream.models.half_space import HalfSpaceForest
 from ubi_stream.models.quantile import OnlineQuantile
 from ubi_stream.models.scores import Alert, Scores
@@ -34,20 +35,20 @@ class AnomalyEnsemble:
         )
         self.quantile = OnlineQuantile(1.0 - config.alert_rate, min_count=max(config.warm_up, 1))
 
-    def run(self, batch: Featurized, rows: slice, events: Matrix, scores: Scores, peers: Matrix) -> None:
-        """Score rows, find those above the threshold, explain them, and learn all."""
+    def run(self, batch: Featurized, rows: slice, events: Matrix, scores: Scores, peers: Matrix, gate: Gate) -> None:
+        """Score rows, find those above their entity's threshold, explain them, and learn all."""
         window = self.forest.window_size
         for part in blocks(rows.stop - rows.start, self.forest.n_seen % window, window):
             start, stop = rows.start + part.start, rows.start + part.stop
             # The last row of a window turns the reference over when it is learned: it is scored and explained before.
             turns = (self.forest.n_seen + stop - start) % window == 0
             if stop - start > turns:
-                self._run_part(batch, slice(start, stop - turns), events, rows.start, scores, peers)
+                self._run_part(batch, slice(start, stop - turns), events, rows.start, scores, peers, gate)
             if turns:
-                self._run_part(batch, slice(stop - 1, stop), events, rows.start, scores, peers)
+                self._run_part(batch, slice(stop - 1, stop), events, rows.start, scores, peers, gate)
 
     def _run_part(
-        self, batch: Featurized, rows: slice, events: Matrix, offset: int, scores: Scores, peers: Matrix
+        self, batch: Featurized, rows: slice, events: Matrix, offset: int, scores: Scores, peers: Matrix, gate: Gate
     ) -> None:
         watched = np.ascontiguousarray(batch.scaled[rows][:, self.columns])
         single = rows.stop - rows.start == 1
@@ -57,10 +58,13 @@ class AnomalyEnsemble:
         scores.anomaly[rows] = merged
         thresholds = self.quantile.track_many(merged)
         known = events[rows.start - offset : rows.stop - offset] >= self.min_events
-        for position in np.flatnonzero((merged > thresholds) & known):
-            row = rows.start + int(position)
+        for position in np.flatnonzero((merged > gate.floors(thresholds)) & known):
+            row, quantile = rows.start + int(position), float(thresholds[position])
+            threshold = gate.threshold(row, quantile)
+            if merged[position] <= threshold:
+                continue
             parts = self._explain(batch, row, watched[position], float(forest[position]), float(own[position]), peers)
-            scores.alerts[row] = Alert(float(merged[position]), float(thresholds[position]), parts)
+            scores.alerts[row] = Alert(float(merged[position]), threshold, parts, quantile)
         if single:
             self.forest.learn_many(watched)
 

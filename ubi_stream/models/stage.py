@@ -5,6 +5,7 @@ Everything here gives the same bits however the stream is cut into batches: a cr
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,10 +14,12 @@ from ubi_stream.features.stage import Featurized, Featurizer
 from ubi_stream.models.anomaly import AnomalyEnsemble
 from ubi_stream.models.arrays import blocks
 from ubi_stream.models.bandit import ArmChooser
+from ubi_stream.models.feedback.labels import Feedback, Learned, Scaling, Subject
 from ubi_stream.models.outcomes.classifier import OutcomeClassifier
 from ubi_stream.models.peers import PeerBaseline
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.stage import Moment
 
 _PEERS_BLOCK: Final = 250
 """Events after which the peers' means are renewed."""
@@ -37,6 +40,7 @@ class PartitionModels:
         names = featurizer.names
         self.n_seen = 0
         self.peers = PeerBaseline(len(names), block=_PEERS_BLOCK)
+        self.feedback = Feedback(len(names))
         self.anomaly: AnomalyEnsemble | None = None
         self.outcome: OutcomeClassifier | None = None
         if plan.pack.models.anomaly is not None:
@@ -61,19 +65,45 @@ class PartitionModels:
         first_new = next((row for row, moment in enumerate(moments) if moment.new), len(moments))
         n = len(moments)
         scores = Scores(batch, np.full(n, np.nan), np.full(n, np.nan))
+        if batch.moments and batch.moments[0].new:
+            scores.learned = self._take_label(batch, batch.moments[0])
         if first_new < n:
-            self._score_rows(batch, first_new, scores)
+            self._score_rows(batch, moments, first_new, scores)
+            self._judge_alerts(scores)
         if self.outcome is not None:
             self.outcome.run(batch, scores.outcome)
         self.n_seen += n - first_new
         return scores
 
-    def _score_rows(self, batch: Featurized, first: int, scores: Scores) -> None:
+    def _take_label(self, batch: Featurized, moment: Moment) -> Learned | None:
+        """Learn a person's label, if the moment is one: it is the first one of its batch."""
+        event, labelled = moment.event, batch.labelled
+        if event is None or event.verdict is None or labelled is None:
+            return None
+        return self.feedback.take(
+            event.verdict,
+            Subject(moment.state.memo, labelled),
+            quantile=self.anomaly.quantile.value if self.anomaly is not None else None,
+            scaling=Scaling(batch.scale, self.peers.mean),
+            panels={},
+        )
+
+    def _judge_alerts(self, scores: Scores) -> None:
+        """Say how likely people are to confirm each alert, once they labelled any."""
+        if not self.feedback.confirmation.n_seen:
+            return
+        batch = scores.batch
+        for row, alert in scores.alerts.items():
+            deviations = Scaling(batch.scale, scores.peers_at(row)).deviations(batch.values[row])
+            scores.alerts[row] = replace(alert, confirmed=self.feedback.confirmation.probability(deviations))
+
+    def _score_rows(self, batch: Featurized, moments: list[Moment], first: int, scores: Scores) -> None:
         n = len(scores.anomaly)
+        gate = self.feedback.gate(moments, first)
         events = np.array([facts.events for facts in batch.facts])
         for part in blocks(n - first, self.peers.n_seen % _PEERS_BLOCK, _PEERS_BLOCK):
             start, stop = part.start + first, part.stop + first
             scores.peers.append((start, self.peers.mean))
             if self.anomaly is not None:
-                self.anomaly.run(batch, slice(start, stop), events[start:stop], scores, self.peers.mean)
+                self.anomaly.run(batch, slice(start, stop), events[start:stop], scores, self.peers.mean, gate)
             self.peers.observe(batch.values[start:stop])

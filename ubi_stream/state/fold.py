@@ -62,8 +62,13 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
 
 
 def fold_label(state: UserState, event: Event, plan: Plan) -> bool:
-    """Take in what a `$label` event says about an earlier event; False where it matches none that is kept."""
+    """Take in what a `$label` event says about an earlier event; False where it matches none that is kept.
+
+    A person's label is about what was told, which is not here.
+    """
     state.labels += 1
+    if event.verdict is not None:
+        return True
     reference = event.properties.get(plan.reference) if plan.reference else None
     bad = event.properties.get(plan.outcome) if plan.outcome else None
     if reference is None or not isinstance(bad, bool):

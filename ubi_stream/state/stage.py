@@ -18,7 +18,7 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import LABEL_TYPE
 from ubi_stream.state.fold import fold, fold_label
 from ubi_stream.state.model import UserState
-from ubi_stream.state.once import is_applied, is_duplicate, remember
+from ubi_stream.state.once import is_applied, is_duplicate, remember, remembered_ms
 from ubi_stream.state.panes import DAY_MS
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.questions import Answer, answer_at_event, answer_by_label, answers_due, answers_of_visit, dues
@@ -163,15 +163,19 @@ class Fold:
         )
 
     def _labelled(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
-        """Take in a label. It is nothing that the entity did: one that is unknown stays so, a silent one silent."""
-        matched = False
+        """Take in a label. It is nothing that the entity did: one that is unknown stays so, a silent one silent.
+
+        A person labels at any time, also what happened long ago: the time of that moves nothing on.
+        """
+        matched = event.verdict is not None
         answers: tuple[Answer, ...] = ()
         if live is not None:
             matched = fold_label(live.state, event, self._plan)
             answers = self._answers_by_label(live.state, event)
             self._mark_applied(event, entity_id, live, event_hash)
         self._counts.unmatched_labels += new and not (matched or answers)
-        self._pass_time(event, new=new)
+        if event.verdict is None:
+            self._pass_time(event, new=new)
         state = live.state if live else UserState()
         return self._moment(event, entity_id, state, event_hash, new=new, answers=answers)
 
@@ -234,7 +238,7 @@ class Fold:
             live.offset = event.offset
         live.state.applied += 1
         if event.event_id != event.origin.event_id:  # what has its position as id can't be sent twice
-            remember(live.state.recent_ids, event_hash, event.event_time_ms // 1000, self._plan)
+            remember(live.state.recent_ids, event_hash, remembered_ms(event, live.state) // 1000, self._plan)
         self._states.changed(entity_id, live)
 
     def _forgotten(self, entity_id: str, live: Live) -> Live:

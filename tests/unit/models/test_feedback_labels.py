@@ -12,7 +12,7 @@ import pytest
 
 from support.probe import DAY_MS, START_MS
 from ubi_stream.events.verdict import Verdict
-from ubi_stream.features.stage import Matrix
+from ubi_stream.features.stage import Labelled, Matrix
 from ubi_stream.ids import short_hash
 from ubi_stream.models import snapshot
 from ubi_stream.models.arrays import FloatArray
@@ -83,7 +83,7 @@ class Desk:
     ) -> Learned:
         return self.feedback.take(
             Verdict(None if number is None else insight(number), outcome, positive, weight),
-            Subject(self.memo, self.at_ms, self.events, self.newest),
+            Subject(self.memo, Labelled(self.events, self.at_ms, self.newest)),
             quantile=quantile,
             scaling=Scaling(identity, np.full(len(ROW), 0.5)),
             panels={"churned": self.panel},

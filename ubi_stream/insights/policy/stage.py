@@ -10,6 +10,7 @@ from ubi_stream.insights.model import Insight
 from ubi_stream.insights.policy.anomaly import Anomalies
 from ubi_stream.insights.policy.change import Changes
 from ubi_stream.insights.policy.forecast import Forecasts
+from ubi_stream.insights.policy.label import Labels
 from ubi_stream.insights.policy.recommendation import Recommendations
 from ubi_stream.insights.policy.risk import Risks
 from ubi_stream.insights.policy.segment import SegmentChanges
@@ -51,6 +52,7 @@ class Policy:
         self._anomalies = Anomalies(plan, explain)
         self._risks = Risks(plan, explain, features)
         self._changes = Changes(plan)
+        self._labels = Labels(plan)
         self._forecasts = Forecasts(plan)
 
     def decide(self, scores: Scores, assigned: Assigned) -> list[Insight]:
@@ -63,6 +65,9 @@ class Policy:
                 continue
             teller = Teller(self._plan, moment, self._model_version, self._states, self._population)
             self._recommendations.settle(teller)
+            event = moment.event
+            if scores.learned is not None and event is not None and event.verdict is not None:
+                insights.append(self._labels.tell(teller, scores.learned, event.verdict))
             if moment.ended is not None:
                 insights.extend(self._sessions.tell(teller, moment.ended, assigned.before[position]))
             if (change := assigned.changes.get(position)) is not None:

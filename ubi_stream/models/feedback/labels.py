@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from ubi_stream.events.verdict import Verdict
-from ubi_stream.features.stage import Matrix, unpack_kept
+from ubi_stream.features.stage import Labelled, Matrix, unpack_kept
 from ubi_stream.ids import short_hash
 from ubi_stream.models.arrays import FloatArray
 from ubi_stream.models.feedback.confirmation import Confirmation
@@ -96,18 +96,12 @@ class Subject:
     ----------
     memo
         Of the entity; changed by what is learned.
-    at_ms
-        Time of the entity's newest event: labels and silences don't age a threshold, the entity's own time does.
-    events
-        Events of the entity so far.
-    newest
-        Features as of its newest event; None if nothing is known about the entity.
+    now
+        As of its newest event: labels and silences don't age a threshold, the entity's own time does.
     """
 
     memo: Memo
-    at_ms: int
-    events: int
-    newest: Matrix | None
+    now: Labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +175,11 @@ class Feedback:
         panel: OutcomePanel | None,
     ) -> Learned:
         memo = subject.memo
-        values = subject.newest if told is None else unpack_kept(told.row)
+        values = subject.now.values if told is None else unpack_kept(told.row)
         if panel is None or values is None:
             unknown = LabelStatus.UNKNOWN_OUTCOME if panel is None else LabelStatus.UNKNOWN_INSIGHT
             return Learned(unknown, outcome, entity_labels=memo.labels)
-        name = f"{outcome}/{subject.events}" if told is None else f"{outcome}/{told.insight:x}"
+        name = f"{outcome}/{subject.now.events}" if told is None else f"{outcome}/{told.insight:x}"
         key, row = short_hash(name), scaling.scale(values)
         before = panel.predict(row)
         status, weight = _standing(verdict, memo.mark_of(key))
@@ -205,14 +199,14 @@ class Feedback:
         self, verdict: Verdict, subject: Subject, told: Told, quantile: float, scaling: Scaling
     ) -> Learned:
         memo, row = subject.memo, scaling.deviations(unpack_kept(told.row))
-        before = self._figures(memo, row, quantile, subject.at_ms)
+        before = self._figures(memo, row, quantile, subject.now.at_ms)
         mark = memo.mark_of(told.insight)
         status, weight = _standing(verdict, mark)
         if status is not LabelStatus.REPEATED:
             self.confirmation.learn(row, confirmed=verdict.positive, weight=weight)
             self._move(verdict, subject, told, quantile, mark)
             self._count("", memo)
-        after = self._figures(memo, row, quantile, subject.at_ms)
+        after = self._figures(memo, row, quantile, subject.now.at_ms)
         probability, threshold, peers = (Shift(old, new) for old, new in zip(before, after, strict=True))
         return Learned(status, None, probability, threshold, peers, self.labels.get("", 0), memo.labels)
 
@@ -223,7 +217,7 @@ class Feedback:
 
     def _move(self, verdict: Verdict, subject: Subject, told: Told, quantile: float, mark: Mark | None) -> None:
         """Move both thresholds, after taking back what an earlier label of the same insight did."""
-        memo, at_ms, seen = subject.memo, subject.at_ms, self._peers.n_seen
+        memo, at_ms, seen = subject.memo, subject.now.at_ms, self._peers.n_seen
         own, peers = own_shift(memo, at_ms), self._peers.at(seen)
         if mark is not None:
             own -= faded(mark.own, at_ms - mark.at_ms, OWN_HALF_LIFE_MS)
