@@ -23,7 +23,12 @@ def is_duplicate(event: Event, event_hash: int, state: UserState, plan: Plan) ->
     if event.event_id == event.origin.event_id:
         return False
     seen_s = state.recent_ids.get(event_hash)
-    return seen_s is not None and event.event_time_ms // 1000 - seen_s <= plan.dedup_ms // 1000
+    return seen_s is not None and remembered_ms(event, state) // 1000 - seen_s <= plan.dedup_ms // 1000
+
+
+def remembered_ms(event: Event, state: UserState) -> int:
+    """When an event happened, for how long its id is remembered; a person's label counts as of the newest event."""
+    return event.event_time_ms if event.verdict is None else state.last_ms
 
 
 def remember(recent: dict[int, int], event_hash: int, time_s: int, plan: Plan) -> None:
