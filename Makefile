@@ -5,13 +5,14 @@ VENV ?= .venv
 PYTHON ?= $(or $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done),python3)
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 STAMP := $(VENV)/.installed
 # No index in the lock files: whoever installs decides where packages come from, the hashes decide which.
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format unit test slow coverage demo quality faults faults-quick soak lock clean
+.PHONY: help setup check format unit test slow coverage demo quality faults faults-quick soak bench bench-quick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -67,11 +68,24 @@ faults-quick: setup ## The same with four faults, under five minutes; the last l
 quality: setup ## Judge the models on public data and write benchmarks/quality.md; ARGS=--quick for the first rows only
 	$(BIN)/python -m benchmarks.quality $(ARGS)
 
+# Other stream processors; apart, because not all of them go with the product's versions.
+$(BENCH)/.installed: requirements-bench.lock
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench: setup $(BENCH)/.installed ## Race against Faust, Quix Streams, Bytewax, a bare loop; load, scale. ARGS="--part race"
+	@$(BIN)/python -m benchmarks.race $(ARGS)
+
+bench-quick: setup $(BENCH)/.installed ## The race in under three minutes; the last line is JSON
+	@$(BIN)/python -m benchmarks.race --quick $(ARGS)
+
 lock: setup ## Bring the lock files up to date with pyproject.toml; ARGS=--upgrade takes newer versions; then make slow
 	$(COMPILE) $(ARGS) --build-deps-for=wheel --only-build-deps --output-file=requirements-build.lock pyproject.toml
 	$(COMPILE) $(ARGS) --output-file=requirements-worker.lock pyproject.toml
 	$(COMPILE) $(ARGS) --extra=local --extra=plots --extra=dev --constraint=requirements-worker.lock \
 		--output-file=requirements.lock pyproject.toml
+	$(COMPILE) $(ARGS) --extra=bench --output-file=requirements-bench.lock pyproject.toml
 
 clean: ## Remove what builds and tools left; keeps the virtual environment and downloaded jars
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     chunk_max_events: int = Field(
         256, ge=1, le=10_000, description="Events of one pass through the pipeline (10-20 ms)"
     )
+    transport: Literal["chunked", "stock"] = Field(
+        "chunked", description="stock: Faust's own way, one message at a time; slow, only to compare with"
+    )
     delivery_timeout_s: float = Field(
         120.0, ge=1, description="A record that the broker does not take for so long ends the worker (code 70)"
     )

@@ -136,7 +136,7 @@ class ChunkConsumer(driver.Consumer):
         """Offset of the record that each source partition will deliver next."""
         return self._expected
 
-    # Delivery
+    # Delivery; the rest is the same for `StockConsumer`
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:

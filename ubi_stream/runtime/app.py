@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import faust
+import structlog
 from faust.types import TP
 
 import agents.events
@@ -14,6 +15,7 @@ import tables.states
 from ubi_stream.chunked.assignor import ChunkAssignor
 from ubi_stream.chunked.recovery import ChunkTableManager
 from ubi_stream.chunked.restore import Restorer
+from ubi_stream.chunked.stock import BUFFERED_MESSAGES, StockTransport
 from ubi_stream.chunked.transport import ChunkConsumer, ChunkTopic, ChunkTransport
 from ubi_stream.clock import Clock
 from ubi_stream.packs.schema import Pack
@@ -50,7 +52,7 @@ class _App(faust.App):
 def create_app(settings: Settings, pack: Pack, parts: Parts) -> tuple[faust.App, Lanes]:
     """Make the application and its lanes; nothing is connected yet."""
     app = _App(settings.app_id, **_faust_settings(settings))
-    app.transport = ChunkTransport(app.conf.broker_consumer, app=app)
+    app.transport = _transport(settings)(app.conf.broker_consumer, app=app)
     states = {entity.name: tables.states.declare(app, entity.name, settings.partitions) for entity in pack.entities}
     records = {
         entity.name: tables.partitions.declare(app, entity.name, settings.partitions) for entity in pack.entities
@@ -105,10 +107,21 @@ def _faust_settings(settings: Settings) -> dict[str, object]:
         "broker_request_timeout": 90.0,
         "broker_max_poll_interval": 120.0,
         "broker_commit_interval": 0.5,  # how much is folded again, without effect, after a crash
-        "stream_buffer_maxsize": 8,  # chunks, not messages
+        "stream_buffer_maxsize": 8 if settings.transport == "chunked" else BUFFERED_MESSAGES,  # chunks, messages
         "stream_wait_empty": False,  # the barrier at revocation is ours
         "stream_recovery_delay": 0.0,
     }
+
+
+def _transport(settings: Settings) -> type[ChunkTransport | StockTransport]:
+    if settings.transport == "chunked":
+        return ChunkTransport
+    structlog.get_logger("ubi_stream.app").warning(
+        "stock_transport",
+        message="UBI_TRANSPORT=stock is only to compare with: it is slow, and records that Faust passes over are not "
+        "noticed, so nothing of what the product promises about delivery holds",
+    )
+    return StockTransport
 
 
 def _register_agents(app: faust.App, settings: Settings, pack: Pack, lanes: Lanes) -> None:

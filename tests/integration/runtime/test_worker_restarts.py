@@ -32,3 +32,17 @@ async def test_starts_with_a_backlog_and_starts_of_a_group_without_offsets_lose_
         assert await worker.stop() == 0
     await assert_exact(settings, offline(settings, shop_events[:done]))
     assert not worker.logged("offsets_missing_in_log")
+
+
+async def test_the_stock_transport_gives_the_same_and_says_that_it_is_no_choice(
+    settings: Settings, make_worker: MakeWorker, shop_events: list[ProducerRecord]
+) -> None:
+    worker = make_worker(transport="stock")
+    for done in (300, 600):  # the second start finds a backlog
+        assert await send(settings, shop_events[done - 300 : done]) == 300
+        await worker.started()
+        async with Offsets(settings) as offsets:
+            await offsets.all_committed(done, within_s=60)
+        assert await worker.stop() == 0
+    await assert_exact(settings, offline(settings, shop_events[:600]))
+    assert len(worker.logged("stock_transport")) == 2

@@ -103,7 +103,10 @@ def test_what_the_image_copies_is_let_through_and_nothing_else() -> None:
     assert "*" in ignored
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-worker.lock", "requirements-build.lock"])
+LOCKS = ("requirements.lock", "requirements-worker.lock", "requirements-build.lock", "requirements-bench.lock")
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_lock_files_pin_by_hash_and_name_no_index(name: str) -> None:
     lines = (ROOT / name).read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith((" ", "#"))]
@@ -112,8 +115,16 @@ def test_lock_files_pin_by_hash_and_name_no_index(name: str) -> None:
     assert not [line for line in lines if "://" in line or line.startswith("-")]
 
 
-def test_a_worker_runs_with_the_versions_that_were_tested() -> None:
-    def pins(name: str) -> dict[str, str]:
-        return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / name).read_text(), flags=re.MULTILINE))
+def _pins(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / name).read_text(), flags=re.MULTILINE))
 
-    assert pins("requirements-worker.lock").items() <= pins("requirements.lock").items()
+
+def test_a_worker_runs_with_the_versions_that_were_tested() -> None:
+    assert _pins("requirements-worker.lock").items() <= _pins("requirements.lock").items()
+
+
+def test_contestants_of_the_race_run_the_core_on_the_same_versions() -> None:
+    ours, theirs = _pins("requirements-worker.lock"), _pins("requirements-bench.lock")
+    for name in ("numpy", "river", "msgspec", "orjson", "aiokafka"):
+        assert theirs[name] == ours[name]
+    assert not {"quixstreams", "bytewax"} & ours.keys()

@@ -1,0 +1,1 @@
+"""Programs that run the product's core on something else than the product: each a process of its own."""
