@@ -92,9 +92,9 @@ def _break_barrier() -> None:
     acknowledged, mark_done, commit = outbox.acknowledged, Lanes._mark_done, ChunkConsumer._commit_offsets
     read = Restorer._read
 
-    async def breaking_acknowledged(sent: Any) -> None:
+    async def breaking_acknowledged(sent: Any, *, within_s: float) -> None:
         await arrive("before-effects")
-        await acknowledged(sent)
+        await acknowledged(sent, within_s=within_s)
         await arrive("after-effects")
 
     def breaking_mark_done(self: Lanes, tp: Any, next_offset: int) -> None:

@@ -134,7 +134,7 @@ class Lane:
             if cut is None:
                 return
             started_s = self._io.clock.monotonic_s()
-            await acknowledged(cut.unacknowledged)
+            await acknowledged(cut.unacknowledged, within_s=self._settings.delivery_timeout_s)
             number = self.setup.partition
             await self._io.outbox.write(self._io.records_changelog, number, cut.pieces)
             await self._io.outbox.write(self._io.states_changelog, number, cut.states)
@@ -205,7 +205,7 @@ class Lane:
         for row in effects.features:
             await self._send(settings.features_topic, row.entity_id.encode(), encode_features(row))
         if len(self._unacknowledged) > MAX_UNACKNOWLEDGED:
-            await acknowledged(self._unacknowledged)
+            await acknowledged(self._unacknowledged, within_s=self._settings.delivery_timeout_s)
             self._unacknowledged.clear()
 
     async def _send(

@@ -43,16 +43,19 @@ class Outbox(Protocol):
         ...
 
 
-async def acknowledged(sent: Sequence[Acknowledged]) -> None:
+async def acknowledged(sent: Sequence[Acknowledged], *, within_s: float) -> None:
     """Wait until the broker has all of these.
 
     Raises
     ------
     DeliveryError
-        It did not take one, for good.
+        It did not take one, for good, or in time: an idempotent producer itself tries for ever.
     """
     try:
-        await asyncio.gather(*sent)
+        async with asyncio.timeout(within_s):
+            await asyncio.gather(*sent)
+    except TimeoutError as error:
+        raise DeliveryError(f"Kafka did not take {len(sent)} records within {within_s:g} s") from error
     except KafkaError as error:
         raise DeliveryError(f"Kafka did not take a record: {type(error).__name__} {error}") from error
 
@@ -118,9 +121,9 @@ class KafkaOutbox:
                         raise DeliveryError(f"a record of {len(value or b'')} bytes for {topic} is too large")
             if batch.record_count():
                 sent.append(await producer.send_batch(batch, topic, partition=partition))
-            await asyncio.gather(*sent)
         except KafkaError as error:
             raise _failed(topic, error) from error
+        await acknowledged(sent, within_s=self._timeout_s)
 
     @property
     def _started(self) -> AIOKafkaProducer:
