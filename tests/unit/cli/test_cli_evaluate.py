@@ -58,9 +58,34 @@ def test_a_detector_needs_the_label_only_to_be_judged(ubi: Ubi, tmp_path: Path) 
     assert figures["positives"] == 4
 
 
+def choices(folder: Path) -> None:
+    """200 choices between two arms, of which b is the better one; a sixth column is the context."""
+    lines = [f"{'ab'[n % 2]},{0.5},{int(n % 2 == 1 or n % 10 == 0)},{n % 7}" for n in range(200)]
+    (folder / "choices.csv").write_text("arm,propensity,reward,depth\n" + "\n".join(lines) + "\n")
+
+
+def test_ways_of_choosing_are_judged_by_a_log(ubi: Ubi, tmp_path: Path) -> None:
+    choices(tmp_path)
+    figures = json.loads(ubi("evaluate", "--bandit", "choices.csv", "--json").stdout)
+    assert set(figures) == {"EpsilonGreedy", "UCB", "BayesUCB", "ThompsonSampling", "LinUCBDisjoint"}
+    judged = figures["ThompsonSampling"]
+    assert judged["logged"]["value"] == pytest.approx(0.6)
+    assert judged["best_arm"] == "b"
+    assert judged["ips"]["low"] < judged["ips"]["value"] < judged["ips"]["high"]
+
+
+def test_a_table_of_one_way_of_choosing(ubi: Ubi, tmp_path: Path) -> None:
+    choices(tmp_path)
+    shown = ubi("evaluate", "--bandit", "choices.csv", "--model", "UCB").stdout
+    assert "UCB, replay" in shown
+    assert "always b (best by hindsight)" in shown
+    assert "ThompsonSampling" not in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--bandit", "nothing.csv"), "nothing.csv can't be read"),
         (("-d", "nothing.csv", "--model", "fast"), "a file needs --label"),
         (("-d", "nothing.csv", "--model", "fast", "--label", "y"), "nothing.csv can't be read"),
         (("-d", "phishing", "--model", "anomalies"), "phishing is for classification, anomalies is for anomaly"),

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ubi_stream.cli.console import say, stdout
+from ubi_stream.cli.judged import judge_choices
 from ubi_stream.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="Write the learning curve to this PNG; needs the extra `plots`.")
     ] = None,
+    bandit: Annotated[
+        Path | None,
+        typer.Option(
+            help="Judge ways of choosing by a log of choices: columns arm, propensity, reward, and a context."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Judge a model by progressive validation: each example is scored before it is learned.
@@ -61,6 +68,8 @@ def evaluate(
 
     - `ubi evaluate --dataset visits.csv --model fast --label bought --positive yes --features depth,minutes`
 
+    - `ubi evaluate --bandit choices.csv --model LinUCBDisjoint`
+
     - `ubi evaluate --dataset phishing --model "preprocessing.StandardScaler | linear_model.PAClassifier(C=0.1)"`
     """
     from ubi_stream.evaluate.datasets import DATA_DIR, DATASETS, LabelledFile, load_dataset, load_file  # noqa: PLC0415 - loads polars
@@ -69,6 +78,9 @@ def evaluate(
     from ubi_stream.models.catalogue import make_model  # noqa: PLC0415 - loads River
     from ubi_stream.models.river_models import task_of  # noqa: PLC0415 - as above
 
+    if bandit is not None:
+        judge_choices(bandit, model, as_json=as_json)
+        return
     if dataset is None or model is None:
         _list_names()
         return
