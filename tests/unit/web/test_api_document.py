@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.web_worker import Client, MemoryWorker, event
+from support.web_worker import T0, Client, MemoryWorker, event
 from ubi_stream.insights.model import InsightKind, Severity
 from ubi_stream.insights.windows import PANE_MS
 from ubi_stream.runtime.metrics import Metrics
@@ -49,6 +49,15 @@ def members(document: Any, path: str = "$") -> set[str]:
     if isinstance(document, list) and document:
         return members(document[0], f"{path}[]")
     return {path}
+
+
+async def test_the_forecast_has_the_members_of_the_example(client: Client, worker: MemoryWorker) -> None:
+    day_ms = 86_400_000
+    worker.take(
+        event("u9", "purchase", T0 - day * day_ms, price=20 + day % 3, category="tea") for day in reversed(range(20))
+    )
+    told = await (await client.get("/api/v1/users/u9/forecast")).json()
+    assert members(told) == members(examples("Forecast")[0])
 
 
 async def test_the_profile_has_the_members_of_the_example(client: Client, worker: MemoryWorker) -> None:
