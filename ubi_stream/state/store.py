@@ -130,8 +130,7 @@ class StateStore:
 
     def trim(self) -> None:
         """Drop the least recently used states that the table holds too. Not within a batch: it refers to them."""
-        # What changed stays: to walk over it before each batch would take as long as folding the batch.
-        for _ in range(len(self._live) - max(self._cache_size, len(self._changed))):
+        for _ in range(len(self._live) - self._cache_size):
             oldest = next(iter(self._live))
             if oldest in self._changed:
                 self._live.move_to_end(oldest)

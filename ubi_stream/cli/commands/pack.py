@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ubi_stream.cli.console import say, stdout
 from ubi_stream.errors import ConfigError
+from ubi_stream.packs.base import Model
 from ubi_stream.packs.loader import load_pack, shipped_packs
 from ubi_stream.packs.schema import Condition, Pack
 
@@ -119,16 +120,19 @@ def _rules(pack: Pack) -> Table:
 
 def _models(pack: Pack) -> Table:
     table = Table("model", "parameters", box=None, pad_edge=False)
-    for name, parameters in pack.models:
-        if parameters is not None:
-            table.add_row(name, ", ".join(f"{key} = {_shown(value)}" for key, value in parameters))
+    for name, part in pack.models:
+        for one in part if isinstance(part, tuple) else (part,):
+            if one is not None:
+                table.add_row(name, escape(_shown(one)))
     return _titled(table, "models")
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, Model):
+        return ", ".join(f"{key} = {_shown(part)}" for key, part in value)
     if isinstance(value, tuple):
-        return " ".join(map(str, value)) or "none"
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+        return "; ".join(map(_shown, value)) or "none"
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def _titled(table: Table, title: str) -> Table:
