@@ -27,6 +27,7 @@ from ubi_stream.reasons import FailStopReason
 from ubi_stream.runtime.app import Parts, create_app
 from ubi_stream.runtime.failstop import FailStop
 from ubi_stream.runtime.kafka_client import client_options, connect_admin, membership
+from ubi_stream.runtime.labels import LabelDesk
 from ubi_stream.runtime.lanes import Lanes
 from ubi_stream.runtime.logs import configure_logging
 from ubi_stream.runtime.metrics import Metrics
@@ -170,18 +171,19 @@ class Worker:
     ) -> tuple[faust.App, Lanes]:
         """Make the application, and its views, which answer from before the first event on."""
         settings = self._settings
+        desk = LabelDesk(settings, outbox)
         parts = Parts(
             epochs=epochs,
             outbox=outbox,
-            observer=MetricsObserver(self._metrics),
+            observer=MetricsObserver(self._metrics, desk),
             restorer=self._restorer,
             fail_stop=self._fail_stop,
             clock=self._clock,
         )
         app, lanes = create_app(settings, self._pack, parts)
-        view = WorkerView(settings, self._pack, app, lanes, self._restorer)
+        view = WorkerView(settings, self._pack, app, lanes, self._restorer, desk)
         self._metrics.add_refresher(lambda: self._refresh(view))
-        web = create_web(view, pool, self._metrics)
+        web = create_web(view, pool, self._metrics, self._clock)
         server = WebServer(web, host=settings.web_host, port=settings.web_port)
         await server.start()
         stack.push_async_callback(server.stop)

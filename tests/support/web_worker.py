@@ -12,13 +12,16 @@ from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 from yarl import URL
 
+from ubi_stream.errors import DeliveryError
 from ubi_stream.features.stage import Featurizer
+from ubi_stream.insights.model import Insight, InsightKind
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition
 from ubi_stream.replay.offline import OfflineRun, partition_of
 from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.runtime.labels import LabelKey
 from ubi_stream.runtime.status import Check, Lag, ModelName, ModelReport, Owner, Place
 from ubi_stream.settings import Settings
 from ubi_stream.state.model import UserState
@@ -63,6 +66,10 @@ class MemoryWorker:
         Where the state of some ids is; that of all others is here.
     checks, lags
         What the worker says about itself.
+    labels
+        What was sent as labels: topic and value.
+    takes, answers
+        Whether the broker takes labels, and whether the worker is quick enough to say what they brought about.
     """
 
     def __init__(self, pack: str = "ecommerce", events: Iterable[ProducerRecord] = ()) -> None:
@@ -71,12 +78,15 @@ class MemoryWorker:
         self.owners: dict[str, Owner] = {}
         self.checks: Sequence[Check] = (Check("broker", ok=True), Check("recovery", ok=True))
         self.lags: Sequence[Lag] = (Lag("ubi.events", 0, 0), Lag("ubi.events", 1, 12))
+        self.labels: list[tuple[LabelKey, bytes]] = []
+        self.takes = self.answers = True
+        self._told: dict[tuple[str, str | None], Insight] = {}
         self.take(events)
 
     def take(self, events: Iterable[ProducerRecord]) -> None:
         """Process events."""
-        for _ in self._run.run(events):
-            pass
+        for effects in self._run.run(events):
+            self._told |= {(i.user_id, i.trace_id): i for i in effects.insights if i.kind is InsightKind.LABEL}
 
     @property
     def pack(self) -> Pack:
@@ -95,6 +105,15 @@ class MemoryWorker:
         plan = compile_plan(self._pack, entity)
         values = {feature.name: feature.extract(state, now_ms, plan) for feature in Featurizer(plan).features}
         return {name: None if isnan(value) else value for name, value in values.items()}
+
+    async def send_label(self, key: LabelKey, value: bytes) -> None:
+        if not self.takes:
+            raise DeliveryError("Kafka is away")
+        self.labels.append((key, value))
+        self.take([ProducerRecord(key.entity_id.encode(), value)])
+
+    async def label_answer(self, key: LabelKey, *, within_s: float) -> Insight | None:
+        return self._told.get((key.entity_id, key.event_id)) if self.answers else None
 
     def model_quality(self) -> Sequence[ModelReport]:
         reports = []

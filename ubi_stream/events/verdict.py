@@ -14,7 +14,7 @@ import msgspec
 
 from ubi_stream.events.fields import missing_or_wrong, read_optional_id, refuse, short
 from ubi_stream.events.limits import MAX_NOTE_CHARACTERS, MAX_WEIGHT
-from ubi_stream.packs.schema import VERDICT_PROPERTIES
+from ubi_stream.packs.schema import LABEL_TYPE, VERDICT_PROPERTIES
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 CONFIRMED: Final = "confirmed"
@@ -53,6 +53,25 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     def label(self) -> str:
         """The label as a word."""
         return CONFIRMED if self.positive else FALSE_POSITIVE
+
+
+def label_event(
+    event_id: str, at_ms: int, entity_id: str, properties: Mapping[str, Any], *, key: str | None = None
+) -> bytes:
+    """A label as an event; `key` is the property with the id where the entity is no user.
+
+    >>> label_event("l-1", 0, "u-1", {"label": True})
+    b'{"event_id":"l-1","event_time":0,"event_type":"$label","user_id":"u-1","properties":{"label":true}}'
+    """
+    return msgspec.json.encode(
+        {
+            "event_id": event_id,
+            "event_time": at_ms,
+            "event_type": LABEL_TYPE,
+            "user_id": entity_id,
+            "properties": {**properties, key: entity_id} if key else properties,
+        }
+    )
 
 
 def read_verdict(properties: Mapping[str, Any]) -> Verdict | None:

@@ -10,7 +10,9 @@ from faust.exceptions import ConsumerNotStarted
 
 from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.chunked.restore import Restorer
+from ubi_stream.insights.model import Insight
 from ubi_stream.packs.schema import Pack
+from ubi_stream.runtime.labels import LabelDesk, LabelKey
 from ubi_stream.runtime.lane import Lane
 from ubi_stream.runtime.lanes import Lanes
 from ubi_stream.runtime.status import Check, Lag, ModelName, ModelReport, Owner, Place
@@ -24,12 +26,15 @@ class WorkerView:
     `app` is the Faust application: who owns which partition is known to its assignor.
     """
 
-    def __init__(self, settings: Settings, pack: Pack, app: Any, lanes: Lanes, restorer: Restorer) -> None:
+    def __init__(
+        self, settings: Settings, pack: Pack, app: Any, lanes: Lanes, restorer: Restorer, desk: LabelDesk
+    ) -> None:
         self._settings = settings
         self._pack = pack
         self._app = app
         self._lanes = lanes
         self._restorer = restorer
+        self._desk = desk
 
     @property
     def pack(self) -> Pack:
@@ -59,6 +64,12 @@ class WorkerView:
         pipeline = lane.partition.pipeline
         values = ((f.name, f.extract(state, now_ms, pipeline.plan)) for f in pipeline.featurizer.features)
         return {name: None if isnan(value) else value for name, value in values}
+
+    async def send_label(self, key: LabelKey, value: bytes) -> None:
+        await self._desk.send(key, value)
+
+    async def label_answer(self, key: LabelKey, *, within_s: float) -> Insight | None:
+        return await self._desk.answer(key, within_s=within_s)
 
     def model_quality(self) -> Sequence[ModelReport]:
         return [report for lane in self._lanes for report in _reports(lane)]

@@ -8,6 +8,7 @@ import asyncpg
 from aiohttp import web
 from yarl import URL
 
+from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.web.forward import Forwarder
@@ -16,6 +17,7 @@ from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.reader import QUERY_TIMEOUT_S, Reader
 from ubi_stream.web.views.health import Health
 from ubi_stream.web.views.insights import Insights
+from ubi_stream.web.views.labels import MAX_LABEL_BYTES, Labels
 from ubi_stream.web.views.models import Models
 from ubi_stream.web.views.page import StaticFile
 from ubi_stream.web.views.users import Users
@@ -34,9 +36,14 @@ _LINGERING_S: Final = 1.0
 
 
 def create_web(
-    port: WorkerPort, pool: asyncpg.Pool | None, metrics: Metrics, *, query_timeout_s: float = QUERY_TIMEOUT_S
+    port: WorkerPort,
+    pool: asyncpg.Pool | None,
+    metrics: Metrics,
+    clock: Clock,
+    *,
+    query_timeout_s: float = QUERY_TIMEOUT_S,
 ) -> web.Application:
-    """The application of the views. All routes only read.
+    """The application of the views. All routes only read, but for the one that takes labels.
 
     Parameters
     ----------
@@ -46,6 +53,8 @@ def create_web(
         Where insights are read from; None answers 503 where they are asked for.
     metrics
         What `/metrics` shows.
+    clock
+        When labels are given, and how many a second.
     query_timeout_s
         Longest time of a query.
     """
@@ -53,7 +62,7 @@ def create_web(
     forwarder = Forwarder()
     health = Health(port, reader, metrics)
     users, insights = Users(port, reader, forwarder), Insights(port, reader)
-    app = web.Application(middlewares=MIDDLEWARES)
+    app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_LABEL_BYTES)
     app.cleanup_ctx.append(forwarder.lifespan)
     app.add_routes(
         [
@@ -62,10 +71,10 @@ def create_web(
             web.get("/metrics", health.metrics),
             web.get(f"/api/v1/users/{_ID}", users.profile),
             web.get(f"/api/v1/users/{_ID}/insights", users.insights),
-            web.get(f"/api/v1/users/{_ID}/forecast", users.forecast),
             web.get("/api/v1/insights", insights.page),
             web.get("/api/v1/segments", insights.segments),
             web.get("/api/v1/models", Models(port).report),
+            web.post("/api/v1/labels", Labels(port, forwarder, clock).take),
             web.get("/", StaticFile("index.html").serve),
             web.get("/static/app.js", StaticFile("app.js").serve),
             web.get("/static/app.css", StaticFile("app.css").serve),

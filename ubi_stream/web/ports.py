@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ubi_stream.insights.model import Insight
 from ubi_stream.packs.schema import Pack
+from ubi_stream.runtime.labels import LabelKey
 from ubi_stream.runtime.status import Check, Lag, ModelReport, Owner
 from ubi_stream.state.model import UserState
 
 
 class WorkerPort(Protocol):
-    """A worker as its views see it. All methods answer at once, from memory, on the event loop of the worker."""
+    """A worker as its views see it. What is not awaited answers at once, from memory, on the worker's event loop."""
 
     @property
     def pack(self) -> Pack:
@@ -31,6 +33,20 @@ class WorkerPort(Protocol):
 
     def features_of(self, entity: str, entity_id: str, now_ms: int) -> dict[str, float | None]:
         """The features of an entity of which `state_of` has a state, by name; None where one has no value yet."""
+        ...
+
+    async def send_label(self, key: LabelKey, value: bytes) -> None:
+        """Put the event of a person's label on the topic; returns when the broker has it.
+
+        Raises
+        ------
+        DeliveryError
+            It did not say so in time.
+        """
+        ...
+
+    async def label_answer(self, key: LabelKey, *, within_s: float) -> Insight | None:
+        """What a label of an entity whose partition is here brought about; None if that is not known in time."""
         ...
 
     def model_quality(self) -> Sequence[ModelReport]:

@@ -18,11 +18,15 @@ class ProblemType(StrEnum):
 
     INVALID_REQUEST = "invalid-request"
     UNEXPECTED_BODY = "unexpected-body"
+    BODY_TOO_LARGE = "body-too-large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
+    TOO_MANY_LABELS = "too-many-labels"
     NO_SUCH_ROUTE = "no-such-route"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     UNKNOWN_ENTITY = "unknown-entity"
     REBALANCING = "rebalancing"
     WORKER_UNREACHABLE = "worker-unreachable"
+    BROKER_UNAVAILABLE = "broker-unavailable"
     DATABASE_UNAVAILABLE = "database-unavailable"
     NOT_READY = "not-ready"
     INTERNAL = "internal"
@@ -82,6 +86,9 @@ def problem_response(error: ProblemError, request_id: str) -> web.Response:
     )
 
 
-def json_response(document: object) -> web.Response:
+def json_response(
+    document: object, *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """An answer as JSON. NaN and infinity become null."""
-    return web.Response(body=msgspec.json.encode(document), content_type="application/json")
+    body = msgspec.json.encode(document)
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")

@@ -41,7 +41,7 @@ async def pool(database: str, sink: PostgresSink) -> AsyncIterator[asyncpg.Pool]
 @pytest.fixture
 async def client(pool: asyncpg.Pool) -> AsyncIterator[Client]:
     worker = MemoryWorker()
-    app = create_web(worker, pool, Metrics(worker.pack), query_timeout_s=1.0)
+    app = create_web(worker, pool, Metrics(worker.pack), SystemClock(), query_timeout_s=1.0)
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -238,7 +238,7 @@ async def test_a_database_without_tables_is_a_503(database: str) -> None:
     worker = MemoryWorker()
     pool = await create_pool(database, size=1, application="test")
     try:
-        async with TestClient(TestServer(create_web(worker, pool, Metrics(worker.pack)))) as client:
+        async with TestClient(TestServer(create_web(worker, pool, Metrics(worker.pack), SystemClock()))) as client:
             await get(client, "/api/v1/insights", status=503)
             await get(client, "/api/v1/segments", status=503)
     finally:

@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from support.web_worker import T0, Client, MemoryWorker, Serve, event
+from support.web_worker import NOW_MS, T0, Client, MemoryWorker, Serve, event
+from ubi_stream.clock import ManualClock
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.web.app import create_web
 from ubi_stream.web.ports import WorkerPort
@@ -26,12 +27,18 @@ def worker() -> MemoryWorker:
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
+def clock() -> ManualClock:
+    """The clock of the views: stands still."""
+    return ManualClock(NOW_MS)
+
+
+@pytest.fixture
+async def serve(clock: ManualClock) -> AsyncIterator[Serve]:
     """Serves the views of a worker, without a database, until the test is over."""
     async with AsyncExitStack() as stack:
 
         async def serve_one(port: WorkerPort) -> Client:
-            app = create_web(port, None, Metrics(port.pack))
+            app = create_web(port, None, Metrics(port.pack), clock)
             return await stack.enter_async_context(TestClient(TestServer(app)))
 
         yield serve_one

@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 
 from support.web_worker import T0, Client, MemoryWorker, event
+from ubi_stream.clock import SystemClock
+from ubi_stream.events.limits import MAX_WEIGHT
 from ubi_stream.insights.model import InsightKind, Severity
 from ubi_stream.insights.windows import PANE_MS
+from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.sinks.queries import MAX_PAGE, FunnelStep, SegmentShare, StoredInsight
 from ubi_stream.web.app import create_web
 from ubi_stream.web.problems import ProblemType
 from ubi_stream.web.views.insights import DEFAULT_PAGE, SegmentReport
+from ubi_stream.web.views.labels import LABELS_AT_ONCE, LABELS_PER_S, MAX_LABEL_BYTES
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -31,15 +35,16 @@ def examples(title: str) -> list[Any]:
 
 def test_the_document_lists_the_routes_that_there_are() -> None:
     worker = MemoryWorker()
-    router = create_web(worker, None, Metrics(worker.pack)).router
+    router = create_web(worker, None, Metrics(worker.pack), SystemClock()).router
     served = {(route.method, route.resource.canonical) for route in router.routes() if route.resource is not None}
-    listed = set(re.findall(r"^\| (GET) \| `([^`]+)` \|", DOCUMENT, re.MULTILINE))
+    listed = set(re.findall(r"^\| (GET|POST) \| `([^`]+)` \|", DOCUMENT, re.MULTILINE))
     assert {(method, path) for method, path in served if method != "HEAD"} == listed
 
 
 def test_each_route_of_the_api_has_a_section() -> None:
-    for path in re.findall(r"^\| GET \| `((?:/api|/health|/metrics)[^`]*)` \|", DOCUMENT, re.MULTILINE):
-        assert f"`GET {path}`" in DOCUMENT
+    routes = re.findall(r"^\| (GET|POST) \| `((?:/api|/health|/metrics)[^`]*)` \|", DOCUMENT, re.MULTILINE)
+    for method, path in routes:
+        assert f"`{method} {path}`" in DOCUMENT
 
 
 def members(document: Any, path: str = "$") -> set[str]:
@@ -49,15 +54,6 @@ def members(document: Any, path: str = "$") -> set[str]:
     if isinstance(document, list) and document:
         return members(document[0], f"{path}[]")
     return {path}
-
-
-async def test_the_forecast_has_the_members_of_the_example(client: Client, worker: MemoryWorker) -> None:
-    day_ms = 86_400_000
-    worker.take(
-        event("u9", "purchase", T0 - day * day_ms, price=20 + day % 3, category="tea") for day in reversed(range(20))
-    )
-    told = await (await client.get("/api/v1/users/u9/forecast")).json()
-    assert members(told) == members(examples("Forecast")[0])
 
 
 async def test_the_profile_has_the_members_of_the_example(client: Client, worker: MemoryWorker) -> None:
@@ -84,6 +80,19 @@ async def test_models_and_health_have_the_members_of_the_examples(client: Client
     assert await (await client.get("/health/live")).json() == examples("Health")[0]
     checks = (await (await client.get("/health/ready")).json(content_type=None))["checks"]
     assert members(checks) == members(examples("Health")[1]["checks"])
+
+
+async def test_a_label_is_answered_with_the_members_of_the_example(client: Client) -> None:
+    sent, shown = examples("Labels")
+    assert members(await (await client.post("/api/v1/labels", json=sent | {"user_id": "u1"})).json()) == members(shown)
+
+
+def test_every_status_of_a_label_and_every_limit_has_a_line() -> None:
+    statuses = set(re.findall(r"^\| `(\w+)` \|", section("Labels").split("| `status` |")[1], re.MULTILINE))
+    assert statuses == set(LabelStatus) | {"accepted"}
+    assert f"takes {LABELS_PER_S:g} labels a second, {LABELS_AT_ONCE} at once" in section("Labels")
+    assert f"above 0 and up to {MAX_WEIGHT}" in section("Labels")
+    assert f"more than {MAX_LABEL_BYTES // 1024} KiB" in section("Errors")
 
 
 def test_rows_of_the_database_have_the_members_of_the_examples() -> None:

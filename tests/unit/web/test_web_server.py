@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from support.web_worker import MemoryWorker
+from ubi_stream.clock import SystemClock
 from ubi_stream.errors import ConfigError
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.web.app import WebServer, create_web
@@ -15,7 +16,7 @@ from ubi_stream.web.app import WebServer, create_web
 
 def server(host: str = "127.0.0.1", port: int = 0) -> WebServer:
     worker = MemoryWorker()
-    return WebServer(create_web(worker, None, Metrics(worker.pack)), host=host, port=port)
+    return WebServer(create_web(worker, None, Metrics(worker.pack), SystemClock()), host=host, port=port)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])

@@ -1,10 +1,12 @@
 "use strict";
-// Shows what the API says, again every three seconds. Text is only ever set as text, so nothing that a user or a
-// producer wrote can become markup.
+// Shows what the API says, again every three seconds, and sends what a person says about it. Text is only ever set as
+// text, so nothing that a user or a producer wrote can become markup.
 
 const EVERY_MS = 3000;
 const byId = (id) => document.getElementById(id);
 const seen = new Set();
+const verdicts = new Map(); // what was said here, by insight: label, text of the answer, whether it is awaited
+const LABELLED = ["anomaly", "prediction"];
 let firstPage = true;
 
 function element(tag, className, ...children) {
@@ -24,11 +26,45 @@ const decimals = (value, digits) => (typeof value === "number" ? value.toFixed(d
 const whole = new Intl.NumberFormat("en");
 const moment = (text) => new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 
-async function ask(path) {
-  const answer = await fetch(path, { headers: { Accept: "application/json" } });
+async function ask(path, options = {}) {
+  const answer = await fetch(path, { ...options, headers: { Accept: "application/json", ...options.headers } });
   const document_ = await answer.json();
   if (!answer.ok) throw new Error(document_.detail || answer.statusText);
   return document_;
+}
+
+async function say(insight, label) {
+  verdicts.set(insight.id, { label, text: "Sending", busy: true });
+  const showing = part("insights", showInsights);
+  const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0"));
+  const said = { insight_id: insight.id, user_id: insight.user_id, entity: insight.entity, label };
+  try {
+    const answer = await ask("/api/v1/labels", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "Idempotency-Key": key.join("") },
+      body: JSON.stringify(said),
+    });
+    const text = answer.insight ? answer.insight.summary : "Taken; the worker is behind and will answer later.";
+    verdicts.set(insight.id, { label, text, busy: false });
+  } catch (error) {
+    verdicts.set(insight.id, { label: "", text: error instanceof TypeError ? "No answer." : error.message, busy: false });
+  }
+  await showing;
+  await part("insights", showInsights);
+}
+
+function verdictButtons(insight) {
+  const verdict = verdicts.get(insight.id) || { label: "", text: "", busy: false };
+  const button = (label, text) => {
+    const made = element("button", "", text);
+    made.type = "button";
+    made.disabled = verdict.busy;
+    made.ariaPressed = String(verdict.label === label);
+    made.addEventListener("click", () => say(insight, label));
+    return made;
+  };
+  const buttons = [button("confirmed", "Right"), button("false_positive", "False alarm")];
+  return element("p", "meta verdict", ...buttons, element("span", "", verdict.text));
 }
 
 function insightItem(insight) {
@@ -54,6 +90,7 @@ function insightItem(insight) {
   );
   const item = element("li", severity, element("p", "summary", insight.summary), meta);
   if (why) item.append(element("p", "meta why", `Why: ${why}`));
+  if (LABELLED.includes(insight.kind)) item.append(verdictButtons(insight));
   if (!seen.has(insight.id) && !firstPage) item.classList.add("new");
   seen.add(insight.id);
   return item;
@@ -64,6 +101,7 @@ async function showInsights() {
   for (const name of ["kind", "severity"]) if (byId(name).value) query.set(name, byId(name).value);
   const page = await ask(`/api/v1/insights?${query}`);
   if (seen.size > 5000) seen.clear();
+  if (verdicts.size > 500) verdicts.clear();
   byId("insights").replaceChildren(...page.insights.map(insightItem));
   firstPage = false;
   return page.insights.length ? "" : "None yet. Insights appear here as events come in.";
