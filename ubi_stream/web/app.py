@@ -71,6 +71,7 @@ def create_web(
             web.get("/metrics", health.metrics),
             web.get(f"/api/v1/users/{_ID}", users.profile),
             web.get(f"/api/v1/users/{_ID}/insights", users.insights),
+            web.get(f"/api/v1/users/{_ID}/forecast", users.forecast),
             web.get("/api/v1/insights", insights.page),
             web.get("/api/v1/segments", insights.segments),
             web.get("/api/v1/models", Models(port).report),

@@ -56,6 +56,15 @@ def members(document: Any, path: str = "$") -> set[str]:
     return {path}
 
 
+async def test_the_forecast_has_the_members_of_the_example(client: Client, worker: MemoryWorker) -> None:
+    day_ms = 86_400_000
+    worker.take(
+        event("u9", "purchase", T0 - day * day_ms, price=20 + day % 3, category="tea") for day in reversed(range(20))
+    )
+    told = await (await client.get("/api/v1/users/u9/forecast")).json()
+    assert members(told) == members(examples("Forecast")[0])
+
+
 async def test_the_profile_has_the_members_of_the_example(client: Client, worker: MemoryWorker) -> None:
     worker.take([event("u1", "view", 1_569_888_000_000, session="s2", category="shoes")])
     told = await (await client.get("/api/v1/users/u1")).json()
