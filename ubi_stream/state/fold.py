@@ -36,9 +36,10 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
     Windows count an event in its own pane, also when it comes late, as long as that pane is kept; else `late` goes up.
     """
     time_ms = event.event_time_ms
-    type_index = plan.type_index.get(event.event_type, plan.other_type)
-    amount = number(event.properties, plan.amount)
-    spent = amount if amount is not None and type_index in plan.amount_types else None
+    type_index = plan.type_index.get(event.event_type)
+    if type_index is None:
+        type_index = plan.other_type
+    spent = number(event.properties, plan.amount) if type_index in plan.amount_types else None
     micros = 0 if spent is None else round(spent * MICRO)
 
     if state.events == 0:
@@ -57,7 +58,8 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
         if spent is not None and plan.pack.models.forecast is not None:
             add_spent(state.spent, category[:64], time_ms // DAY_MS, micros, days=PANES_OF_1_DAY)
     state.events += 1
-    state.last_ms = max(state.last_ms, time_ms)
+    if time_ms > state.last_ms:
+        state.last_ms = time_ms
     return ended
 
 
@@ -120,12 +122,15 @@ def _count_category(categories: dict[str, int], category: str) -> None:
         categories[category] = categories.pop(least) + 1
 
 
+_NUMERIC: Final = (int, float, str)
+
+
 def number(properties: Mapping[str, Any], name: str | None) -> float | None:
     """A property as a finite number within bounds; None where it is missing or is none."""
     if name is None:
         return None
     value = properties.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if value is None or isinstance(value, bool) or not isinstance(value, _NUMERIC):
         return None
     try:
         result = float(value)

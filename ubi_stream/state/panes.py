@@ -52,8 +52,12 @@ class PaneRing(msgspec.Struct, array_like=True, gc=False):
         cell = self.panes.get(pane)
         if cell is None:
             cell = self.panes[pane] = [0] * (type_index + 2)
-        _count(cell, type_index, amount_micros)
-        _count(self.total, type_index, amount_micros)
+        for counts in (cell, self.total):
+            if len(counts) < type_index + 2:
+                counts.extend([0] * (type_index + 2 - len(counts)))
+            counts[type_index + 1] += 1
+            if amount_micros:
+                counts[0] = add_micros(counts[0], amount_micros)
         return True
 
     def _advance(self, head: int, length: int) -> None:
@@ -84,20 +88,14 @@ class PaneRing(msgspec.Struct, array_like=True, gc=False):
 
     def events_of_last(self, panes: int) -> int:
         """How many events are in the newest `panes` panes, the current one included."""
+        if len(self.panes) == 1:
+            return events_of(self.total)
         oldest = self.head - panes
         events = 0
         for number, cell in self.panes.items():
             if number > oldest:
                 events += sum(cell) - cell[0]
         return events
-
-
-def _count(cell: Pane, type_index: int, amount_micros: int) -> None:
-    if len(cell) < type_index + 2:
-        cell.extend([0] * (type_index + 2 - len(cell)))
-    if amount_micros:
-        cell[0] = add_micros(cell[0], amount_micros)
-    cell[type_index + 1] += 1
 
 
 def add_micros(total: int, micros: int) -> int:

@@ -111,7 +111,7 @@ class Fold:
             if moment is not None:
                 yield moment
                 self._plan_answers(moment.entity_id, moment.state)  # after it was asked what is to be asked at it
-                if moment.watermark_ms > since_ms:
+                if moment.watermark_ms > since_ms and self._is_due(moment.watermark_ms):
                     yield from self._silences(event, since_ms)
 
     def _own_moment(self, event: Event) -> Moment | None:
@@ -279,6 +279,9 @@ class Fold:
                 trace_id=cause.trace_id or cause.event_id,
                 watermark_ms=watermark_ms,
             )
+
+    def _is_due(self, watermark_ms: int) -> bool:
+        return self._timers.is_due(watermark_ms) or self._questions.is_due(watermark_ms)
 
     def _plan_answers(self, entity_id: str, state: UserState) -> None:
         """See to it that the end of the next horizon of an entity's questions comes to light."""

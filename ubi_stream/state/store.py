@@ -130,7 +130,8 @@ class StateStore:
 
     def trim(self) -> None:
         """Drop the least recently used states that the table holds too. Not within a batch: it refers to them."""
-        for _ in range(len(self._live) - self._cache_size):
+        # What changed stays: to walk over it before each batch would take as long as folding the batch.
+        for _ in range(len(self._live) - max(self._cache_size, len(self._changed))):
             oldest = next(iter(self._live))
             if oldest in self._changed:
                 self._live.move_to_end(oldest)

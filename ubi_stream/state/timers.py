@@ -59,12 +59,18 @@ class SilenceTimers:
         """Note the time of an entity's newest event."""
         self._last[entity_id] = last_ms
         waiting = self._next.get(entity_id)
+        if waiting is not None and waiting <= last_ms + self._delays[0]:
+            return  # no deadline of this event is earlier
         deadline = self._deadline_after(last_ms, watermark_ms)
         if waiting is None or deadline < waiting:
             self._next[entity_id] = deadline
             heappush(self._heap, (deadline, entity_id))
             if len(self._heap) > _MOST_STALE * len(self._next) + _FEW:
                 self._drop_stale()
+
+    def is_due(self, watermark_ms: int) -> bool:
+        """Whether a watermark passes a timer."""
+        return bool(self._heap) and self._heap[0][0] <= watermark_ms
 
     def fire(self, since_ms: int, watermark_ms: int) -> list[Due]:
         """Timers passed by a watermark that moved from `since_ms` to `watermark_ms`, in order.
@@ -126,6 +132,10 @@ class DueTimers:
         if waiting is None or due_ms < waiting:
             self._next[entity_id] = due_ms
             heappush(self._heap, (due_ms, entity_id))
+
+    def is_due(self, watermark_ms: int) -> bool:
+        """Whether a watermark passes the time of an entity."""
+        return bool(self._heap) and self._heap[0][0] <= watermark_ms
 
     def fire(self, watermark_ms: int) -> list[str]:
         """Entities whose time the watermark has passed, by time; they are to be planned again."""

@@ -71,10 +71,14 @@ def _fold_into(session: Session, event: Event, time_ms: int, type_index: int, mi
         session.id = event.session_id
     session.events += 1
     session.last_type = type_index
-    session.amount_micros = add_micros(session.amount_micros, micros)
-    session.interests += type_index in plan.interests
-    session.intents += type_index in plan.intents
-    session.conversions += type_index in plan.conversions
+    if micros:
+        session.amount_micros = add_micros(session.amount_micros, micros)
+    if type_index in plan.interests:
+        session.interests += 1
+    if type_index in plan.intents:
+        session.intents += 1
+    if type_index in plan.conversions:
+        session.conversions += 1
     for outcome in plan.outcomes:
         if type_index in outcome.types:
             session.hits |= 1 << outcome.index
