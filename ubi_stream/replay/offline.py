@@ -6,7 +6,7 @@ reads the same file from Kafka with the same settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from ubi_stream.chunked.partitioner import partition_of as hashed_partition
@@ -18,6 +18,8 @@ from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 OFFLINE_EPOCH = 0
+_CUT_EVERY = 50
+"""Batches between two cuts: some seconds, as between two barriers."""
 
 
 def partition_of(key: bytes | None, offset: int, partitions: int) -> int:
@@ -34,6 +36,8 @@ class OfflineRun:
         As a worker would have them.
     now_ms
         Processing time that stands for the broker's: events further ahead of it are dead letters.
+    home
+        Partition that a user's id belongs to, for records that come from a topic; None takes their key for it.
 
     Attributes
     ----------
@@ -41,10 +45,14 @@ class OfflineRun:
         Counts over all records of the events topic.
     """
 
-    def __init__(self, pack: Pack, settings: Settings, *, now_ms: int) -> None:
+    def __init__(
+        self, pack: Pack, settings: Settings, *, now_ms: int, home: Callable[[bytes], int] | None = None
+    ) -> None:
         self._pack = pack
         self._settings = settings
         self._now_ms = now_ms
+        self._home = home
+        self._batches = 0
         self._offsets: dict[tuple[str, int], int] = {}
         self._states: dict[tuple[str, int], dict[bytes, bytes]] = {}
         self._partitions = {
@@ -59,18 +67,37 @@ class OfflineRun:
         iterator = iter(records)
         batch_size = self._settings.chunk_max_events * self._settings.partitions
         while batch := list(islice(iterator, batch_size)):
-            yield from self._run_batch(batch)
+            yield from self.run_batch([self._placed(item) for item in batch])
+
+    def run_batch(self, batch: Iterable[Record]) -> Iterator[Effects]:
+        """Process records of the events topic that have their places there already, each partition's in order."""
+        by_partition: dict[int, list[Record]] = {}
+        for record in batch:
+            by_partition.setdefault(record.partition, []).append(record)
+        forwards: list[Forward] = []
+        for number, records in by_partition.items():
+            effects = self._partitions["user", number].pipeline.run(records, forwarded=False)
+            self.tally.add(effects.tally)
+            forwards += effects.forwards
+            yield effects
+        yield from self._run_forwards(forwards)
+        self._batches += 1
+        if self._batches % _CUT_EVERY == 0:
+            self._cut()
 
     def users(self) -> int:
         """Users whose state is kept."""
-        for (entity, number), partition in self._partitions.items():
-            del entity, number
-            partition.store.cut()
+        self._cut()
         return sum(len(states) for (entity, _), states in self._states.items() if entity == "user")
 
     def partition(self, entity: str, number: int) -> Partition:
         """One of the partitions, to look into."""
         return self._partitions[entity, number]
+
+    def _cut(self) -> None:
+        """Encode changed states, as a barrier does: decoded, they take seven times the memory."""
+        for partition in self._partitions.values():
+            partition.store.cut()
 
     def _partition(self, entity: str, number: int) -> Partition:
         setup = PartitionSetup(
@@ -81,24 +108,16 @@ class OfflineRun:
             seed=self._settings.seed,
             snapshot_key=b"offline runs write no snapshots",
             cache_size=self._settings.state_cache_users,
+            home=self._home,
         )
         states = self._states[entity, number] = {}
         return Partition(setup, states, {})
 
-    def _run_batch(self, batch: list[ProducerRecord]) -> Iterator[Effects]:
+    def _placed(self, item: ProducerRecord) -> Record:
         topic = self._settings.events_topic
-        by_partition: dict[int, list[Record]] = {}
-        for item in batch:
-            number = partition_of(item.key, self._offsets.get((topic, -1), 0), self._settings.partitions)
-            self._offsets[topic, -1] = self._offsets.get((topic, -1), 0) + 1
-            by_partition.setdefault(number, []).append(self._record(topic, number, item.key, item.value, ()))
-        forwards: list[Forward] = []
-        for number, records in by_partition.items():
-            effects = self._partitions["user", number].pipeline.run(records, forwarded=False)
-            self.tally.add(effects.tally)
-            forwards += effects.forwards
-            yield effects
-        yield from self._run_forwards(forwards)
+        count = self._offsets.get((topic, -1), 0)
+        self._offsets[topic, -1] = count + 1
+        return self._record(topic, partition_of(item.key, count, self._settings.partitions), item.key, item.value, ())
 
     def _run_forwards(self, forwards: list[Forward]) -> Iterator[Effects]:
         by_lane: dict[tuple[str, int], list[Record]] = {}

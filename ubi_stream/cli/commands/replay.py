@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
@@ -20,11 +21,15 @@ from ubi_stream.packs.loader import load_pack
 from ubi_stream.replay.pacing import parse_speed
 from ubi_stream.settings import Settings
 
+_SHADOW = "Shadow: what would another pack have said?"
+_Time = typer.Option("--from", help="Compare from here on: ISO 8601, UTC.", rich_help_panel=_SHADOW, metavar="TIME")
+
 
 def replay(
     file: Annotated[
-        Path, typer.Argument(help="CSV, JSON Lines or Parquet, plain or with .gz or .zst behind.", show_default=False)
-    ],
+        Path | None,
+        typer.Argument(help="CSV, JSON Lines or Parquet, plain or with .gz or .zst behind.", show_default=False),
+    ] = None,
     mapping: MappingName = None,
     speed: SpeedText = "max",
     offline: Annotated[
@@ -33,12 +38,31 @@ def replay(
     out: OutFile = None,
     pack: PackName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON (to standard error).")] = False,
+    shadow: Annotated[
+        bool,
+        typer.Option(
+            "--shadow",
+            help="Run the pipeline here, and compare with the insights that are live.",
+            rich_help_panel=_SHADOW,
+        ),
+    ] = False,
+    since: Annotated[str | None, _Time] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Compare up to here.", rich_help_panel=_SHADOW, metavar="TIME")
+    ] = None,
+    live: Annotated[
+        Literal["postgres", "topic"],
+        typer.Option("--live", help="Where the live insights are read.", rich_help_panel=_SHADOW),
+    ] = "postgres",
 ) -> None:
-    """Send a file to the events topic, or run it through the pipeline here with --offline.
+    """Send a file to the events topic, or run it through the pipeline here with --offline or --shadow.
 
     The same file, settings and seed give the same insights either way. A mapping says which column is what:
     `docs/mappings.md` shows how to write one. Default: `own`, events in our own form. --out and --pack go with
-    --offline only: a worker has its own pack.
+    --offline and --shadow only: a worker has its own pack.
+
+    --shadow (or --from and --to without a file) reads the events topic itself, or a file, writes nothing anywhere, and
+    tells which insights would be missing, more or another: what would change if a changed pack were deployed.
 
     Examples:
 
@@ -47,15 +71,66 @@ def replay(
     - `ubi replay events.csv.gz --mapping rees46 --speed 60`
 
     - `ubi replay visits.csv --mapping visits.toml --offline > insights.jsonl`
+
+    - `ubi replay --shadow --from 2026-11-20T00:00 --to 2026-11-21T00:00 --pack changed.toml`
     """
-    if not offline and (out is not None or pack is not None):
-        raise typer.BadParameter("--out and --pack need --offline")
+    shadow = shadow or (file is None and (since or until) is not None)
+    _check_options(file, offline=offline, shadow=shadow, ours=out or pack, window=since or until)
     settings = load_settings(pack=pack)
     name = mapping or "own"
-    if offline:
+    if shadow:
+        _shadow(file, name, settings, (since, until), live, out, as_json=as_json)
+    elif offline and file is not None:
         _offline(file, name, settings, out, as_json=as_json)
-    else:
+    elif file is not None:
         run_async(_online(file, name, settings, speed, as_json=as_json))
+
+
+def _check_options(
+    file: Path | None, *, offline: bool, shadow: bool, ours: Path | str | None, window: str | None
+) -> None:
+    if offline and shadow:
+        raise typer.BadParameter("--offline and --shadow are two things")
+    if ours is not None and not (offline or shadow):
+        raise typer.BadParameter("--out and --pack need --offline or --shadow")
+    if window is not None and not shadow:
+        raise typer.BadParameter("--from and --to need --shadow")
+    if file is None and not shadow:
+        raise typer.BadParameter("a file is missing; only --shadow reads the events topic")
+
+
+def _shadow(
+    file: Path | None,
+    mapping: str,
+    settings: Settings,
+    window: tuple[str | None, str | None],
+    live: Literal["postgres", "topic"],
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from ubi_stream.cli.shadow import ShadowOptions, describe, parse_time, run_shadow  # noqa: PLC0415 - loads the models
+    from ubi_stream.replay.mapping import load_mapping  # noqa: PLC0415 - as above
+
+    try:
+        from_ms, to_ms = (None if text is None else parse_time(text) for text in window)
+    except ValueError as error:
+        raise typer.BadParameter(f"--from and --to are times such as 2026-11-21T10:00: {error}") from error
+    if file is not None:
+        settings = pack_for(settings, load_mapping(mapping).pack)
+    options = ShadowOptions(live=live, from_ms=from_ms, to_ms=to_ms, file=file, mapping=mapping)
+    pack = load_pack(settings.pack)
+    with ExitStack() as stack:
+        lines = None if out is None else stack.enter_context(open_lines(out))
+        bar = stack.enter_context(progress_bar(None))
+        work = run_shadow(
+            options, settings, pack, lines, SystemClock(), lambda events: bar.move(None, f"{events:,} events")
+        )
+        report = run_async(work)
+    if as_json:
+        typer.echo(msgspec.json.encode(report), err=True)
+    else:
+        say(describe(report))
 
 
 def _offline(file: Path, mapping: str, settings: Settings, out: Path | None, *, as_json: bool) -> None:

@@ -1,0 +1,75 @@
+"""A shadow run says what the workers said, and of a changed pack what would be another; it writes nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from support.expected import in_postgres, read_insights
+from support.workers import Offsets, WorkerProcess, send
+from ubi_stream.cli.shadow import ShadowOptions, ShadowReport, run_shadow
+from ubi_stream.clock import SystemClock
+from ubi_stream.packs.loader import load_pack
+from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.resources import config_dir
+from ubi_stream.settings import Settings
+
+MakeWorker = Callable[..., WorkerProcess]
+LIKELY = '{ feature = "session_intents", op = ">=", value = 1 }'
+
+
+def changed_pack(folder: Path) -> Path:
+    """The shop's pack, where one thing in the cart no longer makes an engaged shopper."""
+    text = (config_dir() / "packs" / "ecommerce.toml").read_text(encoding="utf-8")
+    assert LIKELY in text
+    path = folder / "changed.toml"
+    path.write_text(text.replace(LIKELY, LIKELY.replace("1", "2")), encoding="utf-8")
+    return path
+
+
+async def test_the_same_pack_says_the_same_and_a_changed_one_what_it_changes(
+    settings: Settings, make_worker: MakeWorker, shop_events: list[ProducerRecord], tmp_path: Path
+) -> None:
+    clock = SystemClock()
+    worker = await make_worker().started()
+    async with Offsets(settings) as offsets:
+        await send(settings, shop_events[:1_500])
+        await offsets.all_committed(1_500)
+        middle_ms = clock.now_ms()
+        await send(settings, shop_events[1_500:2_500])
+        await offsets.all_committed(2_500)
+    assert await worker.stop() == 0
+    insights = await read_insights(settings)
+    await in_postgres(settings, insights)
+
+    async def shadow(options: ShadowOptions, pack: str = settings.pack) -> tuple[ShadowReport, list[dict[str, object]]]:
+        out = io.BytesIO()
+        report = await run_shadow(options, settings, load_pack(pack), out, clock)
+        return report, [json.loads(line) for line in out.getvalue().splitlines()]
+
+    for options in (ShadowOptions("topic"), ShadowOptions("postgres")):
+        report, differences = await shadow(options)
+        assert report.equal, report
+        assert (report.events, report.insights.live, differences) == (2_500, len(insights), [])
+
+    later, _ = await shadow(ShadowOptions("postgres", from_ms=middle_ms))
+    earlier, _ = await shadow(ShadowOptions("postgres", to_ms=middle_ms))
+    assert later.equal, "what came before the window made states and models"
+    assert earlier.equal
+    assert (earlier.events, later.events) == (1_500, 2_500)
+    assert earlier.insights.live + later.insights.live == len(insights)
+    assert min(earlier.insights.live, later.insights.live) > 50
+
+    report, differences = await shadow(ShadowOptions("postgres"), str(changed_pack(tmp_path)))
+    segments, anomalies = report.kinds["segment"], report.kinds["anomaly"]
+    assert segments.missing + segments.additional + segments.changed > 0
+    assert anomalies.same == anomalies.live == anomalies.shadow > 0
+    total = report.insights
+    assert Counter(one["difference"] for one in differences) == Counter(
+        {name: count for name in ("missing", "additional", "changed") if (count := getattr(total, name))}
+    )
+    assert await read_insights(settings) == insights, "nothing was told"
+    await in_postgres(settings, insights)
