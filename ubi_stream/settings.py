@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     # Kafka
     broker: str = Field("127.0.0.1:9092", description="Bootstrap servers, host:port, comma-separated")
     topic_prefix: str = Field("ubi", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="First part of every topic's name")
-    partitions: int = Field(4, ge=1, le=1024, description="Partitions of every topic; fixed once there is state")
+    partitions: int = Field(4, ge=1, le=1024, description="Partitions of every topic; `ubi repartition` makes more")
     replication_factor: int = Field(1, ge=1, le=9, description="Copies of every topic; 3 in production")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"

@@ -18,6 +18,7 @@ from ubi_stream.cli.commands import (
     generate,
     migrate,
     pack,
+    repartition,
     replay,
     topics,
     worker,
@@ -78,6 +79,7 @@ app.command("topics", rich_help_panel=_RUN)(topics.topics)
 app.command("migrate", rich_help_panel=_RUN)(migrate.migrate)
 app.command("backup", rich_help_panel=_KEEP)(backup.backup)
 app.command("restore", rich_help_panel=_KEEP)(backup.restore)
+app.command("repartition", rich_help_panel=_KEEP)(repartition.repartition)
 app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)
 app.command("evaluate", rich_help_panel=_LOOK)(evaluate.evaluate)

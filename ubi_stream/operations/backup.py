@@ -74,10 +74,11 @@ async def back_up(
     with archive_writer(path) as archive:
         async with connected(settings, clock, on_retry) as cluster:
             await _require_topics(cluster, settings, pack)
-            archive.write(await _manifest(cluster, settings, pack, clock))
+            manifest = await _manifest(cluster, settings, pack, clock)
+            archive.write(manifest)
             for number, lane in enumerate(lanes):
                 on_progress(number, len(lanes))
-                cut = await cut_lane(cluster, lane, clock)
+                cut = await cut_lane(cluster, lane, clock, epoch=manifest.epochs[lane.entity])
                 _write_lane(archive, lane.entity, lane.partition, cut)
                 starts, ends = await cluster.starts(lane.sources), await cluster.ends(lane.sources)
                 unprocessed += sum(ends[tp] - cut.offsets.get(tp.topic, starts[tp]) for tp in lane.sources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from ubi_stream.runtime.kafka_client import client_options, connect_admin
 from ubi_stream.settings import Settings
 
 Offsets = dict[TopicPartition, int]
+_CREATED_WITHIN_S: Final = 30.0
+_POLL_S: Final = 0.1
 _IDLE_STATES: Final = frozenset({"Empty", "Dead"})
 
 
@@ -75,6 +78,27 @@ class Cluster:
     async def partition_counts(self) -> dict[str, int]:
         """Number of partitions by topic, of all topics."""
         return {topic["topic"]: len(topic["partitions"]) for topic in await self.admin.describe_topics()}
+
+    async def until_partitioned(self, topics: Iterable[str], partitions: int) -> None:
+        """Wait until these topics have so many partitions, each with a leader.
+
+        Raises
+        ------
+        BrokerUnavailableError
+            They have not, within 30 s.
+        """
+        wanted = set(topics)
+        try:
+            async with asyncio.timeout(_CREATED_WITHIN_S):
+                while wanted:
+                    for topic in await self.admin.describe_topics():
+                        led = [part for part in topic["partitions"] if part["leader"] >= 0]
+                        if len(led) >= partitions:
+                            wanted.discard(topic["topic"])
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError as error:
+            names = ", ".join(sorted(wanted))
+            raise BrokerUnavailableError(f"Kafka has not made the partitions of {names}: begin again") from error
 
     async def starts(self, partitions: Iterable[TopicPartition]) -> Offsets:
         """First offset that a partition still has."""

@@ -8,7 +8,6 @@ these states. That is one of the moments at which `docs/delivery.md` says that a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,10 +52,13 @@ class LaneCut:
     quarantined: int
 
 
-async def cut_lane(
-    cluster: Cluster, lane: LaneTopics, clock: Clock, on_records: Callable[[int], None] = lambda _records: None
-) -> LaneCut:
+async def cut_lane(cluster: Cluster, lane: LaneTopics, clock: Clock, *, epoch: int) -> LaneCut:
     """Read a lane, whether workers run or not. It is held in memory, as a worker holds it.
+
+    Parameters
+    ----------
+    epoch
+        Source epoch of the topics: of several records, one of this life counts.
 
     Raises
     ------
@@ -69,8 +71,7 @@ async def cut_lane(
     restorer = Restorer(client_options(cluster.settings), clock, deadline_s=DEADLINE_S)
     tables = {lane.states.topic: states, lane.records.topic: pieces}
     await restorer.restore(tables, {lane.partition}, ends=ends)
-    on_records(restorer.progress.records)
-    found = read_record(pieces.content(lane.partition).values(), lane.partition)
+    found = read_record(pieces.content(lane.partition).values(), lane.partition, epoch=epoch)
     if found is None and states.content(lane.partition):
         raise RecoveryError(f"{lane.states.topic}, partition {lane.partition}: there are states, but no record of them")
     return LaneCut(

@@ -35,6 +35,7 @@ COMMANDS = [
     "migrate",
     "backup",
     "restore",
+    "repartition",
     "config",
     "doctor",
     "evaluate",
