@@ -23,10 +23,6 @@ _NON_EMPTY_GROUP: Final = 68
 """Kafka's error code; aiokafka has no class for it."""
 
 
-async def none(run: Run) -> None:
-    """Nothing happens: the stream itself is the fault."""
-
-
 async def kills(run: Run) -> None:
     """SIGKILL at random moments."""
     for number in range(run.facts["kills"]):
