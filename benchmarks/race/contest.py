@@ -60,8 +60,6 @@ class Contestant:
         It is a whole worker: counts are read from its metrics, and it needs a database.
     keeps_state
         What it has counted is there again after a restart.
-    chunked
-        Its core gets many events at a time.
     """
 
     name: str
@@ -71,7 +69,6 @@ class Contestant:
     changes: tuple[tuple[str, object], ...] = ()
     is_product: bool = False
     keeps_state: bool = True
-    chunked: bool = False
 
     @property
     def reads_all(self) -> bool:
@@ -80,15 +77,13 @@ class Contestant:
 
 
 _PROGRAMS: Final = "benchmarks.race.contestants"
-PRODUCT: Final = Contestant(
-    "ubi-stream", "ubi_stream", ("ubi_stream.cli.main", "worker"), is_product=True, chunked=True
-)
+PRODUCT: Final = Contestant("ubi-stream", "ubi_stream", ("ubi_stream.cli.main", "worker"), is_product=True)
 STOCK_FAUST: Final = Contestant("stock Faust", "stock_faust", (f"{_PROGRAMS}.stock_faust", "worker"))
 QUIX: Final = Contestant("Quix Streams", "quix", (f"{_PROGRAMS}.quix",), OTHERS_PYTHON)
 BYTEWAX: Final = Contestant("Bytewax", "bytewax", (f"{_PROGRAMS}.bytewax_flow",), OTHERS_PYTHON)
 BARE_LOOP: Final = Contestant("bare aiokafka loop", "bare_loop", (f"{_PROGRAMS}.bare_loop",), keeps_state=False)
 BARE_CHUNKS: Final = Contestant(
-    "bare loop, 256 at a time", "bare_chunks", (f"{_PROGRAMS}.bare_loop", "256"), keeps_state=False, chunked=True
+    "bare loop, 256 at a time", "bare_chunks", (f"{_PROGRAMS}.bare_loop", "256"), keeps_state=False
 )
 ALL: Final = (PRODUCT, STOCK_FAUST, QUIX, BYTEWAX, BARE_LOOP, BARE_CHUNKS)
 

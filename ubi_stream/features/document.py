@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ubi_stream.features.registry import Feature, all_features
+from ubi_stream.features.registry import Feature, shipped_features
 
 _HEAD: Final = """# Features
 
@@ -16,9 +16,54 @@ the anomaly model tells apart: values beyond count as the bound, so it bounds no
 which kind of `entities.windows` a feature needs, if any. A day's window of panes reaches back 23 to 24 hours, one of 7
 or 30 days 6 to 7 or 29 to 30 days: the pane that is still open counts as whole.
 
-This page is made from the code (`python -m ubi_stream.features.document`), and a test holds the two together. Your own
-features come from a Python package with an entry point in the group `ubi_stream.features`: a module whose import calls
-`ubi_stream.features.registry.feature`.
+This page is made from the code (`python -m ubi_stream.features.document`), and a test holds the two together.
+
+## Your own features
+
+A feature is a function of the entity's state, the time of its newest event and the pack's plan. Write it in a package
+of your own, `our_features.py`:
+
+```python
+from ubi_stream.features.registry import MISSING, feature
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.model import UserState
+
+
+@feature(
+    "evening_share",
+    unit="share",
+    high=1,
+    meaning="Share of all events between 18:00 and midnight local time",
+    title="activity in the evening",
+)
+def evening_share(state: UserState, at_ms: int, plan: Plan) -> float:
+    if state.events < 5:
+        return MISSING
+    return sum(state.hour_profile[18:]) / sum(state.hour_profile)
+```
+
+and name the module by an entry point, in its `pyproject.toml`:
+
+```toml
+[project]
+name = "our-features"
+version = "1.0"
+
+[project.entry-points."ubi_stream.features"]
+our_shop = "our_features"
+
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+```
+
+Installed beside `ubi-stream` (`pip install .`), it can be listed in `entities.features` of any pack; `ubi pack check`
+tries it on states like those of a stream. What it must keep to, or a replay would differ: no clock, no random numbers,
+nothing from outside; it changes nothing; it returns a number, or `MISSING` where there is none yet. An event at which
+it raises becomes a dead letter. A pack is data only and names no modules: whoever may change a pack can't run code by
+it.
+
+## All features
 
 | feature | meaning | unit | range | windows |
 |---|---|---|---|---|
@@ -27,7 +72,7 @@ features come from a Python package with an entry point in the group `ubi_stream
 
 def features_page() -> str:
     """The page as Markdown: a line for each feature, by name."""
-    shipped = (feature for _, feature in sorted(all_features().items()))
+    shipped = (feature for _, feature in sorted(shipped_features().items()))
     return _HEAD + "".join(_line(feature) for feature in shipped)
 
 

@@ -19,6 +19,8 @@ FamilyExtractor = Callable[[UserState, int, Plan], tuple[float, ...]]
 """The same for several features at once: values of all, then the usual values of those that have one."""
 
 MISSING: Final = float("nan")
+EXTENSIONS: Final = "ubi_stream.features"
+"""Group of the entry points that name modules with further features."""
 FAMILIES: Final = ("baseline", "exact", "rhythm", "spend", "visit", "volume")
 """Modules of this folder that register features when they are imported."""
 
@@ -161,17 +163,41 @@ def add_feature(new: Feature) -> None:
     _features[new.name] = new
 
 
+def shipped_features() -> dict[str, Feature]:
+    """The features of this package, by name."""
+    modules = {f"ubi_stream.features.{family}" for family in FAMILIES}
+    for module in modules:
+        import_module(module)
+    return {name: found for name, found in _features.items() if _home(found) in modules}
+
+
 def all_features() -> dict[str, Feature]:
-    """Every registered feature by name: the shipped families, and those of installed extensions.
+    """Every registered feature by name: the shipped ones, and those of installed extensions.
 
     An extension is a module named by an entry point of the group `ubi_stream.features`; importing it registers its
     features.
+
+    Raises
+    ------
+    ConfigError
+        An extension can't be imported, or its features can't be registered.
     """
-    for family in FAMILIES:
-        import_module(f"ubi_stream.features.{family}")
-    for extension in entry_points(group="ubi_stream.features"):
-        extension.load()
+    shipped_features()
+    for extension in entry_points(group=EXTENSIONS):
+        try:
+            extension.load()
+        except Exception as error:  # code that isn't ours: whatever it raises, the operator must know whose it is
+            package = f"{extension.dist.name} {extension.dist.version}" if extension.dist else "an unknown package"
+            raise ConfigError(
+                f"extension {extension.name!r} of {package} (module {extension.value}) can't be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
     return dict(_features)
+
+
+def _home(found: Feature) -> str:
+    """Module that a feature was registered by."""
+    return (found.column.family if found.column else found.extract).__module__
 
 
 def select_features(names: tuple[str, ...], windows: Windows) -> tuple[Feature, ...]:

@@ -67,7 +67,8 @@ def check(file: Annotated[Path, typer.Argument(help="The pack file.", show_defau
 
     Example: `ubi pack check my_pack.toml`
     """
-    from ubi_stream.features.stage import Featurizer  # noqa: PLC0415 - loads numpy
+    from ubi_stream.features.dry_run import try_features  # noqa: PLC0415 - loads numpy
+    from ubi_stream.features.stage import Featurizer  # noqa: PLC0415 - as above
     from ubi_stream.packs.plan import compile_plan  # noqa: PLC0415 - as above
 
     if not file.is_file():
@@ -75,7 +76,8 @@ def check(file: Annotated[Path, typer.Argument(help="The pack file.", show_defau
     pack = load_pack(str(file))
     for entity in pack.entities:
         try:
-            Featurizer(compile_plan(pack, entity.name))
+            plan = compile_plan(pack, entity.name)
+            try_features(Featurizer(plan).features, plan)
         except ConfigError as error:
             raise ConfigError(f"pack {file} is wrong: entities.{entity.name}.features: {error}") from error
     stdout().print(_picture(pack))
