@@ -46,6 +46,13 @@ class DatabaseUnavailableError(UbiError):
     exit_code = 69
 
 
+class WorkerUnavailableError(UbiError):
+    """No worker answers, or not now."""
+
+    retriable = True
+    exit_code = 69
+
+
 class LocalServiceError(UbiError):
     """The embedded Kafka or Postgres could not be started or stopped."""
 

@@ -16,6 +16,7 @@ from ubi_stream.cli.commands import (
     doctor,
     evaluate,
     generate,
+    label,
     migrate,
     pack,
     repartition,
@@ -82,6 +83,7 @@ app.command("restore", rich_help_panel=_KEEP)(backup.restore)
 app.command("repartition", rich_help_panel=_KEEP)(repartition.repartition)
 app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)
+app.command("label", rich_help_panel=_LOOK)(label.label)
 app.command("evaluate", rich_help_panel=_LOOK)(evaluate.evaluate)
 app.add_typer(pack.app, name="pack", rich_help_panel=_LOOK)
 

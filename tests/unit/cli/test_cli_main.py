@@ -38,7 +38,7 @@ COMMANDS = [
     "repartition",
     "config",
     "doctor",
-    "evaluate",
+    "label", "evaluate",
 ]
 PACK_COMMANDS = ["list", "show", "check"]
 
