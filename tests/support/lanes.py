@@ -191,7 +191,7 @@ def outcome(broker: Broker, lane: Lane, without: Iterable[str] = ()) -> dict[str
         # What is due to be forgotten may be there after a crash, until the watermark moves again.
         "states": {key: state for key, state in states.items() if state.last_ms > watermark_ms - KEPT_MS},
         "models": digest(lane.partition.models),
-        "memory": lane.partition._memory.policy,
+        "memory": lane.partition._memory.population,
         "windows": lane.partition._memory.windows,
         "watermark": watermark_ms,
         "sent": {topic: set(broker.sent_to(topic)) for topic in topics},
