@@ -90,9 +90,9 @@ async def restored(plan: Plan, users: Sequence[int], results: Results) -> None:
 async def scaled(plan: Plan, results: Results) -> None:
     """Workers by partitions."""
     for partitions in PARTITIONS:
-        async with a_track(plan, partitions=partitions) as track:
-            for workers in WORKERS:
-                measured = await scaling.measure(track, workers, plan.events)
+        for workers in WORKERS:
+            async with a_track(plan.changed(events=0), partitions=partitions) as track:
+                measured = await scaling.measure(track, workers, plan.events, plan.users)
                 results.scaled.append(measured)
                 say(f"  {workers} workers, {partitions} partitions: {measured.cpu_s_per_million:.0f} CPU s a million")
 
@@ -104,14 +104,16 @@ async def pressed(plan: Plan, results: Results) -> None:
 
 
 def _stages(results: Results) -> None:
-    for chunk, name in ((256, "256 at a time"), (1, "one at a time")):
+    for chunk, name in ((256, stages.CHUNKED), (1, stages.ALONE)):
         events = _STAGE_EVENTS if chunk > 1 else _STAGE_EVENTS // 6
         results.stages[name] = stages.measure(Settings(_env_file=None), shoppers(events, 50_000), events, chunk)
 
 
 def _parts(options: argparse.Namespace, results: Results) -> dict[str, Callable[[], object]]:
     """Everything that can be asked for, by name."""
-    plan = (QUICK if options.quick else FULL).changed(events=options.events, rounds=options.rounds)
+    plan = (QUICK if options.quick else FULL).changed(
+        events=options.events, others_events=options.others_events, rounds=options.rounds
+    )
     part = plan.changed(events=max(1, plan.events // 10))
     contestants = [one for one in ALL if not options.only or one.key in options.only]
     cards = [one for one in contestants if one in (PRODUCT, BARE_CHUNKS, BARE_LOOP)]
@@ -141,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.race", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under three minutes")
     parser.add_argument("--events", type=int, help=f"on the topic; default {FULL.events:,}, quick {QUICK.events:,}")
+    parser.add_argument("--others-events", type=int, help="read by the others alone: the first so many of them")
     parser.add_argument("--rounds", type=int, help=f"default {FULL.rounds}, quick {QUICK.rounds}")
     parser.add_argument("--only", action="append", default=[], choices=[one.key for one in ALL], help="repeatable")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for race.json, race.md and race.png")

@@ -60,6 +60,8 @@ class Contestant:
         It is a whole worker: counts are read from its metrics, and it needs a database.
     keeps_state
         What it has counted is there again after a restart.
+    chunked
+        Its core gets many events at a time.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Contestant:
     changes: tuple[tuple[str, object], ...] = ()
     is_product: bool = False
     keeps_state: bool = True
+    chunked: bool = False
 
     @property
     def reads_all(self) -> bool:
@@ -77,13 +80,15 @@ class Contestant:
 
 
 _PROGRAMS: Final = "benchmarks.race.contestants"
-PRODUCT: Final = Contestant("ubi-stream", "ubi_stream", ("ubi_stream.cli.main", "worker"), is_product=True)
+PRODUCT: Final = Contestant(
+    "ubi-stream", "ubi_stream", ("ubi_stream.cli.main", "worker"), is_product=True, chunked=True
+)
 STOCK_FAUST: Final = Contestant("stock Faust", "stock_faust", (f"{_PROGRAMS}.stock_faust", "worker"))
 QUIX: Final = Contestant("Quix Streams", "quix", (f"{_PROGRAMS}.quix",), OTHERS_PYTHON)
 BYTEWAX: Final = Contestant("Bytewax", "bytewax", (f"{_PROGRAMS}.bytewax_flow",), OTHERS_PYTHON)
 BARE_LOOP: Final = Contestant("bare aiokafka loop", "bare_loop", (f"{_PROGRAMS}.bare_loop",), keeps_state=False)
 BARE_CHUNKS: Final = Contestant(
-    "bare loop, 256 at a time", "bare_chunks", (f"{_PROGRAMS}.bare_loop", "256"), keeps_state=False
+    "bare loop, 256 at a time", "bare_chunks", (f"{_PROGRAMS}.bare_loop", "256"), keeps_state=False, chunked=True
 )
 ALL: Final = (PRODUCT, STOCK_FAUST, QUIX, BYTEWAX, BARE_LOOP, BARE_CHUNKS)
 
@@ -193,6 +198,22 @@ async def watched(runners: Sequence[Runner], total: int, stalled_after_s: float 
             every_s=ASK_S if runners[0].asks else SAMPLE_S,
             check=check,
         )
+
+
+async def is_ready(session: aiohttp.ClientSession, runner: Runner) -> bool:
+    """Whether a worker says that it is.
+
+    Raises
+    ------
+    LocalServiceError
+        It has ended.
+    """
+    runner.check()
+    try:
+        async with session.get(f"{runner.url}/health/ready") as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False
 
 
 async def metric(session: aiohttp.ClientSession, url: str, name: str) -> float:

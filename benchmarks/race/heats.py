@@ -47,12 +47,18 @@ class Plan:
     rounds: int
     restart: bool
 
-    def changed(self, *, events: int | None = None, rounds: int | None = None) -> Plan:
-        """The same with so many events for everybody, or so many rounds; None changes nothing."""
-        plan = self
-        if events is not None:
-            plan = dataclasses.replace(plan, events=events, others_events=min(events, plan.others_events))
-        return plan if rounds is None else dataclasses.replace(plan, rounds=rounds)
+    def changed(
+        self, *, events: int | None = None, others_events: int | None = None, rounds: int | None = None
+    ) -> Plan:
+        """The same with other numbers; None changes nothing. Nobody reads more than there is."""
+        total = self.events if events is None else events
+        others = self.others_events if others_events is None else others_events
+        return dataclasses.replace(
+            self,
+            events=total,
+            others_events=min(total, others),
+            rounds=self.rounds if rounds is None else rounds,
+        )
 
 
 async def prepare_topic(

@@ -16,8 +16,9 @@ import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from benchmarks.race.contest import PRODUCT, Runner, Track, metric, until
+from benchmarks.race.contest import PRODUCT, Runner, Track, is_ready, metric, until
 from benchmarks.race.load import SentTimes, offer
+from benchmarks.race.sampling import usage
 from ubi_stream.clock import SystemClock
 from ubi_stream.replay.generate import Traffic
 from ubi_stream.replay.population import TrafficOptions
@@ -81,6 +82,8 @@ class Latency:
         views' answers meanwhile.
     behind
         Events that were not processed when the load ended: many, where the worker does not keep up.
+    cores
+        Processor seconds that the worker took for each second of the load.
     """
 
     per_s: int
@@ -88,6 +91,7 @@ class Latency:
     row: Quantiles
     api: Quantiles
     behind: int
+    cores: float
 
 
 @dataclass
@@ -117,12 +121,7 @@ async def _past_the_backlog(session: aiohttp.ClientSession, runner: Runner) -> N
     """Wait until the worker is ready and has read what was on the topic before."""
 
     async def ready() -> bool:
-        runner.check()
-        try:
-            async with session.get(f"{runner.url}/health/ready") as answer:
-                return answer.status == 200 and await metric(session, runner.url, "ubi_lag_events") == 0
-        except aiohttp.ClientError:
-            return False
+        return await is_ready(session, runner) and await metric(session, runner.url, "ubi_lag_events") == 0
 
     await until(ready, 600.0, "the worker is ready")
 
@@ -139,7 +138,9 @@ async def _measured(
         _running(_watch_rows, settings, times),
         _running(_ask, session, runner, [(record.key or b"").decode() for record in records[:500]], times),
     ):
+        began_s, cpu_s = monotonic(), usage(runner.pid)[0]
         await offer(settings, records, per_s, times.sent)
+        cores = (usage(runner.pid)[0] - cpu_s) / (monotonic() - began_s)
         behind = int(await metric(session, runner.url, "ubi_lag_events"))
 
         async def all_stored() -> bool:
@@ -150,7 +151,7 @@ async def _measured(
             )
 
         await until(all_stored, _SETTLE_S + behind / 1000, "what was sent is stored")
-    return Latency(per_s, Quantiles.of(times.insight), Quantiles.of(times.row), Quantiles.of(times.api), behind)
+    return Latency(per_s, Quantiles.of(times.insight), Quantiles.of(times.row), Quantiles.of(times.api), behind, cores)
 
 
 @asynccontextmanager

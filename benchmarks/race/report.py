@@ -17,6 +17,7 @@ from benchmarks.race.backpressure import Pressed
 from benchmarks.race.contest import ALL, BARE_LOOP, BYTEWAX, PRODUCT, QUIX, STOCK_FAUST, Contestant
 from benchmarks.race.latency import Latency
 from benchmarks.race.scaling import Scaled
+from benchmarks.race.stages import ALONE, CHUNKED
 from benchmarks.race.states import Restored
 
 
@@ -64,6 +65,16 @@ class Results:
             for heat in self.heats
             if heat.contestant == contestant.key and heat.input == input_name and not math.isnan(heat.events_per_s)
         ]
+
+    def besides_core_us(self, contestant: Contestant, input_name: str = "shop") -> float:
+        """Processor time of an event that is not the core's, in µs: reading, state, writing, the framework."""
+        core = self.stages.get(CHUNKED if contestant.chunked else ALONE, {}).get("all", math.nan)
+        return _median([heat.cpu_s_per_million for heat in self.of(contestant, input_name)]) - core
+
+    def if_chunked(self, other: Contestant, input_name: str = "shop") -> float:
+        """Processor time of another's event by ours, were its core as cheap as it is in chunks."""
+        core = self.stages.get(CHUNKED, {}).get("all", math.nan)
+        return (self.besides_core_us(other, input_name) + core) / (self.besides_core_us(PRODUCT, input_name) + core)
 
     def ratios(self, other: Contestant, input_name: str = "shop") -> list[float]:
         """How many times as many events a second as another's, by round: both ran one after the other."""
@@ -121,7 +132,7 @@ def _race(results: Results, name: str) -> str:
         heats = results.of(contestant, name)
         failed = [h for h in results.heats if h.contestant == contestant.key and h.input == name and h.note]
         if not heats:
-            rows += [[contestant.name, *["-"] * 7, failed[0].note]] if failed else []
+            rows += [[contestant.name, *["-"] * 9, failed[0].note]] if failed else []
             continue
         ratios = results.ratios(contestant, name)
         rows.append(
@@ -131,13 +142,29 @@ def _race(results: Results, name: str) -> str:
                 _spread([heat.events_per_s for heat in heats], ",.0f"),
                 "-" if contestant is PRODUCT else _spread(ratios, ".2f"),
                 _spread([heat.cpu_s_per_million for heat in heats], ".0f"),
+                _number(results.besides_core_us(contestant, name) if name == "shop" else math.nan, ".0f"),
+                "-"
+                if contestant is PRODUCT or name != "shop"
+                else _number(results.if_chunked(contestant, name), ".2f"),
                 _spread([heat.peak_mb for heat in heats], ".0f"),
                 _spread([heat.start_up_s for heat in heats], ".1f"),
                 _spread([heat.restart_s for heat in heats if not math.isnan(heat.restart_s)], ".1f"),
                 "; ".join(dict.fromkeys(heat.note for heat in failed)) or "-",
             ]
         )
-    heads = ["", "events", "events/s", "ubi-stream / it", "CPU s/million", "peak MiB", "start s", "restart s", "note"]
+    heads = [
+        "",
+        "events",
+        "events/s",
+        "ubi-stream / it",
+        "CPU s/million",
+        "of that not core",
+        "by ours, were its core chunked",
+        "peak MiB",
+        "start s",
+        "restart s",
+        "note",
+    ]
     return f"Input: {name}.\n\n{_table(heads, rows)}"
 
 
@@ -152,11 +179,13 @@ def _latency(measured: Sequence[Latency]) -> str:
         [
             f"{one.per_s:,}",
             *(f"{q.p50:.0f} / {q.p95:.0f} / {q.p99:.0f}" for q in (one.insight, one.row, one.api)),
+            f"{one.cores:.2f}",
             f"{one.behind:,}",
         ]
         for one in measured
     ]
-    heads = ["events/s offered", "to the insight, ms", "to the row, ms", "API, ms", "behind at the end"]
+    heads = ["events/s offered", "to the insight, ms", "to the row, ms", "API, ms", "cores of the worker"]
+    heads.append("behind at the end")
     return "p50 / p95 / p99 under an offered load:\n\n" + _table(heads, rows)
 
 
@@ -213,6 +242,10 @@ def _spread(values: Sequence[float], form: str) -> str:
         return "-"
     middle = format(_median(values), form)
     return middle if len(values) == 1 else f"{middle} ({min(values):{form}}–{max(values):{form}})"  # noqa: RUF001 - a range has an en dash
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)
 
 
 def _median(values: Sequence[float]) -> float:

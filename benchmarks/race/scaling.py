@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from benchmarks.race.contest import PRODUCT, Runner, Track, watched
+import aiohttp
+
+from benchmarks.race.contest import PRODUCT, Runner, Track, is_ready, until, watched
+from benchmarks.race.inputs import load, shoppers
+
+_READY_WITHIN_S: Final = 120.0
+_SETTLED_S: Final = 2.0
+"""Workers that join one after the other move partitions; after so long with all of them ready, they don't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +28,8 @@ class Scaled:
     peak_mb: float
 
 
-async def measure(track: Track, workers: int, events: int) -> Scaled:
-    """Let workers share a topic."""
+async def measure(track: Track, workers: int, events: int, users: int) -> Scaled:
+    """Let workers share a topic, which gets its events when all of them are there."""
     async with track.prepared(PRODUCT) as settings:
         runners = [
             Runner(
@@ -33,8 +43,21 @@ async def measure(track: Track, workers: int, events: int) -> Scaled:
         try:
             for runner in runners:
                 runner.start()
+            await _all_ready(runners)
+            await load(settings, shoppers(events, users))
             course = await watched(runners, events)
         finally:
             for runner in runners:
                 runner.stop()
         return Scaled(workers, settings.partitions, course.events_per_s, course.cpu_s_per_million, course.peak_mb)
+
+
+async def _all_ready(runners: Sequence[Runner]) -> None:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+
+        async def ready() -> bool:
+            return all([await is_ready(session, runner) for runner in runners])
+
+        await until(ready, _READY_WITHIN_S, "all workers are ready")
+        await asyncio.sleep(_SETTLED_S)
+        await until(ready, _READY_WITHIN_S, "all workers are ready")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from time import process_time
+from typing import Final
 
 from ubi_stream.events.model import Record
 from ubi_stream.events.stage import read_events
@@ -13,6 +14,9 @@ from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.pipeline import Pipeline
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
+
+CHUNKED: Final = "256 at a time"
+ALONE: Final = "one at a time"
 
 Stage = Callable[[Pipeline, list[Record]], object]
 

@@ -12,7 +12,7 @@ from typing import Final
 import aiohttp
 from aiokafka import AIOKafkaProducer
 
-from benchmarks.race.contest import PRODUCT, Runner, Track, metric, until, watched
+from benchmarks.race.contest import PRODUCT, Runner, Track, is_ready, metric, until, watched
 from benchmarks.race.inputs import load, shoppers
 from benchmarks.race.sampling import usage
 from tables import states as state_tables
@@ -132,15 +132,7 @@ async def _restored(track: Track, users: int, events: int) -> tuple[float, int, 
 
 
 async def _until_ready(session: aiohttp.ClientSession, runner: Runner) -> float:
-    async def ready() -> bool:
-        runner.check()
-        try:
-            async with session.get(f"{runner.url}/health/ready") as answer:
-                return answer.status == 200
-        except (aiohttp.ClientError, TimeoutError):
-            return False
-
-    await until(ready, _READY_WITHIN_S, "the worker is ready")
+    await until(lambda: is_ready(session, runner), _READY_WITHIN_S, "the worker is ready")
     seconds = monotonic() - runner.started_s
     await asyncio.sleep(1.0)  # what the restore leaves behind is collected
     return seconds
