@@ -6,7 +6,6 @@ Never a label: a user's id, an event's own text. An event type that the pack doe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 from itertools import product
 from typing import Final
 
@@ -24,14 +23,11 @@ from ubi_stream import __version__
 from ubi_stream.chunked.restore import RestoreProgress
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.insights.model import Insight, InsightKind, Severity
+from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.schema import LABEL_TYPE, Pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
+from ubi_stream.runtime.metric_labels import ANY, OTHER, Missing, Outcome, QualityMetric, Refusal, Stage
 from ubi_stream.runtime.status import Lag, ModelName, ModelReport
-
-OTHER: Final = "other"
-"""Event type of events that the pack doesn't list."""
-ANY: Final = "any"
-"""Event type of outcomes that are counted whatever the type: the record may have none."""
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text format, which every scraper reads."""
@@ -39,49 +35,6 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCY_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _STAGE_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _BATCH_EVENTS: Final = (1, 4, 16, 64, 256, 1_024, 4_096, 10_000)
-
-
-class Outcome(StrEnum):
-    """What became of a record of the events topic."""
-
-    ACCEPTED = "accepted"
-    DEAD_LETTER = "dead_letter"
-    DUPLICATE = "duplicate"
-    REPLAYED = "replayed"
-    UNWANTED = "unwanted"
-    MOVED = "moved"
-
-
-class Stage(StrEnum):
-    """Parts of a worker's time."""
-
-    PIPELINE = "pipeline"
-    DELIVER = "deliver"
-
-
-class Refusal(StrEnum):
-    """Why a record of our own topics is not in the database."""
-
-    REFUSED = "refused"
-    UNREADABLE = "unreadable"
-
-
-class Missing(StrEnum):
-    """Why an offset of a source topic has no record: its retention was over, or it never was to be read."""
-
-    EXPIRED = "expired"
-    EMPTY = "empty"
-
-
-class QualityMetric(StrEnum):
-    """Which figures of a model's quality are metrics; over its last labels."""
-
-    LOG_LOSS = "log_loss"
-    BRIER = "brier"
-    ROC_AUC = "roc_auc"
-    ACCURACY = "accuracy"
-    MAJORITY_ACCURACY = "majority_accuracy"
-    CALIBRATION_ERROR = "calibration_error"
 
 
 class Metrics:
@@ -123,6 +76,7 @@ class Metrics:
         self._events = self._counter("ubi_events", "Records of the events topic by what became of them", labels)
         self._late = self._counter("ubi_late_events", "Accepted events that came after the watermark", ("pack",))
         self._unmatched = self._counter("ubi_unmatched_labels", "Labels of events that are not kept", ("pack",))
+        self._labels = self._counter("ubi_labels", "Labels of people by what became of them", ("pack", "status"))
         self._unknown_fields = self._counter("ubi_unknown_fields", "Fields that no event has, ignored", ("pack",))
         self._dead_letters = self._counter("ubi_dead_letters", "Dead letters by reason", ("reason",))
         self._insights = self._counter("ubi_insights", "Insights", ("pack", "kind", "severity"))
@@ -173,6 +127,8 @@ class Metrics:
             self._events.labels(self._pack, ANY, outcome)
         for kind, severity in product(InsightKind, Severity):
             self._insights.labels(self._pack, kind, severity)
+        for status in LabelStatus:
+            self._labels.labels(self._pack, status)
         for reason in DeadLetterReason:
             self._dead_letters.labels(reason)
         for problem in SnapshotReason:
@@ -226,6 +182,8 @@ class Metrics:
         self._insights.labels(self._pack, insight.kind, insight.severity).inc()
         if insight.kind is InsightKind.ANOMALY:
             self._anomalies.labels(self._pack).inc()
+        if insight.kind is InsightKind.LABEL:
+            self._labels.labels(self._pack, insight.evidence["status"]).inc()
 
     def snapshot_problem(self, reason: SnapshotReason) -> None:
         """A model snapshot could not be used or written."""

@@ -7,7 +7,8 @@ import structlog
 from ubi_stream.effects import Effects
 from ubi_stream.errors import SnapshotError
 from ubi_stream.runtime.labels import LabelDesk
-from ubi_stream.runtime.metrics import Metrics, Missing, Refusal
+from ubi_stream.runtime.metric_labels import Missing, Refusal
+from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.sinks.base import WriteResult
 
 

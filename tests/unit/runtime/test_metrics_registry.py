@@ -14,21 +14,22 @@ from support.sink_rows import insight_row
 from ubi_stream.chunked.restore import RestoreProgress
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.events.model import DeadLetter, Record
-from ubi_stream.insights.model import InsightKind, Severity
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.replay.offline import OfflineRun
 from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.runtime.metrics import (
+from ubi_stream.runtime.metric_labels import (
     ANY,
     OTHER,
-    Metrics,
     Missing,
     Outcome,
     QualityMetric,
     Refusal,
     Stage,
 )
+from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.runtime.observer import SinkMetrics
 from ubi_stream.runtime.status import Lag, ModelName, ModelReport
 from ubi_stream.settings import Settings
@@ -109,6 +110,16 @@ def test_each_outcome_is_counted_once(metrics: Metrics) -> None:
     assert value(metrics, "ubi_unmatched_labels_total", pack="ecommerce") == 3
 
 
+def test_labels_of_people_count_by_what_became_of_them(metrics: Metrics) -> None:
+    for status in (LabelStatus.LEARNED, LabelStatus.LEARNED, LabelStatus.UNKNOWN_INSIGHT):
+        batch = Effects.nothing()
+        batch.insights.append(answer(status))
+        metrics.observe(batch)
+    counts = {status: value(metrics, "ubi_labels_total", pack="ecommerce", status=status) for status in LabelStatus}
+    assert {status: count for status, count in counts.items() if count} == {"learned": 2, "unknown_insight": 1}
+    assert counts[LabelStatus.CHANGED] == 0
+
+
 def test_records_count_for_users_alone_so_that_an_event_of_two_entities_counts_once(metrics: Metrics) -> None:
     tally = Tally(accepted=Counter(view=7))
     metrics.observe(effects(tally), entity="user")
@@ -152,6 +163,7 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
         "metric": set(QualityMetric),
         "topic": {"ubi.events"},
         "partition": {"3"},
+        "status": set(LabelStatus),
     }
     free = {"le", "version", "pack_version"}  # bounds of buckets, and what the build is
     for name, labels, _ in samples(metrics):
@@ -262,3 +274,11 @@ def test_the_names_that_dashboards_and_alerts_use(metrics: Metrics) -> None:
         "ubi_sink_expired_total",
     }  # fmt: skip
     assert not [name for name in found if name.endswith("_created")]
+
+
+def answer(status: LabelStatus) -> Insight:
+    return Insight(
+        id="i", kind=InsightKind.LABEL, entity="user", user_id=USER, pack="ecommerce", at_ms=0, label="confirmed",
+        score=None, confidence=None, severity=Severity.INFO, explanation=Explanation("said"),
+        evidence={"status": status}, model_version="1", source=Source("ubi.events", 0, 0),
+    )  # fmt: skip
