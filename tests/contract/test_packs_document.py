@@ -24,6 +24,8 @@ SECTIONS: dict[str, type[base.Model]] = {
     "`[[rules]]`": schema.Rule,
     "`[[outcomes]]`": outcomes.Outcome,
     "`[models.anomaly]`": models.AnomalyModel,
+    "`[models.anomaly.population]`": models.PopulationAlert,
+    "`[models.drift]`": models.DriftModel,
     "`[models.outcome]`": models.OutcomeModel,
     "`[models.change]`": models.ChangeModel,
     "`[models.forecast]`": models.ForecastModel,

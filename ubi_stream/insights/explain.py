@@ -48,10 +48,15 @@ class Explainer:
         """Contributions in words, one after another."""
         return self._texts.separator.join(map(self.phrase, contributions))
 
+    def title(self, name: str) -> str:
+        """What a feature is called; a name that is none of the entity's features stays as it is."""
+        feature = self._features.get(name)
+        return self._texts.features.get(name, name.replace("_", " ") if feature is None else feature.title)
+
     def phrase(self, contribution: Contribution) -> str:
         """A contribution in words: `events in an hour: 40 (usually 3)`."""
         feature, texts = self._features[contribution.feature], self._texts
-        title = texts.features.get(feature.name, feature.title)
+        title = self.title(feature.name)
 
         def say(value: float | None) -> str:
             return texts.unknown if value is None else in_words(value, feature.unit, texts)

@@ -2,94 +2,147 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ubi_stream.features.stage import Featurized, Matrix
-from ubi_stream.models.arrays import blocks
+from ubi_stream.ids import short_hash
+from ubi_stream.models.anomaly_keys import Combinations
+from ubi_stream.models.anomaly_rate import AlertRate, Seen
 from ubi_stream.models.feedback.thresholds import Gate
-from ubi_stream.models.half_space import HalfSpaceForest
+from ubi_stream.models.oddness.blend import OWN, Look, OddnessBlend, Sights, one_in
 from ubi_stream.models.quantile import OnlineQuantile
 from ubi_stream.models.scores import Alert, Scores
-from ubi_stream.packs.models import AnomalyModel
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.stage import Moment
 
 OWN_BASELINE: Final = ("amount_z", "latency_z", "activity_z", "hour_surprise")
 """Features that measure an entity against itself, in deviations (or bits)."""
-_OWN_SCALE: Final = 5.0
-"""Deviations at which the own baseline alone gives a score of 0.63."""
+
+_SILENT: Final = 0.01
+"""Share of a score that leaving features out must explain; else several share it, and each is put in alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One batch on its way through the ensemble."""
+
+    batch: Featurized
+    moments: Sequence[Moment]
+    sights: Sights
+    known: NDArray[np.bool_]
+    gate: Gate
+    scores: Scores
 
 
 class AnomalyEnsemble:
-    """Half-space trees on scaled features, and the entity's deviation from its own baseline.
+    """The pack's anomaly model: an `OddnessBlend` over the watched features, and a threshold at the rate asked for.
 
-    The two are merged as independent reasons for suspicion: `1 - (1 - forest) * (1 - own)`, in [0, 1].
+    Attributes
+    ----------
+    blend
+        The detectors.
+    quantile
+        The score above which the asked share of the rows lies.
+    rate
+        Watches whether many entities alert at once.
+    alerts, judged
+        Rows above the threshold so far, and those that could have been.
     """
 
-    def __init__(self, config: AnomalyModel, names: tuple[str, ...], watched: tuple[str, ...], *, seed: int) -> None:
+    def __init__(self, plan: Plan, names: tuple[str, ...], *, seed: int) -> None:
+        config = plan.pack.models.anomaly
+        assert config is not None, "made only for a pack with the model"
+        watched = plan.entity.anomaly_features or names
+        self.names = names
         self.columns = np.array([names.index(name) for name in watched])
         self.own_columns = np.array([names.index(name) for name in OWN_BASELINE if name in names], dtype=np.intp)
         self.min_events = config.min_entity_events
-        self.forest = HalfSpaceForest(
-            watched, n_trees=config.trees, height=config.height, window_size=config.window, seed=seed
-        )
+        self.blend = OddnessBlend(watched, trees=config.trees, height=config.height, window=config.window, seed=seed)
         self.quantile = OnlineQuantile(1.0 - config.alert_rate, min_count=max(config.warm_up, 1))
+        self.rate = AlertRate(config.population, config.alert_rate)
+        self.combinations = Combinations(plan)
+        self.alerts = 0
+        self.judged = 0
 
-    def run(self, batch: Featurized, rows: slice, events: Matrix, scores: Scores, peers: Matrix, gate: Gate) -> None:
+    def over(self, moments: Sequence[Moment], gate: Gate, scores: Scores) -> Pass:
+        """Look at a batch; `moments` are those that have a row, in order."""
+        batch = scores.batch
+        own = np.abs(batch.values[:, self.own_columns])
+        rows = np.ascontiguousarray(batch.scaled[:, self.columns])
+        known = np.array([facts.events >= self.min_events for facts in batch.facts], dtype=np.bool_)
+        sights = Sights.of(rows, own, self.combinations.keys(moments))
+        return Pass(batch, moments, sights, known, gate, scores)
+
+    def run(self, passing: Pass, rows: slice, peers: Matrix) -> None:
         """Score rows, find those above their entity's threshold, explain them, and learn all."""
-        window = self.forest.window_size
-        for part in blocks(rows.stop - rows.start, self.forest.n_seen % window, window):
-            start, stop = rows.start + part.start, rows.start + part.stop
-            # The last row of a window turns the reference over when it is learned: it is scored and explained before.
-            turns = (self.forest.n_seen + stop - start) % window == 0
-            if stop - start > turns:
-                self._run_part(batch, slice(start, stop - turns), events, rows.start, scores, peers, gate)
-            if turns:
-                self._run_part(batch, slice(stop - 1, stop), events, rows.start, scores, peers, gate)
+        for part in self.blend.parts(rows.stop - rows.start):
+            self._run_part(passing, slice(rows.start + part.start, rows.start + part.stop), peers)
 
-    def _run_part(
-        self, batch: Featurized, rows: slice, events: Matrix, offset: int, scores: Scores, peers: Matrix, gate: Gate
-    ) -> None:
-        watched = np.ascontiguousarray(batch.scaled[rows][:, self.columns])
-        single = rows.stop - rows.start == 1
-        forest = self._forest_scores(watched, single=single)
-        own = self._own_scores(batch.values[rows])
-        merged = 1.0 - (1.0 - forest) * (1.0 - own)
-        scores.anomaly[rows] = merged
-        thresholds = self.quantile.track_many(merged)
-        known = events[rows.start - offset : rows.stop - offset] >= self.min_events
-        for position in np.flatnonzero((merged > gate.floors(thresholds)) & known):
-            row, quantile = rows.start + int(position), float(thresholds[position])
+    def _run_part(self, passing: Pass, rows: slice, peers: Matrix) -> None:
+        sights, scores, gate = passing.sights[rows], passing.scores, passing.gate
+        look = self.blend.look(sights)
+        scores.anomaly[rows] = look.score
+        thresholds = self.quantile.track_many(look.score)
+        judged = passing.known[rows] & np.isfinite(thresholds)
+        found: list[tuple[int, int, str]] = []
+        for position in np.flatnonzero((look.score > gate.floors(thresholds)) & judged).tolist():
+            row, quantile = rows.start + position, float(thresholds[position])
             threshold = gate.threshold(row, quantile)
-            if merged[position] <= threshold:
+            if look.score[position] <= threshold:
                 continue
-            parts = self._explain(batch, row, watched[position], float(forest[position]), float(own[position]), peers)
-            scores.alerts[row] = Alert(float(merged[position]), threshold, parts, quantile)
-        if single:
-            self.forest.learn_many(watched)
+            alert = self._explained(passing, row, sights, look, position, peers)
+            scores.alerts[row] = replace(alert, threshold=threshold, quantile=quantile)
+            found.append((position, short_hash(passing.moments[row].entity_id), self._lead(alert)))
+        self._watch_rate(passing, rows, judged, found)
+        self.blend.learn(sights, look)
+        self.alerts += len(found)
+        self.judged += int(judged.sum())
 
-    def _forest_scores(self, watched: Matrix, *, single: bool) -> Matrix:
-        """Score; and learn, unless the row must be explained before it is learned."""
-        if not single:
-            return self.forest.score_learn_many(watched)
-        return self.forest.score_many(watched)
+    def _watch_rate(
+        self, passing: Pass, rows: slice, judged: NDArray[np.bool_], found: Sequence[tuple[int, int, str]]
+    ) -> None:
+        watermarks = np.array([moment.watermark_ms for moment in passing.moments[rows]], dtype=np.int64)
+        waves, held = self.rate.watch(Seen(watermarks, judged, found))
+        scores = passing.scores
+        scores.waves |= {rows.start + position: wave for position, wave in waves.items()}
+        for position in held:
+            row = rows.start + position
+            scores.alerts[row] = replace(scores.alerts[row], held=True)
 
-    def _own_scores(self, values: Matrix) -> Matrix:
-        if not len(self.own_columns):
-            return np.zeros(len(values))
-        deviations = np.abs(np.nan_to_num(values[:, self.own_columns], nan=0.0))
-        scores: Matrix = 1.0 - np.exp(-((deviations.max(axis=1) / _OWN_SCALE) ** 2))
-        return scores
+    def _explained(self, passing: Pass, row: int, sights: Sights, look: Look, position: int, peers: Matrix) -> Alert:
+        """What made a row odd: what its score loses with each feature at its usual value, each deviation left out."""
+        batch, score = passing.batch, float(look.score[position])
+        usual = batch.scale(np.where(np.isnan(batch.usual[row]), peers, batch.usual[row]))[self.columns]
+        parts = np.zeros(len(self.names))
+        parts[self.columns] = score - self.blend.without(sights, look, position, usual)
+        if parts.max() <= _SILENT * score:
+            parts[self.columns] = self.blend.alone(sights, look, position, usual)
+        if len(self.own_columns):
+            parts[self.own_columns] += score - self.blend.own_without(sights, look, position)
+        event = passing.moments[row].event
+        shares = dict(zip(self.blend.detectors, look.shares[position].tolist(), strict=True))
+        speaker = min(shares, key=lambda name: (shares[name], name))
+        return Alert(
+            score,
+            threshold=score,
+            parts=parts,
+            quantile=score,
+            shares=dict(sorted(shares.items(), key=lambda item: (item[1], item[0]))),
+            spoken=score - self.blend.silent(look, position, speaker),
+            n_seen=self.blend.n_seen + position,
+            one_in=one_in(score),
+            combination="" if event is None else self.combinations.in_words(event),
+        )
 
-    def _explain(
-        self, batch: Featurized, row: int, watched: Matrix, forest: float, own: float, peers: Matrix
-    ) -> Matrix:
-        """Share of each feature: the forest's by leaving it at its usual value, the own baseline's as a whole."""
-        usual = np.where(np.isnan(batch.usual[row]), peers, batch.usual[row])
-        reference = batch.scale(usual)[self.columns]
-        parts = np.zeros(batch.values.shape[1])
-        parts[self.columns] = np.nan_to_num(self.forest.contributions(watched, reference)) * (1.0 - own)
-        if own > 0.0:
-            deviations = np.abs(np.nan_to_num(batch.values[row, self.own_columns], nan=0.0))
-            parts[self.own_columns[int(np.argmax(deviations))]] += own * (1.0 - forest)
-        return parts
+    def _lead(self, alert: Alert) -> str:
+        """The strongest feature; or the detector that spoke, where no feature explains it."""
+        strongest = int(alert.parts.argmax())
+        speaker = alert.speaker
+        if alert.parts[strongest] > _SILENT * alert.score or speaker == OWN:
+            return self.names[strongest]
+        return speaker

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ubi_stream.features.stage import Featurized, Matrix
+from ubi_stream.models.anomaly_rate import Wave
 from ubi_stream.models.feedback.labels import Learned
 
 
@@ -12,9 +14,26 @@ from ubi_stream.models.feedback.labels import Learned
 class Alert:
     """An anomalous row, and what made it so.
 
-    `parts` are signed shares of the score by feature, shape (features,); `threshold` is what the score was above,
-    `quantile` what it is before people's labels count; `confirmed` is the probability that a person confirms the alert,
-    None before any label.
+    Attributes
+    ----------
+    threshold, quantile
+        What the score was above, and what that is before people's labels count.
+    parts
+        Signed shares of the score by feature, shape (features,).
+    confirmed
+        Probability that a person confirms the alert; None before any label.
+    shares
+        Each detector's share of earlier rows that were at least as odd, rarest first.
+    spoken
+        What the score owes to the detector to which the row is rarest.
+    n_seen
+        Rows that the model had learned.
+    one_in
+        About one recent row in so many scores as high.
+    combination
+        The event's discrete values in words.
+    held
+        Whether it is part of a wave that is told of as a whole.
     """
 
     score: float
@@ -22,6 +41,17 @@ class Alert:
     parts: Matrix
     quantile: float
     confirmed: float | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
+    spoken: float = 0.0
+    n_seen: int = 0
+    one_in: float = 0.0
+    combination: str = ""
+    held: bool = False
+
+    @property
+    def speaker(self) -> str:
+        """The detector to which the row is rarest."""
+        return next(iter(self.shares), "")
 
 
 @dataclass(slots=True)
@@ -38,6 +68,8 @@ class Scores:
         By row, those above the threshold in force.
     peers
         Mean features of all entities of the partition, by the row from which on they hold.
+    waves
+        Jumps of the alert rate that begin or end, by row.
     learned
         What a person's label brought about, where the first moment is one.
     """
@@ -47,6 +79,7 @@ class Scores:
     outcome: Matrix
     alerts: dict[int, Alert] = field(default_factory=dict)
     peers: list[tuple[int, Matrix]] = field(default_factory=list)
+    waves: dict[int, Wave] = field(default_factory=dict)
     learned: Learned | None = None
 
     def peers_at(self, row: int) -> Matrix:

@@ -44,8 +44,7 @@ class PartitionModels:
         self.anomaly: AnomalyEnsemble | None = None
         self.outcome: OutcomeClassifier | None = None
         if plan.pack.models.anomaly is not None:
-            watched = plan.entity.anomaly_features or names
-            self.anomaly = AnomalyEnsemble(plan.pack.models.anomaly, names, watched, seed=seed)
+            self.anomaly = AnomalyEnsemble(plan, names, seed=seed)
         if plan.pack.models.outcome is not None and plan.outcomes:
             first = plan.outcomes[0].name
             self.outcome = OutcomeClassifier(plan.pack.models.outcome, first, names)
@@ -100,10 +99,10 @@ class PartitionModels:
     def _score_rows(self, batch: Featurized, moments: list[Moment], first: int, scores: Scores) -> None:
         n = len(scores.anomaly)
         gate = self.feedback.gate(moments, first)
-        events = np.array([facts.events for facts in batch.facts])
+        passing = None if self.anomaly is None else self.anomaly.over(moments, gate, scores)
         for part in blocks(n - first, self.peers.n_seen % _PEERS_BLOCK, _PEERS_BLOCK):
             start, stop = part.start + first, part.stop + first
             scores.peers.append((start, self.peers.mean))
-            if self.anomaly is not None:
-                self.anomaly.run(batch, slice(start, stop), events[start:stop], scores, self.peers.mean, gate)
+            if self.anomaly is not None and passing is not None:
+                self.anomaly.run(passing, slice(start, stop), self.peers.mean)
             self.peers.observe(batch.values[start:stop])

@@ -9,8 +9,16 @@ from pydantic import Field
 from ubi_stream.packs.base import Model, Name
 
 
+class PopulationAlert(Model):
+    """When many entities alert at once, one insight tells of all, and theirs are held back."""
+
+    factor: float = Field(5.0, gt=1, description="Times as many alerting entities as `alert_rate` asks for")
+    window_min: float = Field(10, gt=0, le=1440, description="Minutes of event time that the rate is taken over")
+    min_entities: int = Field(20, ge=2, description="Entities that must have alerted in the window")
+
+
 class AnomalyModel(Model):
-    """Half-space trees and the entity's own baseline."""
+    """An ensemble: crowd, exact repeats, half-space trees, own baseline, combinations. See docs/anomalies.md."""
 
     trees: int = Field(25, ge=1, le=100)
     height: int = Field(8, ge=1, le=10)
@@ -19,6 +27,16 @@ class AnomalyModel(Model):
     warm_up: int = Field(500, ge=0, description="Events before the first alert")
     min_entity_events: int = Field(10, ge=0, description="Events an entity must have before it can alert")
     cool_down_min: float = Field(60, ge=0)
+    population: PopulationAlert = PopulationAlert()
+
+
+class DriftModel(Model):
+    """Volumes, missing properties, features and losses over time: did users change, or did tracking break?"""
+
+    block: int = Field(500, ge=20, le=100_000, description="Events whose means are one observation")
+    warm_up_h: float = Field(24, ge=0, le=720, description="Hours of event time before anything is told")
+    min_blocks: int = Field(40, ge=5, description="Observations before anything is told")
+    cool_down_min: float = Field(1440, ge=0, description="For so long the same subject is not told again")
 
 
 class OutcomeModel(Model):
@@ -66,5 +84,6 @@ class Models(Model):
     anomaly: AnomalyModel | None = None
     outcome: OutcomeModel | None = None
     change: ChangeModel | None = None
+    drift: DriftModel | None = None
     forecast: ForecastModel | None = None
     bandit: BanditModel | None = None

@@ -49,6 +49,16 @@ class Texts(Model):
     because: Annotated[str, _says("statement", "why")] = "{statement}: {why}"
     recommendation: Annotated[str, _says("text", "segment")] = "{text} (because the user is now {segment})"
     anomaly: Annotated[str, _says("entity", "why")] = "Unusual for this {entity}: {why}"
+    combination: Annotated[str, _says("combination", "one_in")] = "{combination} is rare: one event in {one_in}"
+    repeat: Words = "exactly the same was done a short while ago"
+    population: Annotated[str, _says("count", "entity", "minutes", "factor", "why")] = (
+        "{count} of kind {entity} are unusual within {minutes} minutes, {factor} times as many as usual: {why}"
+    )
+    population_over: Annotated[str, _says("count", "entity", "minutes", "held")] = (
+        "The wave of unusual behaviour is over after {minutes} minutes; {held} alerts of {count} of kind {entity} "
+        "were held back"
+    )
+    in_common: Annotated[str, _says("feature", "share")] = "{feature} leads in {share}"
     change: Annotated[str, _says("recent", "usual", "factor")] = (
         "{recent} events in the last 24 hours, usually {usual} a day: {factor} times the usual rate"
     )

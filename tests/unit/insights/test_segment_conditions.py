@@ -106,7 +106,7 @@ class TestRunnerUp:
         assert self.runner_up("tired", 0.9, 1, self.tired) is None
 
 
-def test_a_pack_that_compares_nobody_with_themselves_still_finds_anomalies_by_the_trees() -> None:
+def test_a_pack_that_compares_nobody_with_themselves_still_finds_anomalies() -> None:
     pack = probe_pack(
         ('"bounce_rate", "amount_z", "burstiness",', '"bounce_rate",'), ("features = true", "features = false")
     )
@@ -116,4 +116,5 @@ def test_a_pack_that_compares_nobody_with_themselves_still_finds_anomalies_by_th
     assert effects.features == []
     ensemble = runner.partition.models.anomaly
     assert ensemble is not None
-    assert ensemble.forest.ready
+    assert len(ensemble.own_columns) == 0
+    assert ensemble.blend.ready

@@ -11,6 +11,7 @@ from ubi_stream.insights.policy.anomaly import Anomalies
 from ubi_stream.insights.policy.change import Changes
 from ubi_stream.insights.policy.forecast import Forecasts
 from ubi_stream.insights.policy.label import Labels
+from ubi_stream.insights.policy.population import Waves
 from ubi_stream.insights.policy.recommendation import Recommendations
 from ubi_stream.insights.policy.risk import Risks
 from ubi_stream.insights.policy.segment import SegmentChanges
@@ -50,6 +51,7 @@ class Policy:
         self._recommendations = Recommendations(plan, choosers, tuple(feature.name for feature in features))
         self._segments = SegmentChanges(plan, explain, segments, self._recommendations)
         self._anomalies = Anomalies(plan, explain)
+        self._waves = Waves(plan, explain)
         self._risks = Risks(plan, explain, features)
         self._changes = Changes(plan)
         self._labels = Labels(plan)
@@ -74,6 +76,8 @@ class Policy:
                 insights.extend(self._segments.tell(teller, change, scores))
             if row < 0:
                 continue
+            if (wave := scores.waves.get(row)) is not None:
+                insights.extend(self._waves.tell(teller, wave))
             if (alert := scores.alerts.get(row)) is not None:
                 insights.extend(self._anomalies.tell(teller, scores, row, alert))
             insights.extend(self._risks.tell(teller, scores, row, risks))

@@ -176,14 +176,33 @@ class OddnessBlend:
             self._turn()
 
     def without(self, sights: Sights, look: Look, position: int, usual: FloatArray) -> FloatArray:
-        """Scores of one row with each feature in turn at its usual value, shape (F,).
-
-        What is asked of the row's keys stays answered as it was; the own baseline is asked by `own_without`.
-        """
+        """Scores of one row with each feature in turn at its usual value, shape (F,)."""
         n = len(self.features)
         rows = np.repeat(sights.rows[position : position + 1], n, axis=0)
         rows[np.arange(n), np.arange(n)] = usual
-        answers = np.repeat(look.answers[position : position + 1], n, axis=0)
+        return self._variants(rows, look, position)
+
+    def silent(self, look: Look, position: int, detector: str) -> float:
+        """Score of one row if a detector had no answer."""
+        answers = look.answers[position : position + 1].copy()
+        answers[0, self.detectors.index(detector)] = np.nan
+        return float(self._judged(answers, None).score[0])
+
+    def alone(self, sights: Sights, look: Look, position: int, usual: FloatArray) -> FloatArray:
+        """What each feature's value adds to the score of an otherwise usual row, shape (F,).
+
+        For a row whose oddness several features share: leaving one of them out changes nothing.
+        """
+        n = len(self.features)
+        rows = np.repeat(usual[np.newaxis], n + 1, axis=0)
+        rows[np.arange(n), np.arange(n)] = sights.rows[position]
+        scores = self._variants(rows, look, position)
+        added: FloatArray = scores[:n] - scores[n]
+        return added
+
+    def _variants(self, rows: FloatArray, look: Look, position: int) -> FloatArray:
+        """Scores of variants of a row; what is asked of its keys and its own baseline stays answered as it was."""
+        answers = np.repeat(look.answers[position : position + 1], len(rows), axis=0)
         answers[:, self.detectors.index(CROWD)] = self.crowd.score_many(rows)
         if self.trees:
             answers[:, self.detectors.index(TREES)] = self._in_trees(self._leaves(rows), len(rows))
@@ -253,6 +272,15 @@ class OddnessBlend:
         if self.forest is None or leaves is None:
             return np.full(n, np.nan)
         return self.forest.score_located(leaves)
+
+
+def one_in(score: float) -> float:
+    """About one row in so many is as odd: what a score means.
+
+    >>> one_in(0.0), round(one_in(0.5))
+    (1.0, 1000)
+    """
+    return float(10.0 ** (_DECADES * score))
 
 
 def _largest(own: FloatArray) -> FloatArray:

@@ -1,0 +1,74 @@
+"""The discrete side of an event: its type, the part of the day, and which properties came with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ubi_stream.events.model import Event
+from ubi_stream.models.oddness.noise import Keys
+from ubi_stream.packs.plan import OTHER_TYPE, Plan
+from ubi_stream.state.fold import local_hour
+from ubi_stream.state.stage import Moment
+
+_BAND_H: Final = 4
+"""Hours of a part of the day: fewer would make combinations of a small shop rare that are not."""
+
+_BANDS: Final = 24 // _BAND_H
+
+
+class Combinations:
+    """Combines type, part of the user's local day, and presence of the pack's properties into one key.
+
+    Attributes
+    ----------
+    types
+        Event types, in the order of their indexes.
+    properties
+        Whose presence counts.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._index = dict(plan.type_index)
+        self.types = tuple(plan.type_index)
+        self._other = plan.other_type
+        self.properties = tuple(name for name in (plan.category, plan.amount, plan.latency) if name is not None)
+
+    def keys(self, moments: Sequence[Moment]) -> Keys:
+        """The key of each moment's event, shape (n,); 0 for a moment without one."""
+        types, other, properties = self._index, self._other, self.properties
+        keys = []
+        for moment in moments:
+            event = moment.event
+            if event is None:
+                keys.append(0)
+                continue
+            key = types.get(event.event_type, other) * _BANDS + _band(event)
+            for name in properties:
+                key = 2 * key + (event.properties.get(name) is not None)
+            keys.append(key + 1)
+        return np.array(keys, dtype=np.uint64)
+
+    def split(self, keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Type index of each key, shape (n,), and whether each property was there, shape (n, properties)."""
+        codes = keys.astype(np.int64) - 1
+        n = len(self.properties)
+        present = np.empty((len(codes), n), dtype=np.bool_)
+        for column in range(n):
+            present[:, column] = codes >> (n - 1 - column) & 1
+        return (codes >> n) // _BANDS, present
+
+    def in_words(self, event: Event) -> str:
+        """A combination as a person says it: `view between 0 and 4 o'clock, without category`."""
+        start = _band(event) * _BAND_H
+        name = event.event_type if event.event_type in self._index else OTHER_TYPE
+        missing = [name for name in self.properties if event.properties.get(name) is None]
+        without = f", without {' and '.join(missing)}" if missing else ""
+        return f"{name} between {start} and {start + _BAND_H} o'clock{without}"
+
+
+def _band(event: Event) -> int:
+    return local_hour(event.event_time_ms, event.context) // _BAND_H

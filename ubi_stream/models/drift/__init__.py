@@ -1,0 +1,1 @@
+"""What changed over time: volumes, missing properties, features, losses; and whether users did it or tracking."""

@@ -1,0 +1,209 @@
+"""Watches a partition for drift, and says whether its users changed or its tracking broke."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from ubi_stream.models.anomaly_keys import Combinations
+from ubi_stream.models.arrays import blocks
+from ubi_stream.models.drift.levels import Levels
+from ubi_stream.models.drift.page_hinkley import PageHinkleyMany
+from ubi_stream.models.drift.subjects import BlockFigures, Observation, Rows, Subject, SubjectKind
+from ubi_stream.packs.models import DriftModel
+from ubi_stream.state.panes import HOUR_MS
+
+_DELTA: Final = 1.0
+"""Deviations of a block from its level that are nothing to tell, however long they last."""
+
+_THRESHOLD: Final = 20.0
+"""Deviations beyond these, added up, that make a change."""
+
+_DOUBT: Final = 0.3
+"""Share of that evidence from which on a level is not learned: a change must not become usual before it is told."""
+
+_DOUBTED: Final = 20
+"""Blocks for which it isn't, at most: after that it is the level that is wrong."""
+
+_FAR: Final = 8.0
+"""Deviations: a block further out counts as one that far, so that it takes several."""
+
+_RING: Final = 64
+"""Newest blocks whose distance from what was usual is kept, to tell how far a change went, and whether at once."""
+
+_AT_ONCE: Final = 0.5
+"""A change came at once if the first third of the blocks since has gone this share of the way already."""
+
+_GONE: Final = 0.25
+"""A type of which less than this share is left, or a property, is gone."""
+
+_USERS: Final = 10
+"""Entities in a block of whom tracking could break: fewer are one who behaves oddly."""
+
+_CONSEQUENCES: Final = 20
+"""Blocks after a break in which what else moves is taken for its consequence."""
+
+_FLOORS: Final = {
+    SubjectKind.RATE: 0.03,
+    SubjectKind.TYPE: 0.002,
+    SubjectKind.MISSING: 0.02,
+    SubjectKind.FEATURE: 0.005,
+}
+"""Smallest spread of a block's figure by kind: differences below it are never told."""
+
+_LEAST: Final = {SubjectKind.RATE: 0.3, SubjectKind.MISSING: 0.15, SubjectKind.FEATURE: 0.05}
+"""Smallest change that is told: a factor of two, a share of the events, of the feature's range."""
+
+_TYPE_FACTOR: Final = 1.5
+"""The same for a type's share, as a factor."""
+
+
+class Verdict(StrEnum):
+    """What a drift is taken for."""
+
+    USERS_CHANGED = "users_changed"
+    TRACKING_BROKE = "tracking_broke"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A figure that has another level than before.
+
+    Attributes
+    ----------
+    before, after
+        What was usual at this hour, and what is now.
+    since_ms
+        Watermark at which the first block of the change ended.
+    blocks
+        Blocks since.
+    entities
+        Entities in a block, about.
+    action
+        What was done: the figure's level was set anew (`reset`), or nothing (`kept`).
+    """
+
+    subject: Subject
+    before: float
+    after: float
+    since_ms: int
+    blocks: int
+    entities: int
+    verdict: Verdict
+    action: str
+
+
+class DriftWatch:
+    """Compares each block of events with what is usual at its hour, by a Page-Hinkley test for each figure.
+
+    Blocks are counted in rows, so results don't depend on how rows come. Memory is fixed.
+
+    Parameters
+    ----------
+    config
+        Size of a block, warm-up.
+    combinations
+        How rows' discrete values are read.
+    features
+        Names of the watched features.
+
+    Attributes
+    ----------
+    n_blocks
+        Blocks so far.
+    found
+        Drifts so far, also those that were not worth telling.
+    """
+
+    def __init__(self, config: DriftModel, combinations: Combinations, features: tuple[str, ...]) -> None:
+        self._block = config.block
+        self._min_blocks = config.min_blocks
+        self._warm_up_ms = round(config.warm_up_h * HOUR_MS)
+        self.figures = BlockFigures(combinations, features)
+        subjects = self.figures.subjects
+        self.levels = Levels(np.array([_FLOORS[subject.kind] for subject in subjects]))
+        self.test = PageHinkleyMany(len(subjects), min_instances=config.min_blocks, delta=_DELTA, threshold=_THRESHOLD)
+        self._gaps = np.full((_RING, len(subjects)), np.nan, dtype=np.float32)
+        self._times = np.zeros(_RING, dtype=np.int64)
+        self._first_ms = -1
+        self._broke_at = -_CONSEQUENCES
+        self.n_blocks = 0
+        self.found = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough was seen to tell a change."""
+        newest = int(self._times[(self.n_blocks - 1) % _RING]) if self.n_blocks else -1
+        return self.n_blocks >= self._min_blocks and newest - self._first_ms >= self._warm_up_ms
+
+    def watch(self, rows: Rows) -> dict[int, list[Drift]]:
+        """Take in rows; returns the drifts that come to light, by the position of the row that ends their block."""
+        found: dict[int, list[Drift]] = {}
+        n = len(rows.keys)
+        for part in blocks(n, self.figures.filled, self._block):
+            self.figures.add(rows[part])
+            if self.figures.filled == self._block:
+                drifts = self._end_block(int(rows.watermarks_ms[part.stop - 1]))
+                if drifts:
+                    found[part.stop - 1] = drifts
+        return found
+
+    def _end_block(self, at_ms: int) -> list[Drift]:
+        seen = self.figures.end(at_ms)
+        hour = at_ms // HOUR_MS % 24
+        if self._first_ms < 0:
+            self._first_ms = at_ms
+        usual = self.levels.usual(hour)
+        place = self.n_blocks % _RING
+        self._gaps[place], self._times[place] = seen.values - usual, at_ms
+        self.n_blocks += 1
+        moved = np.zeros(len(seen.values), dtype=np.bool_)
+        if self.ready:
+            deviations = self.levels.deviations(seen.values, hour)
+            moved = self.test.update(np.clip(deviations, -_FAR, _FAR))
+        doubtful = (np.maximum(self.test.rise, self.test.fall) > _DOUBT * _THRESHOLD) & (self.test.length < _DOUBTED)
+        self.levels.learn(np.where(doubtful, np.nan, seen.values), hour)
+        drifts = [self._drift(int(column), float(usual[column]), seen) for column in np.flatnonzero(moved)]
+        self.test.reset(moved)
+        return self._worth_telling(drifts)
+
+    def _drift(self, column: int, usual: float, seen: Observation) -> Drift:
+        """Describe a change, and go on from the new level."""
+        self.found += 1
+        length = min(max(int(self.test.length[column]), 1), _RING, self.n_blocks)
+        places = (self.n_blocks - length + np.arange(length)) % _RING
+        gaps = self._gaps[places, column].astype(np.float64)
+        gaps = gaps[~np.isnan(gaps)]
+        third = max(len(gaps) // 3, 1)
+        # The newest third: in a change that goes on, that is where it has come to.
+        first, newest = (float(np.add.reduce(part) / len(part)) for part in (gaps[:third], gaps[-third:]))
+        subject, after = self.figures.subjects[column], usual + newest
+        gone = _is_gone(subject, usual, after) and abs(first) >= _AT_ONCE * abs(newest)
+        verdict = Verdict.TRACKING_BROKE if gone and seen.entities >= _USERS else Verdict.USERS_CHANGED
+        self.levels.move(column, newest, third)
+        return Drift(subject, usual, after, int(self._times[places[0]]), length, seen.entities, verdict, "reset")
+
+    def _worth_telling(self, drifts: list[Drift]) -> list[Drift]:
+        """What is large enough to be told; after a break, what else moves is its consequence."""
+        told = [drift for drift in drifts if _is_large(drift)]
+        broken = [drift for drift in told if drift.verdict is Verdict.TRACKING_BROKE]
+        if broken:
+            self._broke_at = self.n_blocks
+            return broken
+        return [] if self.n_blocks - self._broke_at < _CONSEQUENCES else told
+
+
+def _is_gone(subject: Subject, before: float, after: float) -> bool:
+    if subject.kind is SubjectKind.TYPE:
+        return after < _GONE * before
+    return subject.kind is SubjectKind.MISSING and 1.0 - after < _GONE * max(1.0 - before, 0.0)
+
+
+def _is_large(drift: Drift) -> bool:
+    if drift.subject.kind is SubjectKind.TYPE:
+        low, high = sorted((max(drift.before, 1e-4), max(drift.after, 1e-4)))
+        return high >= _TYPE_FACTOR * low
+    return abs(drift.after - drift.before) >= _LEAST[drift.subject.kind]
