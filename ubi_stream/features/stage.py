@@ -188,8 +188,14 @@ class Featurizer:
         assert event is not None, "a row is made of an event"
         reference = event.properties.get(plan.reference) if plan.reference else None
         named = 0 if reference is None else short_hash(str(reference))
-        kept = array("f", self._layout.pick(row)).tobytes()
-        asked = ask(moment.state, moment.event_hash, moment.at_ms, named, plan, kept)
+        asked = ask(
+            moment.state,
+            moment.event_hash,
+            moment.at_ms,
+            named,
+            plan,
+            lambda: array("f", self._layout.pick(row)).tobytes(),
+        )
         return [question for question in asked if not 0 < question.due_ms <= moment.watermark_ms]
 
 

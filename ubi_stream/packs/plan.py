@@ -61,7 +61,10 @@ class Plan:
 
     def outcome_of(self, name: str) -> PlannedOutcome | None:
         """The outcome of that name; None where the pack has no such (any more)."""
-        return next((outcome for outcome in self.outcomes if outcome.name == name), None)
+        for outcome in self.outcomes:
+            if outcome.name == name:
+                return outcome
+        return None
 
     def type_name(self, event_type: str) -> str:
         """An event's type where names must be few: as a metric's label, as the key of a count."""

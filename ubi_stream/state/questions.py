@@ -6,8 +6,12 @@ was, exactly if the partition's watermark has passed the question's end; so it i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
+from ubi_stream.events.model import Event
+from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan, PlannedOutcome
 from ubi_stream.state.model import Question, Session, UserState
 from ubi_stream.state.visits import EndedVisit
@@ -26,50 +30,69 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     late: bool = False
 
 
-def ask(state: UserState, event_hash: int, at_ms: int, reference: int, plan: Plan, row: bytes) -> list[Question]:
+def ask(
+    state: UserState, event_hash: int, at_ms: int, reference: int, plan: Plan, row: Callable[[], bytes]
+) -> list[Question]:
     """Ask what is to be asked at an event, with the features right after it; returns the new questions.
+
+    Seldom is anything: only then `row` is called for the features.
 
     Of a visit's events the one with the smallest hash is asked at, among those before the first yes: each is as likely
     as another, and a replay chooses the same. Labels name an event: each event with a reference is asked about.
     """
     asked: list[Question] = []
     for outcome in plan.outcomes:
-        due_ms = at_ms + outcome.within_ms if outcome.within_ms else 0
-        question = Question(outcome.name, event_hash, at_ms, due_ms, row)
+        waiting: int | None = None
         if outcome.by == "label":
-            if reference:
-                question.reference = reference
-                asked.append(question)
-                _limit(state, outcome)
-                state.questions.append(question)
-            continue
-        if outcome.by == "visit" and (has_hit(state.session, outcome) or at_ms < state.session.start_ms):
-            continue
-        waiting = next((n for n, other in enumerate(state.questions) if other.outcome == outcome.name), None)
+            if not reference:
+                continue
+            _limit(state, outcome)
+        else:
+            if outcome.by == "visit" and (has_hit(state.session, outcome) or at_ms < state.session.start_ms):
+                continue
+            waiting = _position(state.questions, outcome.name)
+            if waiting is not None and not _gives_way(state.questions[waiting], event_hash):
+                continue
+        due_ms = at_ms + outcome.within_ms if outcome.within_ms else 0
+        question = Question(outcome.name, event_hash, at_ms, due_ms, row(), reference if outcome.by == "label" else 0)
         if waiting is None:
             state.questions.append(question)
-        elif not state.questions[waiting].settled and event_hash < state.questions[waiting].id:
-            state.questions[waiting] = question
         else:
-            continue
+            state.questions[waiting] = question
         asked.append(question)
     return asked
 
 
+def _position(questions: list[Question], outcome: str) -> int | None:
+    for position, question in enumerate(questions):
+        if question.outcome == outcome:
+            return position
+    return None
+
+
+def _gives_way(question: Question, event_hash: int) -> bool:
+    """Whether a question is asked at another event instead."""
+    return not question.settled and event_hash < question.id
+
+
 def answer_at_event(
-    state: UserState, at_ms: int, type_index: int, ended: EndedVisit | None, plan: Plan, watermark_ms: int
+    state: UserState, event: Event, ended: EndedVisit | None, plan: Plan, watermark_ms: int
 ) -> list[Answer]:
     """Answers that an event of the user brings, which `state` contains already; those questions are done with.
 
     `ended` is the visit that the event ended, `watermark_ms` the watermark before it.
     """
     answers: list[Answer] = []
+    if not state.questions:
+        return answers
+    at_ms, type_index = event.event_time_ms, plan.type_index.get(event.event_type, plan.other_type)
     remaining: list[Question] = []
     for question in state.questions:
         outcome = plan.outcome_of(question.outcome)
         if outcome is None:
             continue  # the pack asked that once
-        question.settled |= ended is not None
+        if ended is not None:
+            question.settled = True
         if outcome.by == "visit":
             answer = None if ended is None else _of_visit(question, outcome, ended, at_ms, plan, watermark_ms)
         else:
@@ -78,7 +101,8 @@ def answer_at_event(
             remaining.append(question)
         elif answer.positive or not answer.late:
             answers.append(answer)
-    state.questions = remaining
+    if len(remaining) < len(state.questions):
+        state.questions = remaining
     return answers
 
 
@@ -108,12 +132,16 @@ def _of_horizon(
     return Answer(question, False, question.due_ms, late=told) if over else None
 
 
-def answer_by_label(
-    state: UserState, reference: int, at_ms: int, watermark_ms: int, *, positive: bool
-) -> tuple[Answer, ...]:
-    """Answers that a label brings to the questions asked at the event that it names."""
+def answer_by_label(state: UserState, event: Event, plan: Plan, watermark_ms: int) -> tuple[Answer, ...]:
+    """Answers that a `$label` event brings to the questions asked at the event that it names."""
+    name = event.properties.get(plan.reference) if plan.reference else None
+    positive = event.properties.get(plan.outcome) if plan.outcome else None
+    if not state.questions or name is None or not isinstance(positive, bool):
+        return ()
+    reference = short_hash(str(name))
     named = [question for question in state.questions if reference and question.reference == reference]
     state.questions = [question for question in state.questions if question.reference != reference]
+    at_ms = event.event_time_ms
     return tuple(Answer(question, positive, at_ms, late=question.due_ms <= watermark_ms) for question in named)
 
 
@@ -144,6 +172,15 @@ def has_hit(session: Session, outcome: PlannedOutcome) -> bool:
 def dues(state: UserState) -> list[int]:
     """Ends of the horizons of open questions, in ms of event time."""
     return [question.due_ms for question in state.questions if question.due_ms]
+
+
+def next_due_ms(state: UserState, watermark_ms: int) -> int:
+    """The first end of a horizon that the watermark has not passed; 0 if there is none."""
+    first_ms = 0
+    for question in state.questions:
+        if question.due_ms > watermark_ms and not 0 < first_ms <= question.due_ms:
+            first_ms = question.due_ms
+    return first_ms
 
 
 def _limit(state: UserState, outcome: PlannedOutcome) -> None:

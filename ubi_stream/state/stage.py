@@ -21,7 +21,15 @@ from ubi_stream.state.model import UserState
 from ubi_stream.state.once import is_applied, is_duplicate, remember, remembered_ms
 from ubi_stream.state.panes import DAY_MS
 from ubi_stream.state.progress import Progress
-from ubi_stream.state.questions import Answer, answer_at_event, answer_by_label, answers_due, answers_of_visit, dues
+from ubi_stream.state.questions import (
+    Answer,
+    answer_at_event,
+    answer_by_label,
+    answers_due,
+    answers_of_visit,
+    dues,
+    next_due_ms,
+)
 from ubi_stream.state.store import Live, StateStore
 from ubi_stream.state.timers import Due, DueTimers, SilenceTimers
 from ubi_stream.state.visits import EndedVisit, ended_visit
@@ -138,14 +146,14 @@ class Fold:
             live = self._states.new(entity_id)
         elif event.event_time_ms - live.state.last_ms >= plan.retention_ms:
             ended = ended_visit(live.state)
-            answers = self._answers(live.state, event, ended)
+            answers = answer_at_event(live.state, event, ended, plan, progress.watermark_ms)
             live = self._forgotten(entity_id, live)
         state = live.state
         self._counts.late += new and event.event_time_ms < progress.watermark_ms
         over = fold(state, event, plan)
         if over is not None:
             ended, day_over = over, over.session.last_ms // DAY_MS  # not of what is forgotten: it may be gone already
-        answers += self._answers(state, event, over)
+        answers += answer_at_event(state, event, over, plan, progress.watermark_ms)
         told = ended is not None and ended.session.last_ms + plan.session_gap_ms <= progress.watermark_ms
         self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
         self._mark_applied(event, entity_id, live, event_hash)
@@ -171,30 +179,13 @@ class Fold:
         answers: tuple[Answer, ...] = ()
         if live is not None:
             matched = fold_label(live.state, event, self._plan)
-            answers = self._answers_by_label(live.state, event)
+            answers = answer_by_label(live.state, event, self._plan, self._progress.watermark_ms)
             self._mark_applied(event, entity_id, live, event_hash)
         self._counts.unmatched_labels += new and not (matched or answers)
         if event.verdict is None:
             self._pass_time(event, new=new)
         state = live.state if live else UserState()
         return self._moment(event, entity_id, state, event_hash, new=new, answers=answers)
-
-    def _answers(self, state: UserState, event: Event, ended: EndedVisit | None) -> list[Answer]:
-        """Answers that an event brings to the questions of a state."""
-        if not state.questions:
-            return []
-        plan = self._plan
-        type_index = plan.type_index.get(event.event_type, plan.other_type)
-        return answer_at_event(state, event.event_time_ms, type_index, ended, plan, self._progress.watermark_ms)
-
-    def _answers_by_label(self, state: UserState, event: Event) -> tuple[Answer, ...]:
-        plan = self._plan
-        reference = event.properties.get(plan.reference) if plan.reference else None
-        positive = event.properties.get(plan.outcome) if plan.outcome else None
-        if not state.questions or reference is None or not isinstance(positive, bool):
-            return ()
-        named = short_hash(str(reference))
-        return answer_by_label(state, named, event.event_time_ms, self._progress.watermark_ms, positive=positive)
 
     def _pass_time(self, event: Event, *, new: bool) -> None:
         """Move the watermark on. A clock that is ahead must not make all others late: arrival bounds the time."""
@@ -285,9 +276,8 @@ class Fold:
 
     def _plan_answers(self, entity_id: str, state: UserState) -> None:
         """See to it that the end of the next horizon of an entity's questions comes to light."""
-        watermark_ms = self._progress.watermark_ms
-        if state.questions and (ahead := [due_ms for due_ms in dues(state) if due_ms > watermark_ms]):
-            self._questions.plan(entity_id, min(ahead))
+        if state.questions and (due_ms := next_due_ms(state, self._progress.watermark_ms)):
+            self._questions.plan(entity_id, due_ms)
 
     def _questions_due(self, since_ms: int, watermark_ms: int) -> list[Due]:
         """Ends of horizons that come to light as the watermark moves on."""
