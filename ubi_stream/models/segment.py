@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import isnan
 from typing import Final
 
 import numpy as np
@@ -60,15 +62,23 @@ class Conditions:
 
 
 def _distance(value: float, condition: Condition, feature: Feature) -> float:
-    if np.isnan(value):
+    if isnan(value):
         return OUT_OF_REACH
     if condition.op in ("==", "!="):
         return 1.0 if (value == condition.value) == (condition.op == "==") else OUT_OF_REACH
     low, high, here, there = feature.low, feature.high, value, condition.value
     if feature.scale == "log":
-        low, high, here, there = np.log1p([low, high, max(here, 0.0), max(there, 0.0)])
+        low, high, there = _logs(low, high, max(there, 0.0))
+        here = float(np.log1p(max(here, 0.0)))
     distance = (here - there) / (high - low)
-    return float(distance if condition.op.startswith(">") else -distance)
+    return distance if condition.op.startswith(">") else -distance
+
+
+@lru_cache(maxsize=1000)
+def _logs(low: float, high: float, threshold: float) -> tuple[float, float, float]:
+    """Bounds and threshold by ratio: the same for every row, and a third of the time of a distance."""
+    low, high, threshold = np.log1p([low, high, threshold]).tolist()
+    return low, high, threshold
 
 
 @dataclass(frozen=True, slots=True)
