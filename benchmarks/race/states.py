@@ -26,9 +26,9 @@ from ubi_stream.settings import Settings
 from ubi_stream.state.codec import encode_state
 
 STATE_BYTES: Final = 700
-"""Of a state that is restored: the size that other figures of this kind are about."""
-_SAMPLE_EVENTS: Final = 6_000
-_SAMPLE_USERS: Final = 180
+"""Those are taken that come nearest to this size."""
+_SAMPLE_EVENTS: Final = 8_000
+_SAMPLE_USERS: Final = 400
 _BATCH_BYTES: Final = 512 * 1024
 _READY_WITHIN_S: Final = 600.0
 _USER: Final = re.compile(rb"u\d+")

@@ -94,7 +94,7 @@ def test_stages_add_up() -> None:
 
 def test_states_that_are_restored_are_real_and_of_the_size_that_is_asked_for() -> None:
     blobs = sample_states(Settings(), 700)
-    assert all(500 < len(blob) < 900 for blob in blobs)
+    assert all(500 < len(blob) < 1_000 for blob in blobs)
     assert all(decode_state(blob)[1].events for blob in blobs)
 
 
