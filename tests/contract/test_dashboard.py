@@ -11,7 +11,7 @@ from ubi_stream.operations.dashboard import WIDTH, dashboard, render
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.resources import config_dir
 from ubi_stream.runtime.metrics import Metrics
-from ubi_stream.runtime.status import Lag, ModelName, ModelReport
+from ubi_stream.runtime.status import Lag, ModelReport
 
 PANELS = [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
 EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]]
@@ -24,7 +24,8 @@ def exported() -> dict[str, set[str]]:
     metrics = Metrics(load_pack("ecommerce"))
     metrics.set_lag([Lag("ubi.events", 0, 1)])
     window: dict[str, float | int | None] = {"n": 1, "log_loss": 0.5}
-    metrics.set_models([ModelReport("user", 0, ModelName.OUTCOME, 1, True, {"window": window})])
+    quality = {"window": window}
+    metrics.set_models([ModelReport("user", place, "line", 1, True, "buys", quality=quality) for place in (0, None)])
     labels: defaultdict[str, set[str]] = defaultdict(set)
     for family in text_string_to_metric_families(metrics.render()[0].decode()):
         for sample in family.samples:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.packs import base, models, outcomes, schema, texts
+from ubi_stream.packs import base, candidates, models, outcomes, schema, texts
 from ubi_stream.packs.loader import load_pack, parse_pack, shipped_packs
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.partition import Partition, PartitionSetup
@@ -26,10 +26,10 @@ SECTIONS: dict[str, type[base.Model]] = {
     "`[models.anomaly]`": models.AnomalyModel,
     "`[models.anomaly.population]`": models.PopulationAlert,
     "`[models.drift]`": models.DriftModel,
-    "`[models.outcome]`": models.OutcomeModel,
     "`[models.change]`": models.ChangeModel,
     "`[models.forecast]`": models.ForecastModel,
     "`[models.bandit]`": models.BanditModel,
+    "`[models]` and `[[models.candidates]]`": candidates.CandidateModel,
     "`[outputs]`": schema.Outputs,
 }
 

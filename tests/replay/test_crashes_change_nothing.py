@@ -129,7 +129,8 @@ def test_the_streams_bring_about_everything_that_can_happen(monkeypatch: pytest.
         assert cluster.windows
         assert cluster.dead_letters
         assert cluster.features
-    assert set(kinds) == {"segment", "recommendation", "session", "risk", "anomaly", "behaviour_change"}
+    everyday = {"segment", "recommendation", "session", "risk", "anomaly", "behaviour_change"}
+    assert set(kinds) == everyday | {"label", "prediction", "model"}
     assert forgotten
 
 

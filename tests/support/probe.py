@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -106,6 +107,10 @@ when = [{ feature = "session_depth", op = ">=", value = 8 }]
 name = "buys_in_visit"
 by = "visit"
 types = ["purchase"]
+warm_up = 4
+min_per_class = 1
+tell_above = 0.3
+cool_down_min = 5
 
 [[outcomes]]
 name = "buys_soon"
@@ -117,12 +122,17 @@ within_h = 0.75
 name = "comes_back"
 by = "return"
 within_h = 2
+warm_up = 4
+min_per_class = 1
 
 [[outcomes]]
 name = "bad"
 by = "label"
 within_h = 1
 max_open = 3
+
+[models]
+budget_us = 1000
 
 [models.anomaly]
 trees = 5
@@ -133,10 +143,22 @@ warm_up = 30
 min_entity_events = 3
 cool_down_min = 20
 
-[models.outcome]
-learning_rate = 0.1
-warm_up = 4
-min_per_class = 1
+[[models.candidates]]
+name = "line"
+outcome = "buys_in_visit"
+kind = "line"
+
+[[models.candidates]]
+name = "bayes"
+outcome = "buys_in_visit"
+kind = "naive-bayes"
+features = ["session_depth", "session_intents"]
+share = 0.5
+
+[[models.candidates]]
+name = "blend"
+outcome = "comes_back"
+kind = "blend"
 
 [models.change]
 factor = 2.0
@@ -192,7 +214,9 @@ def record(
 
 
 class Stream:
-    """Generates the trouble of a real topic: visits, pauses, late events, duplicates, garbage, wrong keys, labels."""
+    """Generates the trouble of a real topic: visits, pauses, late events, duplicates, garbage, wrong keys, labels of
+    payments and of people.
+    """
 
     def __init__(self, seed: int, *, users: int = 8, days: float = 5.0) -> None:
         self._random = Random(seed)
@@ -223,6 +247,8 @@ class Stream:
                 order = draw.choice(orders)
                 label = self._event(order[0], now_ms, "$label", order_id=order[1], shop_id=order[2], bad=roll < 0.1)
                 made.append((order[0].encode(), label, now_ms))
+            elif roll < 0.18:
+                made.append((user.encode(), self._verdict(user, now_ms), now_ms))
             else:
                 made.append((self._key(user), self._behaviour(user, now_ms, orders), now_ms))
         return made
@@ -248,6 +274,16 @@ class Stream:
             orders.append((user, order, shop))
             fields |= {"price": round(draw.lognormvariate(2.5, 1.0), 2), "order_id": order, "shop_id": shop}
         return self._event(user, at_ms, kind, **fields)
+
+    def _verdict(self, user: str, now_ms: int) -> bytes:
+        """What a person says about the newest insight, or about one that there is not; years later, or just now."""
+        draw = self._random
+        said: dict[str, Any] = {"label": draw.choice(["confirmed", "false_positive", "false_positive"])}
+        if draw.random() < 0.2:
+            unknown = {"insight_id": str(UUID(int=self._number))}
+            said |= draw.choice([unknown, {"outcome": "rain"}, {"outcome": "buys_in_visit"}, {"weight": 11}])
+        at_ms = now_ms - draw.choice([0, 3 * DAY_MS]) if draw.random() < 0.5 else now_ms + 4 * MINUTE_MS
+        return self._event(user, at_ms, "$label", **{"weight": draw.choice([0.5, 1, 4]), **said})
 
     def _event(self, user: str, at_ms: int, kind: str, **fields: Any) -> bytes:
         self._number += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import product
 from math import isnan
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +23,8 @@ from ubi_stream.partition import Partition
 from ubi_stream.replay.offline import OfflineRun, partition_of
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.runtime.labels import LabelKey
-from ubi_stream.runtime.status import Check, Lag, ModelName, ModelReport, Owner, Place
+from ubi_stream.runtime.reports import reports_of
+from ubi_stream.runtime.status import Check, Lag, ModelReport, Owner, Place
 from ubi_stream.settings import Settings
 from ubi_stream.state.model import UserState
 from ubi_stream.web.ports import WorkerPort
@@ -116,18 +118,9 @@ class MemoryWorker:
         return self._told.get((key.entity_id, key.event_id)) if self.answers else None
 
     def model_quality(self) -> Sequence[ModelReport]:
-        reports = []
-        for entity in self._pack.entities:
-            for number in range(_PARTITIONS):
-                models = self._run.partition(entity.name, number).models
-                if models.anomaly is not None:
-                    reports.append(ModelReport(entity.name, number, ModelName.ANOMALY, models.n_seen, warm=False))
-                if models.outcome is not None:
-                    quality = models.outcome.quality.as_dict()
-                    seen = models.outcome.model.n_seen
-                    ready = models.outcome.model.ready
-                    reports.append(ModelReport(entity.name, number, ModelName.OUTCOME, seen, ready, quality))
-        return reports
+        entities = [entity.name for entity in self._pack.entities]
+        places = product(entities, range(_PARTITIONS))
+        return reports_of((name, number, self._run.partition(name, number).models) for name, number in places)
 
     def readiness(self) -> Sequence[Check]:
         return self.checks

@@ -9,6 +9,8 @@ from types import BuiltinFunctionType, FunctionType, NoneType
 
 import numpy as np
 
+from ubi_stream.models.snapshot import REDUCERS
+
 
 def digest(obj: object) -> str:
     """Return the SHA-256 of what a model holds, in hexadecimal.
@@ -67,7 +69,8 @@ class _Walk:
         return self._object(obj)
 
     def _object(self, obj: object) -> bytes:
-        reduced = obj.__reduce_ex__(4)
+        reducer = REDUCERS.get(type(obj))
+        reduced = obj.__reduce_ex__(4) if reducer is None else reducer(obj)
         if isinstance(reduced, str):
             return _hash("global", [reduced.encode()])
         function, arguments, *rest = (*reduced, None, None, None)[:5]

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from ubi_stream.features.stage import Featurized, Matrix
 from ubi_stream.models.anomaly_rate import Wave
+from ubi_stream.models.drift.watch import Drift
 from ubi_stream.models.feedback.labels import Learned
+from ubi_stream.models.outcomes.stage import Predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +64,28 @@ class Scores:
     ----------
     anomaly
         Shape (rows,), in [0, 1]; NaN while warming up.
-    outcome
-        Probability that the row's visit ends in a conversion, shape (rows,); NaN while warming up.
     alerts
         By row, those above the threshold in force.
     peers
         Mean features of all entities of the partition, by the row from which on they hold.
     waves
         Jumps of the alert rate that begin or end, by row.
+    drifts
+        Figures of all entities that have another level, by the row that brings it to light.
     learned
         What a person's label brought about, where the first moment is one.
+    predictions
+        What the models of the pack's outcomes say.
     """
 
     batch: Featurized
     anomaly: Matrix
-    outcome: Matrix
     alerts: dict[int, Alert] = field(default_factory=dict)
     peers: list[tuple[int, Matrix]] = field(default_factory=list)
     waves: dict[int, Wave] = field(default_factory=dict)
+    drifts: dict[int, list[Drift]] = field(default_factory=dict)
     learned: Learned | None = None
+    predictions: Predictions = field(default_factory=Predictions)
 
     def peers_at(self, row: int) -> Matrix:
         """Peers' mean features when the row was scored."""

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
 from ubi_stream.packs.plan import Plan
+
+_ASKED: Final = {"name", "by", "types", "within_h", "warm_up", "min_per_class"}
+"""Of an outcome, what its models learn from."""
 
 
 def shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
     """Hash of what learned models can't be carried over from; thresholds of the policy are not among it."""
     models = plan.pack.models
     anomaly = models.anomaly.model_dump_json(exclude={"cool_down_min"}) if models.anomaly else ""
-    outcome = models.outcome.model_dump_json() if models.outcome else ""
+    drift = models.drift.model_dump_json(exclude={"cool_down_min"}) if models.drift else ""
+    candidates = [
+        c.model_dump_json(exclude={"budget_us"}) for c in models.candidates if c.tier == "default" or models.costly
+    ]
     bandit = models.bandit.model_dump_json(exclude={"horizon_h"}) if models.bandit and plan.entity.key is None else ""
     arms = [f"{segment.name}/{advice.action}" for segment in plan.pack.segments for advice in segment.recommendations]
-    asked = [part.model_dump_json(include={"name", "by", "types", "within_h"}) for part in plan.pack.outcomes]
-    return _hash(*names, "|", *plan.entity.anomaly_features, "|", anomaly, outcome, bandit, *arms, *asked, str(seed))
+    asked = [part.model_dump_json(include=_ASKED) for part in plan.pack.outcomes]
+    return _hash(
+        *names, "|", *plan.entity.anomaly_features, "|", anomaly, drift, bandit, *arms, *asked, *candidates, str(seed)
+    )
 
 
 def _hash(*parts: str) -> str:

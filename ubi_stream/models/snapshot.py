@@ -13,7 +13,8 @@ import hmac
 import io
 import pickle
 import zlib
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 import river
@@ -106,17 +107,23 @@ def loads(blob: bytes, *, key: bytes, feature_hash: str) -> object:
 def _pickled(obj: object) -> bytes:
     file = io.BytesIO()
     pickler = pickle.Pickler(file, _PICKLE_PROTOCOL)
-    pickler.dispatch_table = copyreg.dispatch_table | {proba.Gaussian: _without_dice}
+    pickler.dispatch_table = {**copyreg.dispatch_table, **REDUCERS}
     pickler.dump(obj)
     return file.getvalue()
 
 
-def _without_dice(normal: Any) -> tuple[Any, tuple[()], dict[str, Any]]:
+def _without_dice(normal: Any) -> tuple[Callable[..., Any], tuple[Any, ...], Any]:
     """Leave out the random generator of a normal distribution: 3 kB each, for sampling, which no model of ours does.
 
     Naive Bayes and Hoeffding trees hold one for each feature and class: without, their snapshots are a tenth.
     """
     return proba.Gaussian, (), {name: value for name, value in vars(normal).items() if name != "_rng"}
+
+
+REDUCERS: Final[Mapping[type, Callable[[Any], tuple[Callable[..., Any], tuple[Any, ...], Any]]]] = {
+    proba.Gaussian: _without_dice
+}
+"""How objects are taken apart that hold more than what they learned."""
 
 
 def _signature(key: bytes, prefix: bytes, signed: bytes) -> bytes:

@@ -14,8 +14,9 @@ from ubi_stream.features.stage import Featurized, Featurizer
 from ubi_stream.models.anomaly import AnomalyEnsemble
 from ubi_stream.models.arrays import blocks
 from ubi_stream.models.bandit import ArmChooser
+from ubi_stream.models.drift.stage import DriftStage
 from ubi_stream.models.feedback.labels import Feedback, Learned, Scaling, Subject
-from ubi_stream.models.outcomes.classifier import OutcomeClassifier
+from ubi_stream.models.outcomes.stage import Outcomes
 from ubi_stream.models.peers import PeerBaseline
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan
@@ -42,13 +43,12 @@ class PartitionModels:
         self.peers = PeerBaseline(len(names), block=_PEERS_BLOCK)
         self.feedback = Feedback(len(names))
         self.anomaly: AnomalyEnsemble | None = None
-        self.outcome: OutcomeClassifier | None = None
+        self.outcomes = Outcomes(plan, names, seed=seed)
         if plan.pack.models.anomaly is not None:
             self.anomaly = AnomalyEnsemble(plan, names, seed=seed)
-        if plan.pack.models.outcome is not None and plan.outcomes:
-            first = plan.outcomes[0].name
-            self.outcome = OutcomeClassifier(plan.pack.models.outcome, first, names)
-
+        self.drift: DriftStage | None = None
+        if plan.pack.models.drift is not None and plan.entity.key is None:
+            self.drift = DriftStage(plan.pack.models.drift, plan, names)
         self.choosers: dict[str, ArmChooser] = {}
         if (bandit := plan.pack.models.bandit) is not None and plan.entity.key is None:
             self.choosers = {
@@ -63,14 +63,13 @@ class PartitionModels:
         # New rows come after all that are not: a replay ends once and for all.
         first_new = next((row for row, moment in enumerate(moments) if moment.new), len(moments))
         n = len(moments)
-        scores = Scores(batch, np.full(n, np.nan), np.full(n, np.nan))
+        scores = Scores(batch, np.full(n, np.nan))
         if batch.moments and batch.moments[0].new:
             scores.learned = self._take_label(batch, batch.moments[0])
         if first_new < n:
             self._score_rows(batch, moments, first_new, scores)
             self._judge_alerts(scores)
-        if self.outcome is not None:
-            self.outcome.run(batch, scores.outcome)
+        scores.predictions = self.outcomes.run(batch, first_new, scores.peers_at)
         self.n_seen += n - first_new
         return scores
 
@@ -84,7 +83,7 @@ class PartitionModels:
             Subject(moment.state.memo, labelled),
             quantile=self.anomaly.quantile.value if self.anomaly is not None else None,
             scaling=Scaling(batch.scale, self.peers.mean),
-            panels={},
+            panels=self.outcomes.panels,
         )
 
     def _judge_alerts(self, scores: Scores) -> None:
@@ -106,3 +105,5 @@ class PartitionModels:
             if self.anomaly is not None and passing is not None:
                 self.anomaly.run(passing, slice(start, stop), self.peers.mean)
             self.peers.observe(batch.values[start:stop])
+        if self.drift is not None:
+            scores.drifts = self.drift.run(batch, moments, first, passing.sights.combinations if passing else None)

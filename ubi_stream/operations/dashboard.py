@@ -105,8 +105,18 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             "Quality over the last labels",
             "Each figure of each model; AUC 0.5 is chance",
             "short",
-            {"{{entity}} {{model}} {{metric}}": "avg by (entity, model, metric) (ubi_model_quality)"},
+            {
+                "{{outcome}} {{model}} {{metric}}": (
+                    'avg by (entity, outcome, model, metric) (ubi_model_quality{metric!~"label_delay.*"})'
+                )
+            },
             16,
+        ),
+        Panel(
+            "Which model serves",
+            "Partitions in which each candidate's predictions are told",
+            "short",
+            {"{{outcome}} {{model}}": "sum by (outcome, model) (ubi_model_serves)"},
         ),
         Panel("Learned", "Rows or labels a second", "ops", {"{{model}}": _rate("ubi_model_learned_total", "model")}),
     ),

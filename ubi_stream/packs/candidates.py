@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from ubi_stream.packs.base import Model, Name
+from ubi_stream.packs.outcomes import Outcome
 
 
 class CandidateModel(Model):
@@ -26,10 +27,28 @@ class CandidateModel(Model):
     budget_us: float = Field(60.0, gt=0, description="What it may cost for an event, in µs of processor time")
 
 
-def check_candidates(
-    candidates: Sequence[CandidateModel], *, budget_us: float, costly: bool, features: Sequence[str] | None = None
-) -> None:
-    """Refuse candidates that have one name, look at what there isn't, or cost more than the limit together.
+def check_looks(candidates: Sequence[CandidateModel], outcomes: Sequence[Outcome], features: Sequence[str]) -> None:
+    """Refuse candidates that predict or look at what there isn't.
+
+    Raises
+    ------
+    ValueError
+        With the candidate, and what it names.
+    """
+    asked = [outcome.name for outcome in outcomes]
+    for candidate in candidates:
+        if candidate.outcome not in asked:
+            raise ValueError(
+                f"candidate {candidate.name!r} predicts {candidate.outcome!r}, which is no outcome of the pack"
+            )
+        if unknown := [name for name in candidate.features if name not in features]:
+            raise ValueError(
+                f"candidate {candidate.name!r} looks at {unknown[0]!r}, which the user entity does not list"
+            )
+
+
+def check_candidates(candidates: Sequence[CandidateModel], *, budget_us: float, costly: bool) -> None:
+    """Refuse candidates of one name, and those that may cost more than the limit together.
 
     All may be champion one day, so the dearest one counts as if it were: asked at every event.
 
@@ -44,9 +63,6 @@ def check_candidates(
         if (candidate.outcome, candidate.name) in seen:
             raise ValueError(f"candidates: {candidate.name!r} is listed twice for {candidate.outcome!r}")
         seen.add((candidate.outcome, candidate.name))
-        unknown = [name for name in candidate.features if features is not None and name not in features]
-        if unknown:
-            raise ValueError(f"candidate {candidate.name!r} looks at {unknown[0]!r}, which the entity does not list")
         if candidate.tier == "default" or costly:
             spent.setdefault(candidate.outcome, []).append((candidate.budget_us, candidate.share))
     total = sum(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ubi_stream.packs.base import Model, Name
+from ubi_stream.packs.candidates import CandidateModel, check_candidates
 
 
 class PopulationAlert(Model):
@@ -37,15 +38,6 @@ class DriftModel(Model):
     warm_up_h: float = Field(24, ge=0, le=720, description="Hours of event time before anything is told")
     min_blocks: int = Field(40, ge=5, description="Observations before anything is told")
     cool_down_min: float = Field(1440, ge=0, description="For so long the same subject is not told again")
-
-
-class OutcomeModel(Model):
-    """Logistic regression of "this session will end in a conversion", learned when the session ends."""
-
-    learning_rate: float = Field(0.02, gt=0, le=1)
-    l2: float = Field(0.0001, ge=0)
-    warm_up: int = Field(100, ge=0, description="Labels before the first prediction")
-    min_per_class: int = Field(10, ge=1)
 
 
 class ChangeModel(Model):
@@ -82,8 +74,15 @@ class Models(Model):
     """The models that run for each entity; a missing one does not run."""
 
     anomaly: AnomalyModel | None = None
-    outcome: OutcomeModel | None = None
     change: ChangeModel | None = None
     drift: DriftModel | None = None
     forecast: ForecastModel | None = None
     bandit: BanditModel | None = None
+    candidates: tuple[CandidateModel, ...] = Field((), max_length=32, description="What predicts the pack's outcomes")
+    budget_us: float = Field(60.0, gt=0, description="Most that the default tier's candidates may cost for an event")
+    costly: bool = Field(False, description="Run the costly tier's candidates too, whatever they cost")
+
+    @model_validator(mode="after")
+    def _candidates_fit_the_budget(self) -> Models:
+        check_candidates(self.candidates, budget_us=self.budget_us, costly=self.costly)
+        return self

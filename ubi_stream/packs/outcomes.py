@@ -23,6 +23,8 @@ class Outcome(Model):
     types: tuple[EventType, ...] = Field((), description="Event types that are a yes, for `visit` and `event`")
     within_h: float | None = Field(None, gt=0, le=2160, description="Horizon in hours; a visit has its own")
     max_open: int = Field(16, ge=1, le=64, description="Open questions of one user, for `label`; the oldest go first")
+    warm_up: int = Field(100, ge=0, description="Labels that a model must have learned before it is believed")
+    min_per_class: int = Field(10, ge=1, description="So many of them that are a yes, and so many that are a no")
     tell_above: float | None = Field(None, gt=0, lt=1, description="Probability from which on users are told about")
     cool_down_min: float = Field(1440, ge=0)
     severity: SeverityName = "info"
@@ -37,16 +39,18 @@ class Outcome(Model):
             raise ValueError(f"outcome {self.name!r} by {self.by!r} needs {wanted}")
         return self
 
-    def check(self, types: tuple[str, ...], *, labelled: bool) -> None:
+    def check(self, types: tuple[str, ...], *, labelled: bool, retention_h: float) -> None:
         """Refuse what the pack's events can't answer; `labelled` says whether it has roles for labels.
 
         Raises
         ------
         ValueError
-            A type that the pack has not, or labels that it can't read.
+            A type that the pack has not, labels that it can't read, or a horizon beyond what is remembered.
         """
         for name in self.types:
             if name not in types:
                 raise ValueError(f"outcome {self.name!r} lists type {name!r}, which is not among events.types")
         if self.by == "label" and not labelled:
             raise ValueError(f"outcome {self.name!r}: labels need events.roles.reference and events.roles.outcome")
+        if (self.within_h or 0) > retention_h:
+            raise ValueError(f"outcome {self.name!r}: within_h is longer than times.retention_days")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from ubi_stream.packs.base import EventType, Model, Name, Operator, SeverityName
+from ubi_stream.packs.base import EventType, Model, Name, Operator, SeverityName, no_twins
+from ubi_stream.packs.candidates import check_looks
 from ubi_stream.packs.models import Models
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.texts import Texts
@@ -51,7 +51,7 @@ class Events(Model):
 
     @model_validator(mode="after")
     def _roles_name_known_types(self) -> Events:
-        _no_twins("types", self.types)
+        no_twins("types", self.types)
         if LABEL_TYPE in self.types:
             raise ValueError(f"types list {LABEL_TYPE!r}, which is reserved: every pack knows it")
         for role in ("amount_types", "interest_types", "intent_types", "conversion_types"):
@@ -106,8 +106,8 @@ class Entity(Model):
 
     @model_validator(mode="after")
     def _features_fit_together(self) -> Entity:
-        _no_twins("features", self.features)
-        _no_twins("anomaly_features", self.anomaly_features)
+        no_twins("features", self.features)
+        no_twins("anomaly_features", self.anomaly_features)
         for name in self.anomaly_features:
             if name not in self.features:
                 raise ValueError(f"anomaly_features names {name!r}, which is not among the entity's features")
@@ -154,7 +154,7 @@ class Segment(Model):
             raise ValueError(f"segment {self.name!r} has `recommendation` and `recommendations`: keep one of them")
         if len(self.recommendations) == 1:
             raise ValueError(f"segment {self.name!r} has one of `recommendations`: name it `recommendation`")
-        _no_twins(f"segment {self.name!r}: recommendations", [advice.action for advice in self.recommendations])
+        no_twins(f"segment {self.name!r}: recommendations", [advice.action for advice in self.recommendations])
         return self
 
     @model_validator(mode="after")
@@ -201,7 +201,7 @@ class Pack(Model):
     def _parts_fit_together(self) -> Pack:
         if self.entities[0].name != "user" or self.entities[0].key is not None:
             raise ValueError("entities: the first must be named 'user' and have no key")
-        _no_twins("entities", [entity.name for entity in self.entities])
+        no_twins("entities", [entity.name for entity in self.entities])
         for entity in self.entities[1:]:
             if not entity.key:
                 raise ValueError(f"entities: {entity.name!r} needs a key, the property with its id")
@@ -215,7 +215,7 @@ class Pack(Model):
 
     @model_validator(mode="after")
     def _segments_cover_everybody(self) -> Pack:
-        _no_twins("segments", [segment.name for segment in self.segments])
+        no_twins("segments", [segment.name for segment in self.segments])
         if len([segment for segment in self.segments if segment.silent]) > 1:
             raise ValueError("segments: more than one is silent")
         for segment in self.segments:
@@ -230,18 +230,18 @@ class Pack(Model):
 
     @model_validator(mode="after")
     def _outcomes_can_be_known(self) -> Pack:
-        _no_twins("outcomes", [outcome.name for outcome in self.outcomes])
+        no_twins("outcomes", [outcome.name for outcome in self.outcomes])
         roles = self.events.roles
+        labelled, retention_h = bool(roles.reference and roles.outcome), self.times.retention_days * 24
         for outcome in self.outcomes:
-            outcome.check(self.events.types, labelled=bool(roles.reference and roles.outcome))
-            if (outcome.within_h or 0) > self.times.retention_days * 24:
-                raise ValueError(f"outcome {outcome.name!r}: within_h is longer than times.retention_days")
+            outcome.check(self.events.types, labelled=labelled, retention_h=retention_h)
+        check_looks(self.models.candidates, self.outcomes, self.entities[0].features)
         return self
 
     @model_validator(mode="after")
     def _rules_can_be_told(self) -> Pack:
         features = self.entities[0].features
-        _no_twins("rules", [rule.name for rule in self.rules])
+        no_twins("rules", [rule.name for rule in self.rules])
         for rule in self.rules:
             _check_conditions("rule", rule, features)
             try:
@@ -282,18 +282,13 @@ class Pack(Model):
         known = {
             "entities": {entity.name for entity in self.entities},
             "segments": {segment.name for segment in self.segments},
+            "outcomes": {outcome.name for outcome in self.outcomes},
             "features": {name for entity in self.entities for name in entity.features},
         }
         for table, names in known.items():
             if unknown := sorted(set(getattr(texts, table)) - names):
                 raise ValueError(f"texts.{table} names {unknown[0]!r}, which the pack does not have")
         return self
-
-
-def _no_twins(where: str, names: Sequence[str]) -> None:
-    twins = sorted({name for name in names if names.count(name) > 1})
-    if twins:
-        raise ValueError(f"{where}: {', '.join(map(repr, twins))} listed twice")
 
 
 def _check_conditions(kind: str, part: Segment | Rule, features: tuple[str, ...]) -> None:

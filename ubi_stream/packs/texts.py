@@ -59,8 +59,26 @@ class Texts(Model):
         "were held back"
     )
     in_common: Annotated[str, _says("feature", "share")] = "{feature} leads in {share}"
+    tracking_broke: Words = "Tracking seems to be broken"
+    users_changed: Words = "Users behave differently"
+    drift_rate: Annotated[str, _says("before", "after")] = "{after} events a minute, usually {before} at this hour"
+    drift_type: Annotated[str, _says("name", "before", "after")] = "{name} is {after} of the events, usually {before}"
+    drift_missing: Annotated[str, _says("name", "before", "after")] = (
+        "{name} is missing from {after} of the events that have it, usually from {before}"
+    )
+    drift_feature: Annotated[str, _says("name", "before", "after")] = (
+        "{name} is at {after} of its range on average, usually at {before}"
+    )
     change: Annotated[str, _says("recent", "usual", "factor")] = (
         "{recent} events in the last 24 hours, usually {usual} a day: {factor} times the usual rate"
+    )
+    prediction: Annotated[str, _says("outcome", "probability")] = "{outcome}: {probability} likely"
+    model_first: Annotated[str, _says("outcome", "model", "labels")] = (
+        "{model} has learned {labels} labels of {outcome} and begins to predict it"
+    )
+    model_changed: Annotated[str, _says("outcome", "model", "before", "loss", "loss_before", "labels")] = (
+        "{model} now predicts {outcome} in place of {before}: mean log-loss {loss} instead of {loss_before}, "
+        "over the last {labels} labels"
     )
     forecast: Annotated[str, _says("measure", "days", "total", "low", "high", "recent")] = (
         "{measure} expected in the next {days} days: {total} ({low} to {high}); in the {days} days before: {recent}"
@@ -76,6 +94,7 @@ class Texts(Model):
     no: Words = "no"
     entities: dict[Name, Words] = Field({}, description="What a kind of entity is called")
     segments: dict[Name, Words] = Field({}, description="What a segment is called in a sentence")
+    outcomes: dict[Name, Words] = Field({}, description="What an outcome is called in a sentence")
     features: dict[Name, Words] = Field({}, description="What a feature is called, in place of its title")
     units: dict[Words, Words] = Field({}, description="What a unit is called")
 
@@ -86,3 +105,7 @@ class Texts(Model):
     def segment_word(self, name: str) -> str:
         """What a segment is called."""
         return self.segments.get(name, name.replace("_", " "))
+
+    def outcome_word(self, name: str) -> str:
+        """What an outcome is called."""
+        return self.outcomes.get(name, name.replace("_", " "))

@@ -27,7 +27,7 @@ from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.schema import LABEL_TYPE, Pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.runtime.metric_labels import ANY, OTHER, Missing, Outcome, QualityMetric, Refusal, Stage
-from ubi_stream.runtime.status import Lag, ModelName, ModelReport
+from ubi_stream.runtime.status import Lag, ModelReport
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text format, which every scraper reads."""
@@ -64,7 +64,7 @@ class Metrics:
         self._pack = pack.name
         self._types = frozenset(pack.events.types) | {LABEL_TYPE}
         self._refreshers: list[Callable[[], None]] = []
-        self._seen: dict[tuple[str, int, ModelName], int] = {}
+        self._seen: dict[tuple[str, int, str, str], int] = {}
         self._make_counters()
         self._make_gauges()
         self._make_histograms()
@@ -81,7 +81,9 @@ class Metrics:
         self._dead_letters = self._counter("ubi_dead_letters", "Dead letters by reason", ("reason",))
         self._insights = self._counter("ubi_insights", "Insights", ("pack", "kind", "severity"))
         self._anomalies = self._counter("ubi_anomalies", "Insights of kind anomaly", ("pack",))
-        self._learned = self._counter("ubi_model_learned", "Rows or labels learned from", ("entity", "model"))
+        self._learned = self._counter(
+            "ubi_model_learned", "Rows or labels learned from", ("entity", "outcome", "model")
+        )
         self._snapshots = self._counter("ubi_snapshot_problems", "Model snapshots not usable", ("reason",))
         self.sink_rows = self._counter("ubi_sink_rows", "Rows new in Postgres", ("table",))
         self.sink_rejected = self._counter("ubi_sink_rejected", "Records that can't be stored", ("cause",))
@@ -96,7 +98,12 @@ class Metrics:
     def _make_gauges(self) -> None:
         self._lag = self._gauge("ubi_lag_events", "Records not processed yet", ("topic", "partition"))
         self._quality = self._gauge(
-            "ubi_model_quality", "Quality over the last labels, partitions averaged", ("entity", "model", "metric")
+            "ubi_model_quality",
+            "Quality over the last labels of all partitions of the worker",
+            ("entity", "outcome", "model", "metric"),
+        )
+        self._serves = self._gauge(
+            "ubi_model_serves", "Partitions in which the model's predictions are told", ("entity", "outcome", "model")
         )
         self.state_bytes = self._gauge("ubi_state_bytes", "Bytes of all encoded states")
         self.users = self._gauge("ubi_users", "Users whose state is kept")
@@ -216,24 +223,22 @@ class Metrics:
 
         The first report of a partition's model only says where it starts: give one when the partition is restored.
         """
-        seen: dict[tuple[str, int, ModelName], int] = {}
-        sums: dict[tuple[str, ModelName, QualityMetric], tuple[float, float]] = {}
-        for report in reports:
-            key = (report.entity, report.partition, report.model)
-            seen[key] = report.n_seen
-            learned = report.n_seen - self._seen.get(key, report.n_seen)
-            self._learned.labels(report.entity, report.model).inc(max(0, learned))
-            window = report.quality.get("window", {})
-            weight = window.get("n") or 1
-            for metric in QualityMetric:
-                value = window.get(metric)
-                if value is not None:
-                    total, weights = sums.get((report.entity, report.model, metric), (0.0, 0.0))
-                    sums[report.entity, report.model, metric] = (total + value * weight, weights + weight)
-        self._seen = seen
+        seen: dict[tuple[str, int, str, str], int] = {}
         self._quality.clear()
-        for (entity, model, metric), (total, weights) in sums.items():
-            self._quality.labels(entity, model, metric).set(total / weights)
+        self._serves.clear()
+        for report in reports:
+            labels = (report.entity, report.outcome, report.model)
+            if report.partition is not None:
+                key = (report.entity, report.partition, report.outcome, report.model)
+                seen[key] = report.n_seen
+                self._learned.labels(*labels).inc(max(0, report.n_seen - self._seen.get(key, report.n_seen)))
+                continue
+            self._serves.labels(*labels).set(report.serves)
+            window = report.quality.get("window", {})
+            for metric in QualityMetric:
+                if (value := window.get(metric)) is not None:
+                    self._quality.labels(*labels, metric).set(value)
+        self._seen = seen
 
     def add_refresher(self, refresh: Callable[[], None]) -> None:
         """Have a function called before each `render`, to set the gauges that it knows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -31,26 +32,26 @@ class Check(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class ModelName(StrEnum):
-    """The models that learn."""
-
-    ANOMALY = "anomaly"
-    OUTCOME = "outcome"
+ANOMALY: Final = "anomaly"
+"""Name of the anomaly model; those of outcomes are called as the pack calls them."""
 
 
 class ModelReport(msgspec.Struct, frozen=True):
-    """How far one model of one partition has come.
+    """How far one model has come: of one partition, or of all that this worker has (`partition` is None).
 
-    `n_seen` counts what it has learned from (rows, or labels for the outcome model), `warm` says whether it gives
-    scores yet. `quality` is `RollingQuality.as_dict()`: metrics under `all_time` and `window`; empty for a model that
-    has no labels to be measured by.
+    `n_seen` counts what it has learned from (rows for the anomaly model, labels for one of an outcome), `warm` says
+    whether it gives scores yet, `serves` in how many partitions its predictions are the ones told. `quality` is
+    `RollingQuality.as_dict()`: metrics under `all_time` and `window`; empty for a model that has no labels to be
+    measured by.
     """
 
     entity: str
-    partition: int
-    model: ModelName
+    partition: int | None
+    model: str
     n_seen: int
     warm: bool
+    outcome: str = ""
+    serves: int = 1
     quality: dict[str, dict[str, float | int | None]] = {}
 
 

@@ -15,7 +15,8 @@ from ubi_stream.packs.schema import Pack
 from ubi_stream.runtime.labels import LabelDesk, LabelKey
 from ubi_stream.runtime.lane import Lane
 from ubi_stream.runtime.lanes import Lanes
-from ubi_stream.runtime.status import Check, Lag, ModelName, ModelReport, Owner, Place
+from ubi_stream.runtime.reports import reports_of
+from ubi_stream.runtime.status import Check, Lag, ModelReport, Owner, Place
 from ubi_stream.settings import Settings
 from ubi_stream.state.model import UserState
 
@@ -72,7 +73,8 @@ class WorkerView:
         return await self._desk.answer(key, within_s=within_s)
 
     def model_quality(self) -> Sequence[ModelReport]:
-        return [report for lane in self._lanes for report in _reports(lane)]
+        parts = ((lane.setup.entity, lane.setup.partition, lane.partition.models) for lane in self._lanes)
+        return reports_of(parts)
 
     def readiness(self) -> Sequence[Check]:
         consumer = self._app.consumer
@@ -115,15 +117,3 @@ class WorkerView:
     def _partition_of(self, entity_id: str) -> int:
         """As Kafka's clients partition by key."""
         return partition_of(entity_id.encode(), self._settings.partitions)
-
-
-def _reports(lane: Lane) -> list[ModelReport]:
-    models, entity, partition = lane.partition.models, lane.setup.entity, lane.setup.partition
-    reports = []
-    if models.anomaly is not None:
-        warm = models.anomaly.forest.ready and models.anomaly.quantile.value is not None
-        reports.append(ModelReport(entity, partition, ModelName.ANOMALY, models.n_seen, warm))
-    if models.outcome is not None:
-        model, quality = models.outcome.model, models.outcome.quality.as_dict()
-        reports.append(ModelReport(entity, partition, ModelName.OUTCOME, model.n_seen, model.ready, quality))
-    return reports

@@ -88,6 +88,13 @@ class Mark(msgspec.Struct, array_like=True, gc=False):
     seen: int = 0
 
 
+class Said(msgspec.Struct, array_like=True, gc=False):
+    """What the models of an outcome said when a question was asked, as 32-bit floats: what they are judged by."""
+
+    question: int
+    figures: bytes
+
+
 class Memo(msgspec.Struct, array_like=True, gc=False):
     """Fields are encoded by position: append new ones, with a default. Each of them is bounded.
 
@@ -105,6 +112,8 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
         Labels of people that were learned.
     advised
         The newest recommendations that wait for their reward, oldest first.
+    said
+        Predictions for open questions, by outcome, oldest first.
 
     Examples
     --------
@@ -121,6 +130,7 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     shift_ms: int = 0
     labels: int = 0
     advised: list[Advised] = []
+    said: dict[str, list[Said]] = {}
 
     def is_quiet(self, subject: str, at_ms: int) -> bool:
         """Whether the cool-down of a subject is not over."""
@@ -153,3 +163,18 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     def mark(self, mark: Mark) -> None:
         """Note a label that was learned, in place of an earlier one of its subject."""
         self.marks = [*(other for other in self.marks if other.subject != mark.subject), mark][-MAX_MARKS:]
+
+    def keep_said(self, outcome: str, said: Said, most: int) -> None:
+        """Keep a prediction until its question is answered, in place of the oldest of so many."""
+        kept = [*self.said.get(outcome, ()), said][-most:]
+        self.said = dict(sorted({**self.said, outcome: kept}.items()))
+
+    def take_said(self, outcome: str, question: int) -> bytes | None:
+        """Take out the prediction for a question; None if it is not kept (any more)."""
+        kept = self.said.get(outcome, [])
+        found = next((said for said in kept if said.question == question), None)
+        if found is not None:
+            remaining = [said for said in kept if said is not found]
+            others = {name: of for name, of in self.said.items() if name != outcome}
+            self.said = dict(sorted({**others, outcome: remaining}.items())) if remaining else others
+        return None if found is None else found.figures

@@ -46,6 +46,9 @@ TOLD = {
     InsightKind.RISK,
     InsightKind.SESSION,
     InsightKind.RECOMMENDATION,
+    InsightKind.PREDICTION,
+    InsightKind.MODEL,
+    InsightKind.LABEL,
 }
 """What the probe's pack asks for."""
 
@@ -93,13 +96,18 @@ def test_nothing_is_scored_while_models_warm_up() -> None:
     effects = Runner().run(*(at(n / 2, latency_ms=10) for n in range(15)))
     assert of_kind(effects, InsightKind.ANOMALY) == []
     for insight in of_kind(effects, InsightKind.SEGMENT):
-        assert insight.evidence["buys_in_this_visit"] is None
+        assert insight.evidence["outcomes"]["buys_in_visit"] == {
+            "probability": None,
+            "reason": "warming_up",
+            "n_seen": 0,
+            "warm_up": True,
+        }
 
 
 def test_a_pack_without_models_tells_segments_and_risks_only() -> None:
     pack = probe_pack()
     quiet = pack.model_copy(
-        update={"models": pack.models.model_copy(update={"anomaly": None, "outcome": None, "change": None})}
+        update={"models": pack.models.model_copy(update={"anomaly": None, "change": None}), "outcomes": ()}
     )
     kinds = {i.kind for i in Runner(quiet).run(*(at(n, latency_ms=5000) for n in range(60))).insights}
     assert kinds == {InsightKind.SEGMENT, InsightKind.RISK}

@@ -51,7 +51,8 @@ def teach(panel: OutcomePanel, n: int, *, seed: int = 0, delay: int = 5) -> list
         waiting.append((question, row, positive, panel.ask(row[np.newaxis], [question])[0]))
         while len(waiting) > (delay if question < (n - 1) * 7_919 else 0):
             number, then, label, asked = waiting.pop(0)
-            choices.append(panel.learn(then, label, asked, question=number, delay_s=60.0))
+            panel.learn(then, label, asked=asked, question=number, delay_s=60.0)
+            choices.append(panel.take_choice())
     return [choice for choice in choices if choice is not None]
 
 
@@ -59,18 +60,22 @@ def test_abstains_until_the_least_evidence_is_there() -> None:
     panel = make_panel()
     rows = np.array([[0.5, 0.5, 0.5]])
     for number in range(49):
-        panel.learn(rows[0], number % 2 == 0, None, question=number)
+        panel.learn(rows[0], number % 2 == 0, question=number)
         assert panel.warm_up
-        assert math.isnan(panel.predict(rows).told[0])
-    choice = panel.learn(rows[0], True, None, question=50)
-    assert choice == Choice("buys", "line", None, None, None, 50)
-    assert 0.0 < panel.predict(rows).told[0] < 1.0
+        assert math.isnan(panel.predict_many(rows).told[0])
+        assert panel.predict(rows[0]) is None
+        assert panel.take_choice() is None
+    panel.learn(rows[0], True, question=50)
+    assert panel.take_choice() == Choice("buys", "line", None, None, None, 50)
+    assert panel.take_choice() is None  # told once
+    assert panel.predict(rows[0]) == panel.predict_many(rows).told[0]
+    assert 0.0 < panel.predict_many(rows).told[0] < 1.0
 
 
 def test_one_class_alone_is_no_evidence() -> None:
     panel = make_panel()
     for number in range(200):
-        panel.learn(np.zeros(3), False, None, question=number)
+        panel.learn(np.zeros(3), False, question=number)
     assert panel.warm_up
 
 
@@ -95,10 +100,8 @@ def test_luck_changes_nothing() -> None:
         rng = np.random.default_rng(seed)
         for number in range(600):
             row, positive = rng.random(3), bool(rng.random() < 0.4)
-            changed += bool(
-                (choice := panel.learn(row, positive, panel.ask(row[np.newaxis], [number])[0], question=number))
-                and choice.before
-            )
+            panel.learn(row, positive, asked=panel.ask(row[np.newaxis], [number])[0], question=number)
+            changed += bool((choice := panel.take_choice()) and choice.before)
     assert changed <= 1
 
 
@@ -111,7 +114,8 @@ def test_evidence_fades_so_that_another_stream_gets_another_champion() -> None:
     for number in range(6_000):  # now what divides them is a plain line, which the shadow learns too
         row = rng.random(3)
         positive = bool(row[1] + 0.02 * rng.standard_normal() > 0.5)
-        changes.append(panel.learn(row, positive, panel.ask(row[np.newaxis], [number])[0], question=number))
+        panel.learn(row, positive, asked=panel.ask(row[np.newaxis], [number])[0], question=number)
+        changes.append(panel.take_choice())
     assert [change.before for change in changes if change] in ([], ["blend"])  # back at most once
     assert panel.serving.quality.as_dict()["window"]["log_loss"] < 0.2  # type: ignore[operator]  # a figure by now
 
@@ -130,15 +134,15 @@ def test_shadows_are_asked_and_learn_only_their_share() -> None:
 def test_quality_is_scored_with_the_prediction_made_then() -> None:
     panel = make_panel()
     for number in range(60):
-        panel.learn(np.full(3, number % 2), number % 2 == 0, None, question=number)
+        panel.learn(np.full(3, number % 2), number % 2 == 0, question=number)
     row = np.full(3, 1.0)
     asked = panel.ask(row[np.newaxis], [99])[0]
     then = float(np.frombuffer(asked, dtype=np.float32)[2])
     for number in range(300):  # much is learned in between
-        panel.learn(row, True, None, question=number)
+        panel.learn(row, True, question=number)
     before = panel.serving.quality.as_dict()["all_time"]
     assert before["n"] == 0  # labels without a prediction judge nothing
-    panel.learn(row, False, asked, question=99, delay_s=30.0)
+    panel.learn(row, False, asked=asked, question=99, delay_s=30.0)
     after = panel.serving.quality.as_dict()["all_time"]
     assert after["brier"] == pytest.approx(then**2)
     assert after["label_delay_mean_s"] == 30.0
@@ -148,7 +152,7 @@ def test_quality_is_scored_with_the_prediction_made_then() -> None:
 @pytest.mark.parametrize("asked", [None, b"", b"\0" * 8, b"\0" * 400])
 def test_what_was_said_by_other_candidates_judges_nothing(asked: bytes | None) -> None:
     panel = make_panel()
-    panel.learn(np.zeros(3), True, asked, question=1)
+    panel.learn(np.zeros(3), True, asked=asked, question=1)
     assert panel.n_labels == 1
     assert all(c.quality.as_dict()["all_time"]["n"] == 0 for c in panel.candidates)
 
@@ -160,8 +164,10 @@ def test_rows_asked_together_or_one_by_one_give_the_same_bytes() -> None:
     questions = list(range(20))
     together = panel.ask(rows, questions)
     assert [panel.ask(rows[i : i + 1], [i])[0] for i in questions] == together
-    parts = np.concatenate([panel.predict(rows[:3]).told, panel.predict(rows[3:]).told])
-    assert parts.tobytes() == panel.predict(rows).told.tobytes()
+    whole = panel.predict_many(rows)
+    parts = np.concatenate([panel.predict_many(rows[:3]).told, panel.predict_many(rows[3:]).told])
+    assert parts.tobytes() == whole.told.tobytes()
+    assert panel.ask(rows, questions, whole) == together
 
 
 def test_asking_changes_nothing() -> None:
@@ -169,7 +175,7 @@ def test_asking_changes_nothing() -> None:
     teach(panel, 300)
     before = digest(snapshot.loads(snapshot.dumps(panel, key=KEY, feature_hash="f"), key=KEY, feature_hash="f"))
     panel.ask(np.random.default_rng(0).random((50, 3)), range(50))
-    panel.predict(np.random.default_rng(0).random((50, 3)))
+    panel.predict_many(np.random.default_rng(0).random((50, 3)))
     after = digest(snapshot.loads(snapshot.dumps(panel, key=KEY, feature_hash="f"), key=KEY, feature_hash="f"))
     assert after == before
 
@@ -207,6 +213,15 @@ def test_a_candidate_of_some_features_sees_those_alone() -> None:
     other = row.copy()
     other[1] = 0.7
     assert some.score_many(row[np.newaxis]) == some.score_many(other[np.newaxis])
+
+
+def test_a_persons_label_is_learned_by_all_and_a_late_one_is_counted() -> None:
+    panel = make_panel()
+    for _ in range(5):
+        panel.learn(np.zeros(3), True, 2.0)
+    panel.learn(np.zeros(3), True, question=4, late=True)
+    assert panel.candidates[2].n_seen >= 5
+    assert (panel.n_labels, panel.n_late) == (6, 1)
 
 
 def test_memory_is_bounded() -> None:

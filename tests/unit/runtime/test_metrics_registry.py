@@ -31,7 +31,7 @@ from ubi_stream.runtime.metric_labels import (
 )
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.runtime.observer import SinkMetrics
-from ubi_stream.runtime.status import Lag, ModelName, ModelReport
+from ubi_stream.runtime.status import Lag, ModelReport
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.base import Rejected, WriteResult
 
@@ -147,11 +147,11 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
     SinkMetrics(metrics).batch_written(WriteResult(rejected=(Rejected(insight_row(1, user_id=USER), "22P05"),)), 0.1)
     SinkMetrics(metrics).records_skipped(f"topic of {USER}", 1)
     metrics.set_lag([Lag("ubi.events", 3, 9)])
-    metrics.set_models([outcome_report(0, n_seen=5, n=10, log_loss=0.5)])
+    metrics.set_models([outcome_report(place, n_seen=5, log_loss=0.5) for place in (0, None)])
     closed: dict[str, set[str]] = {
         "pack": {"ecommerce"},
         "event_type": {*PACK.events.types, "$label", OTHER, ANY},
-        "outcome": set(Outcome),
+        "outcome": set(Outcome) | {"buys_in_visit"},
         "kind": set(InsightKind),
         "severity": set(Severity),
         "reason": set(DeadLetterReason) | set(SnapshotReason) | set(FailStopReason),
@@ -159,7 +159,7 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
         "cause": set(Refusal) | set(Missing),
         "table": {"insights", "dead_letters", "windows"},
         "entity": {"user"},
-        "model": set(ModelName),
+        "model": {"line"},
         "metric": set(QualityMetric),
         "topic": {"ubi.events"},
         "partition": {"3"},
@@ -188,9 +188,12 @@ def test_lag_of_a_partition_that_went_away_is_gone(metrics: Metrics) -> None:
     assert lags == {"1": 7}
 
 
-def outcome_report(partition: int, *, n_seen: int, n: int = 0, log_loss: float | None = None) -> ModelReport:
-    window: dict[str, float | int | None] = {"n": n, "log_loss": log_loss}
-    return ModelReport("user", partition, ModelName.OUTCOME, n_seen, True, {"all_time": {}, "window": window})
+def outcome_report(
+    partition: int | None, *, n_seen: int, serves: int = 1, log_loss: float | None = None
+) -> ModelReport:
+    window: dict[str, float | int | None] = {"n": 1, "log_loss": log_loss}
+    quality = {"all_time": {}, "window": window}
+    return ModelReport("user", partition, "line", n_seen, True, "buys_in_visit", serves, quality)
 
 
 def test_learning_counts_from_where_a_restored_model_starts(metrics: Metrics) -> None:
@@ -200,19 +203,17 @@ def test_learning_counts_from_where_a_restored_model_starts(metrics: Metrics) ->
     metrics.set_models([])
     for n_seen in (1510, 1511):
         metrics.set_models([outcome_report(0, n_seen=n_seen)])
-    assert value(metrics, "ubi_model_learned_total", entity="user", model="outcome") == 11
+    assert value(metrics, "ubi_model_learned_total", entity="user", outcome="buys_in_visit", model="line") == 11
 
 
-def test_quality_is_the_partitions_average_by_labels(metrics: Metrics) -> None:
-    metrics.set_models(
-        [
-            outcome_report(0, n_seen=1, n=10, log_loss=0.2),
-            outcome_report(1, n_seen=1, n=30, log_loss=0.6),
-            outcome_report(2, n_seen=0, n=0, log_loss=None),
-        ]
-    )
-    found = value(metrics, "ubi_model_quality", entity="user", model="outcome", metric="log_loss")
-    assert found == pytest.approx(0.5)
+def test_quality_is_that_of_all_partitions_together(metrics: Metrics) -> None:
+    parts = [outcome_report(0, n_seen=1, log_loss=0.2), outcome_report(1, n_seen=1, serves=0, log_loss=0.6)]
+    metrics.set_models([*parts, outcome_report(None, n_seen=2, serves=1, log_loss=0.5)])
+    of_model = {"entity": "user", "outcome": "buys_in_visit", "model": "line"}
+    assert value(metrics, "ubi_model_quality", **of_model, metric="log_loss") == 0.5
+    assert value(metrics, "ubi_model_serves", **of_model) == 1
+    metrics.set_models([])
+    assert not [name for name, _, _ in samples(metrics) if name in ("ubi_model_quality", "ubi_model_serves")]
 
 
 def test_what_the_sink_writes_is_counted(metrics: Metrics) -> None:
@@ -261,13 +262,14 @@ def test_two_workers_in_one_process_count_apart() -> None:
 
 def test_the_names_that_dashboards_and_alerts_use(metrics: Metrics) -> None:
     metrics.set_lag([Lag("ubi.events", 0, 0)])
-    metrics.set_models([outcome_report(0, n_seen=1, n=1, log_loss=0.1)])
+    metrics.set_models([outcome_report(place, n_seen=1, log_loss=0.1) for place in (0, None)])
     found = {name for name, _, _ in samples(metrics)}
     assert found >= {
         "ubi_events_total", "ubi_dead_letters_total", "ubi_insights_total", "ubi_anomalies_total",
         "ubi_e2e_latency_seconds_bucket", "ubi_stage_seconds_bucket", "ubi_batch_events_bucket", "ubi_lag_events",
         "ubi_state_bytes", "ubi_users", "ubi_recovery_seconds", "ubi_recovery_records", "ubi_restoring",
         "ubi_barrier_seconds_bucket", "ubi_barriers_total", "ubi_model_learned_total", "ubi_model_quality",
+        "ubi_model_serves",
         "ubi_snapshot_problems_total", "ubi_sink_rows_total", "ubi_sink_seconds_bucket", "ubi_sink_rejected_total",
         "ubi_sink_lag_events", "ubi_fail_stops_total", "ubi_build_info", "ubi_recovery_ratio",
         "ubi_recovery_eta_seconds", "ubi_recovery_quarantined_total", "ubi_offsets_missing_total",

@@ -38,12 +38,14 @@ async def test_metrics_are_in_prometheus_text_format(client: Client) -> None:
 async def test_models_say_how_far_they_are_and_how_far_behind_the_partitions(client: Client) -> None:
     document = await (await client.get("/api/v1/models")).json()
     assert document["pack"] == "ecommerce"
-    assert [(report["model"], report["partition"]) for report in document["models"]] == [
-        ("anomaly", 0),
-        ("outcome", 0),
-        ("anomaly", 1),
-        ("outcome", 1),
+    candidates = [("buys_in_visit", "line"), ("buys_in_visit", "blend"), ("buys_in_visit", "tree")]
+    each = [("", "anomaly"), *candidates, ("returns_within_week", "line")]
+    assert [(report["outcome"], report["model"], report["partition"]) for report in document["models"]] == [
+        *((*model, 0) for model in each),
+        *((*model, 1) for model in each),
+        *((*model, None) for model in each[1:]),  # all partitions of this worker together
     ]
+    assert [report["serves"] for report in document["models"] if report["partition"] is None] == [2, 0, 0, 2]
     anomaly = [report for report in document["models"] if report["model"] == "anomaly"]
     assert sum(report["n_seen"] for report in anomaly) == 6
     assert document["models"][1]["quality"]["window"]["n"] == 0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from ubi_stream.features.stage import NO_ROW
 from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
@@ -42,8 +40,7 @@ class SegmentChanges:
             contributions = self._explain.of_conditions(scores, row, self._segments.conditions[name])
             confidence = self._segments.confidence(name, values)
             runner_up = self._segments.runner_up(name, values)
-            outcome = scores.outcome[row]
-            evidence |= {"runner_up": runner_up, "buys_in_this_visit": None if np.isnan(outcome) else float(outcome)}
+            evidence |= {"runner_up": runner_up, "outcomes": scores.predictions.evidence(row)}
         yield teller.insight(
             InsightKind.SEGMENT,
             cause=cause,

@@ -9,9 +9,12 @@ from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Insight
 from ubi_stream.insights.policy.anomaly import Anomalies
 from ubi_stream.insights.policy.change import Changes
+from ubi_stream.insights.policy.drift import Drifts
 from ubi_stream.insights.policy.forecast import Forecasts
 from ubi_stream.insights.policy.label import Labels
+from ubi_stream.insights.policy.model import Choices
 from ubi_stream.insights.policy.population import Waves
+from ubi_stream.insights.policy.prediction import ForeseenOutcomes
 from ubi_stream.insights.policy.recommendation import Recommendations
 from ubi_stream.insights.policy.risk import Risks
 from ubi_stream.insights.policy.segment import SegmentChanges
@@ -52,14 +55,19 @@ class Policy:
         self._segments = SegmentChanges(plan, explain, segments, self._recommendations)
         self._anomalies = Anomalies(plan, explain)
         self._waves = Waves(plan, explain)
+        self._drifts = Drifts(plan, explain)
         self._risks = Risks(plan, explain, features)
         self._changes = Changes(plan)
         self._labels = Labels(plan)
         self._forecasts = Forecasts(plan)
+        self._choices = Choices(plan)
+        self._foreseen = ForeseenOutcomes(plan, explain)
 
     def decide(self, scores: Scores, assigned: Assigned) -> list[Insight]:
         """Insights of a batch, in the order of the moments that caused them."""
-        batch = scores.batch
+        batch, predictions = scores.batch, scores.predictions
+        for entity_id in predictions.asked:
+            self._states.touch(entity_id)
         risks = self._risks.of_batch(batch)
         insights: list[Insight] = []
         for position, (moment, row) in enumerate(zip(batch.moments, batch.rows, strict=True)):
@@ -70,6 +78,7 @@ class Policy:
             event = moment.event
             if scores.learned is not None and event is not None and event.verdict is not None:
                 insights.append(self._labels.tell(teller, scores.learned, event.verdict))
+            insights.extend(self._choices.tell(teller, choice) for choice in predictions.choices.get(position, ()))
             if moment.ended is not None:
                 insights.extend(self._sessions.tell(teller, moment.ended, assigned.before[position]))
             if (change := assigned.changes.get(position)) is not None:
@@ -78,8 +87,12 @@ class Policy:
                 continue
             if (wave := scores.waves.get(row)) is not None:
                 insights.extend(self._waves.tell(teller, wave))
+            for drift in scores.drifts.get(row, ()):
+                insights.extend(self._drifts.tell(teller, drift))
             if (alert := scores.alerts.get(row)) is not None:
                 insights.extend(self._anomalies.tell(teller, scores, row, alert))
+            for foreseen in predictions.foreseen.get(row, ()):
+                insights.extend(self._foreseen.tell(teller, scores, row, foreseen))
             insights.extend(self._risks.tell(teller, scores, row, risks))
             insights.extend(self._changes.tell(teller, scores, row))
             if (days := batch.days.get(row)) is not None:

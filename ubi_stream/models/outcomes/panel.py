@@ -23,6 +23,10 @@ class Prediction:
     raw: FloatArray
     told: FloatArray
 
+    def of(self, rows: Sequence[int]) -> Prediction:
+        """Those of some of the rows."""
+        return Prediction(self.raw[list(rows)], self.told[list(rows)])
+
 
 class OutcomePanel:
     """The candidates for one outcome, and which of them serves.
@@ -42,8 +46,8 @@ class OutcomePanel:
     ----------
     champion
         Position of the candidate that serves.
-    n_labels
-        Labels learned.
+    n_labels, n_late
+        Labels learned, and those of them that contradict what time had answered before.
 
     Examples
     --------
@@ -53,8 +57,8 @@ class OutcomePanel:
     >>> for number in range(200):
     ...     row = np.array([number % 10.0])
     ...     asked = panel.ask(row[np.newaxis], [number])[0]
-    ...     _ = panel.learn(row, number % 10 > 6, asked, question=number)
-    >>> low, high = panel.predict(np.array([[1.0], [9.0]])).told
+    ...     panel.learn(row, number % 10 > 6, asked=asked, question=number)
+    >>> low, high = panel.predict_many(np.array([[1.0], [9.0]])).told
     >>> bool(low < 0.3 < 0.7 < high)
     True
     """
@@ -64,6 +68,8 @@ class OutcomePanel:
         self.candidates = tuple(candidates)
         self.champion = 0
         self.n_labels = 0
+        self.n_late = 0
+        self._choice: Choice | None = None
         self._announced = False
         self._last = _UNKNOWN  # the newest label learned: 0, 1 or NaN
 
@@ -82,7 +88,12 @@ class OutcomePanel:
         """Whether the champion still abstains."""
         return self.serving.warm_up
 
-    def predict(self, rows: FloatArray) -> Prediction:
+    def predict(self, row: FloatArray) -> float | None:
+        """Return the probability for a row of shape (F,); None while warming up."""
+        told = float(self.predict_many(row[np.newaxis]).told[0])
+        return None if math.isnan(told) else told
+
+    def predict_many(self, rows: FloatArray) -> Prediction:
         """Predict for rows of shape (n, F), among which nothing is learned; not computed while warming up."""
         if self.warm_up or not len(rows):
             nothing = np.full(len(rows), math.nan)
@@ -90,13 +101,15 @@ class OutcomePanel:
         raw = self.serving.score_many(rows)
         return Prediction(raw, self.serving.told(raw))
 
-    def ask(self, rows: FloatArray, questions: Sequence[int]) -> list[bytes]:
+    def ask(self, rows: FloatArray, questions: Sequence[int], known: Prediction | None = None) -> list[bytes]:
         """Have every candidate predict for rows that became questions.
 
         Parameters
         ----------
         questions
             Id of each row's question: it decides which of the shadows are asked.
+        known
+            What `predict_many` gave for these rows, to spare doing it again.
 
         Returns
         -------
@@ -108,7 +121,9 @@ class OutcomePanel:
         for place, candidate in enumerate(self.candidates):
             serves = place == self.champion
             asked = [row for row, question in enumerate(questions) if serves or candidate.takes(question)]
-            if asked:
+            if serves and known is not None and not self.warm_up:
+                said[:, 1 + 2 * place], said[:, 2 + 2 * place] = known.raw, known.told
+            elif asked:
                 raw = candidate.score_many(rows[asked])
                 said[asked, 1 + 2 * place] = raw
                 said[asked, 2 + 2 * place] = candidate.told(raw)
@@ -118,12 +133,13 @@ class OutcomePanel:
         self,
         row: FloatArray,
         positive: bool,
-        asked: bytes | None,
-        *,
-        question: int,
         weight: float = 1.0,
+        *,
+        asked: bytes | None = None,
+        question: int | None = None,
         delay_s: float = 0.0,
-    ) -> Choice | None:
+        late: bool = False,
+    ) -> None:
         """Learn the label of a question.
 
         Parameters
@@ -133,12 +149,12 @@ class OutcomePanel:
         asked
             What `ask` returned; None where it was lost, or belongs to another set of candidates: then the label is
             learned from, and nothing is judged by it.
+        question
+            Id of the question; None for a person's label, which every candidate learns.
         delay_s
             From the question to its label.
-
-        Returns
-        -------
-        The choice, if another candidate serves from now on, or the first one begins to.
+        late
+            Whether time had given another answer before.
         """
         last, said = self._read(asked)
         champion = said[self.champion][1]
@@ -146,11 +162,17 @@ class OutcomePanel:
             candidate.quality.update(told, positive, last=last, delay_s=delay_s)
             if place != self.champion and not (math.isnan(told) or math.isnan(champion)):
                 candidate.duel.add(log_loss(told, positive), log_loss(champion, positive))
-            if place == self.champion or candidate.takes(question):
+            if place == self.champion or question is None or candidate.takes(question):
                 candidate.learn(row, positive, weight, raw)
         self.n_labels += 1
+        self.n_late += late
         self._last = float(positive)
-        return self._choose()
+        self._choice = self._choose() or self._choice
+
+    def take_choice(self) -> Choice | None:
+        """Return the choice, once, if another candidate serves since it was last asked, or the first one begins to."""
+        choice, self._choice = self._choice, None
+        return choice
 
     def _read(self, asked: bytes | None) -> tuple[bool | None, list[tuple[float, float]]]:
         n = len(self.candidates)

@@ -134,9 +134,11 @@ async function showSegments() {
 
 function modelRow(report) {
   const recent = report.quality.window || {};
+  const name = report.outcome ? `${report.outcome.replaceAll("_", " ")}: ${report.model}` : report.model;
+  const role = report.outcome && !report.serves ? `${name}, in its shadow` : name;
   const cells = [
-    report.entity === "user" ? report.model : `${report.model} (${report.entity})`,
-    report.partition,
+    report.entity === "user" ? role : `${role} (${report.entity})`,
+    report.partition === null ? "all" : report.partition,
     whole.format(report.n_seen),
     report.warm ? "ready" : "warm-up",
     decimals(recent.roc_auc, 3),

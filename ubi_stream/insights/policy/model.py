@@ -1,0 +1,47 @@
+"""Which model serves, and why it is another one now."""
+
+from __future__ import annotations
+
+from ubi_stream.insights.explain import short
+from ubi_stream.insights.model import Explanation, Insight, InsightKind
+from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.models.outcomes.champion import Choice
+from ubi_stream.packs.plan import Plan
+
+
+class Choices:
+    """Tells the operators of a partition which model serves from now on."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._texts = plan.pack.texts
+
+    def tell(self, teller: Teller, choice: Choice) -> Insight:
+        """Tell of one choice. There is one at the start, and then one for each change."""
+        texts = self._texts
+        outcome, model = texts.outcome_word(choice.outcome), choice.model.replace("_", " ")
+        if choice.before is None or choice.loss is None or choice.loss_before is None:
+            summary = texts.model_first.format(outcome=outcome, model=model, labels=choice.labels)
+        else:
+            summary = texts.model_changed.format(
+                outcome=outcome,
+                model=model,
+                before=choice.before.replace("_", " "),
+                loss=short(choice.loss),
+                loss_before=short(choice.loss_before),
+                labels=choice.labels,
+            )
+        return teller.insight(
+            InsightKind.MODEL,
+            label=choice.model,
+            explanation=Explanation(summary),
+            evidence={
+                "outcome": choice.outcome,
+                "before": choice.before,
+                "log_loss": choice.loss,
+                "log_loss_before": choice.loss_before,
+                "labels": choice.labels,
+                "others_log_loss": choice.others,
+            },
+            window=f"{choice.outcome}/{choice.model}",
+            population=True,
+        )

@@ -1,0 +1,61 @@
+"""An outcome that is likely enough to be told of."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+
+from ubi_stream.ids import short_hash
+from ubi_stream.insights.explain import Explainer, in_words
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity
+from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.models.outcomes.stage import Foreseen
+from ubi_stream.models.scores import Scores
+from ubi_stream.packs.plan import Plan
+from ubi_stream.state.memo import Told
+
+
+class ForeseenOutcomes:
+    """Tells of rows whose calibrated probability is above what the pack asks for."""
+
+    def __init__(self, plan: Plan, explain: Explainer) -> None:
+        self._plan = plan
+        self._explain = explain
+        self._outcomes = {outcome.name: outcome for outcome in plan.pack.outcomes}
+
+    def tell(self, teller: Teller, scores: Scores, row: int, foreseen: Foreseen) -> Iterator[Insight]:
+        """Tell of one outcome, unless the entity was told about it a short while ago."""
+        outcome = self._outcomes[foreseen.outcome]
+        if not teller.allows(InsightKind.PREDICTION, outcome.name, outcome.cool_down_min):
+            return
+        contributions = self._explain.contributions(scores, row, foreseen.parts)
+        texts, share = self._plan.pack.texts, in_words(foreseen.probability, "share", self._plan.pack.texts)
+        statement = texts.prediction.format(outcome=texts.outcome_word(outcome.name), probability=share)
+        leading = [part for part in contributions if part.contribution > 0][:2] or list(contributions[:1])
+        why = self._explain.reasons(leading)
+        insight = teller.insight(
+            InsightKind.PREDICTION,
+            label=outcome.name,
+            score=foreseen.probability,
+            confidence=max(foreseen.probability, 1.0 - foreseen.probability),
+            severity=Severity(outcome.severity),
+            explanation=Explanation(
+                texts.because.format(statement=statement, why=why) if why else statement, contributions
+            ),
+            window=outcome.name,
+            evidence={
+                **scores.predictions.outcomes[outcome.name].evidence(row),
+                "tell_above": outcome.tell_above,
+                "runner_up": f"not_{outcome.name}",
+                "runner_up_probability": 1.0 - foreseen.probability,
+                "log_odds": foreseen.log_odds,
+                "baseline_log_odds": foreseen.baseline_log_odds,
+                "other_contributions": float(foreseen.parts.sum()) - sum(part.contribution for part in contributions),
+                "contributions_add_up": foreseen.is_linear,
+            },
+        )
+        values = array("f", scores.batch.values[row].tolist()).tobytes()
+        told = Told(short_hash(insight.id), outcome.name, foreseen.probability, outcome.tell_above or 0.0, values)
+        teller.moment.state.memo.remember(told)
+        teller.keep_memo()
+        yield insight

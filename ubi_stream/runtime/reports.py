@@ -1,0 +1,56 @@
+"""What a worker's models say about themselves: by partition, and all partitions together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from ubi_stream.models.outcomes.candidate import Candidate
+from ubi_stream.models.quality import RollingQuality, merged
+from ubi_stream.models.stage import PartitionModels
+from ubi_stream.runtime.status import ANOMALY, ModelReport
+
+Part: TypeAlias = tuple[str, int, PartitionModels]
+"""Kind of entity, number of the partition, and its models."""
+
+
+def reports_of(parts: Iterable[Part]) -> list[ModelReport]:
+    """Report each model of each partition, then each outcome's models over all of these partitions.
+
+    The quality of several partitions is exact: their counts are added, not their figures averaged.
+    """
+    reports: list[ModelReport] = []
+    together: defaultdict[tuple[str, str, str], list[tuple[Candidate, bool]]] = defaultdict(list)
+    for entity, partition, models in parts:
+        if models.anomaly is not None:
+            warm = models.anomaly.quantile.value is not None
+            reports.append(ModelReport(entity, partition, ANOMALY, models.n_seen, warm))
+        for outcome, panel in models.outcomes.panels.items():
+            for candidate in panel.candidates:
+                serves = candidate is panel.serving
+                together[entity, outcome, candidate.name].append((candidate, serves))
+                reports.append(_report(entity, partition, outcome, [(candidate, serves)], [candidate.quality]))
+    for (entity, outcome, _), found in together.items():
+        reports.append(_report(entity, None, outcome, found, [candidate.quality for candidate, _ in found]))
+    return reports
+
+
+def _report(
+    entity: str,
+    partition: int | None,
+    outcome: str,
+    found: list[tuple[Candidate, bool]],
+    qualities: list[RollingQuality],
+) -> ModelReport:
+    first = found[0][0]
+    return ModelReport(
+        entity=entity,
+        partition=partition,
+        model=first.name,
+        n_seen=sum(candidate.n_seen for candidate, _ in found),
+        warm=not all(candidate.warm_up for candidate, _ in found),
+        outcome=outcome,
+        serves=sum(serves for _, serves in found),
+        quality=merged(qualities),
+    )
