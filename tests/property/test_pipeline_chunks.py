@@ -19,6 +19,13 @@ from ubi_stream.models.quantile import OnlineQuantile
 from ubi_stream.state.codec import decode_state
 
 COUNT = 120
+LIVELY = probe_pack(
+    (
+        "[models.change]",
+        "[models.anomaly.population]\nfactor = 1.1\nwindow_min = 1440\nmin_entities = 2\n\n"
+        "[models.drift]\nblock = 20\nwarm_up_h = 0\nmin_blocks = 5\n\n[models.change]",
+    )
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -51,7 +58,7 @@ def together(parts: list[Effects]) -> dict[str, Any]:
 
 
 def run(seed: int, cuts: list[int]) -> tuple[dict[str, Any], dict[str, Any]]:
-    runner = Runner(probe_pack(), cache_size=3)
+    runner = Runner(LIVELY, cache_size=3)
     stream = [
         record(value, offset, key=key, timestamp_ms=arrived_ms)
         for offset, (key, value, arrived_ms) in enumerate(Stream(seed).contents(COUNT))

@@ -9,19 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ubi_stream.events.model import Event
+from ubi_stream.models.oddness.keyed import GROUPS
 from ubi_stream.models.oddness.noise import Keys
 from ubi_stream.packs.plan import OTHER_TYPE, Plan
 from ubi_stream.state.fold import local_hour
 from ubi_stream.state.stage import Moment
 
 _BAND_H: Final = 4
-"""Hours of a part of the day: fewer would make combinations of a small shop rare that are not."""
-
-_BANDS: Final = 24 // _BAND_H
+"""Hours of a part of the day, which is the group in which a combination is rare or not."""
 
 
 class Combinations:
-    """Combines type, part of the user's local day, and presence of the pack's properties into one key.
+    """Combines type and presence of the pack's properties into one key, grouped by the part of the user's local day.
 
     Attributes
     ----------
@@ -46,20 +45,20 @@ class Combinations:
             if event is None:
                 keys.append(0)
                 continue
-            key = types.get(event.event_type, other) * _BANDS + _band(event)
+            key = types.get(event.event_type, other)
             for name in properties:
                 key = 2 * key + (event.properties.get(name) is not None)
-            keys.append(key + 1)
+            keys.append(key * GROUPS + _band(event))
         return np.array(keys, dtype=np.uint64)
 
     def split(self, keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Type index of each key, shape (n,), and whether each property was there, shape (n, properties)."""
-        codes = keys.astype(np.int64) - 1
+        codes = keys.astype(np.int64) // GROUPS
         n = len(self.properties)
         present = np.empty((len(codes), n), dtype=np.bool_)
         for column in range(n):
             present[:, column] = codes >> (n - 1 - column) & 1
-        return (codes >> n) // _BANDS, present
+        return codes >> n, present
 
     def in_words(self, event: Event) -> str:
         """A combination as a person says it: `view between 0 and 4 o'clock, without category`."""

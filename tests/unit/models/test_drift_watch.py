@@ -19,6 +19,7 @@ from ubi_stream.models.drift.losses import LossWatch
 from ubi_stream.models.drift.page_hinkley import PageHinkleyMany
 from ubi_stream.models.drift.subjects import Rows, SubjectKind
 from ubi_stream.models.drift.watch import Drift, DriftWatch, Verdict
+from ubi_stream.models.oddness.keyed import GROUPS
 from ubi_stream.models.snapshot import dumps, loads
 from ubi_stream.packs.models import DriftModel
 
@@ -42,10 +43,10 @@ class Day:
 
 
 def key(kind: int, band: int, present: tuple[bool, bool, bool]) -> int:
-    code = kind * 6 + band
+    code = kind
     for there in present:
         code = 2 * code + there
-    return code + 1
+    return code * GROUPS + band
 
 
 def draw(rng: np.random.Generator, n: int, start: int, day: Callable[[int], Day], *, per_hour: int = 2_000) -> Rows:

@@ -13,6 +13,7 @@ from river.base import AnomalyDetector
 from ubi_stream.models.arrays import FloatArray
 from ubi_stream.models.ensemble.encoder import FeatureEncoder
 from ubi_stream.models.oddness.blend import Look, OddnessBlend, Sights
+from ubi_stream.models.oddness.keyed import GROUPS
 
 _LIMIT: Final = 50.0
 """Standard deviations: further out is a broken sensor or another unit, and odd enough."""
@@ -146,4 +147,4 @@ class RankedAnomalies(AnomalyDetector):  # type: ignore[misc]  # River's classes
 def _words_key(x: Mapping[str, Any]) -> int:
     """A key of the words among the values, in whatever order they come."""
     words = sorted((str(name), value) for name, value in x.items() if isinstance(value, str))
-    return crc32(repr(words).encode("utf-8", "surrogatepass")) if words else 0
+    return crc32(repr(words).encode("utf-8", "surrogatepass")) * GROUPS if words else 0

@@ -138,12 +138,14 @@ class OddnessBlend:
             self._grow(np.arange(len(features)))
         self._squash: tuple[FloatArray, FloatArray] | None = None
         self.detectors = tuple(name for name in DETECTORS if trees or name != TREES)
-        self.tails = [TailShare(seed=seed + 1 + i) for i in range(len(self.detectors))]
+        # The combination's answer is a share already.
+        ranked = [name for name in self.detectors if name != COMBINATION]
+        self.tails = {name: TailShare(seed=seed + 1 + i) for i, name in enumerate(ranked)}
 
     @property
     def ready(self) -> bool:
         """Whether there are shares to compare with."""
-        return len(self.tails[0].sample.rows) > 0
+        return len(self.tails[CROWD].sample.rows) > 0
 
     def parts(self, n_rows: int) -> Iterator[slice]:
         """Cut a batch where references turn over: look at each part, then learn it, then go on."""
@@ -169,8 +171,9 @@ class OddnessBlend:
         self.combination.learn_many(sights.combinations)
         if self.forest is not None and look.leaves is not None:
             self.forest.count_located(look.leaves)
-        for tails, answers in zip(self.tails, look.answers.T, strict=True):
-            tails.learn_many(answers)
+        for name, answers in zip(self.detectors, look.answers.T, strict=True):
+            if name in self.tails:
+                self.tails[name].learn_many(answers)
         self.n_seen += len(sights)
         if self.n_seen == self._next_turn(self.n_seen - 1):
             self._turn()
@@ -219,9 +222,10 @@ class OddnessBlend:
 
     def _judged(self, answers: FloatArray, leaves: NDArray[np.intp] | None) -> Look:
         shares = np.empty_like(answers)
-        for column, tails in enumerate(self.tails):
-            shares[:, column] = tails.share(answers[:, column])
-        combined = len(self.tails) / row_sums(1.0 / shares)
+        for column, name in enumerate(self.detectors):
+            answer = answers[:, column]
+            shares[:, column] = self.tails[name].share(answer) if name in self.tails else _own_share(answer)
+        combined = len(self.detectors) / row_sums(1.0 / shares)
         score = np.minimum(-np.log10(combined) / _DECADES, 1.0) if self.ready else np.full(len(answers), np.nan)
         return Look(score, shares, answers, leaves)
 
@@ -239,7 +243,7 @@ class OddnessBlend:
     def _turn(self) -> None:
         self.crowd.turn()
         self.combination.turn()
-        for tails in self.tails:
+        for tails in self.tails.values():
             tails.turn()
         if self.trees and self.forest is None and self.n_seen >= self.window and len(self.crowd.used):
             self._squash = self.crowd.centre, self.crowd.scale
@@ -281,6 +285,12 @@ def one_in(score: float) -> float:
     (1.0, 1000)
     """
     return float(10.0 ** (_DECADES * score))
+
+
+def _own_share(answers: FloatArray) -> FloatArray:
+    """Answers that are shares already; no answer is no evidence."""
+    shares: FloatArray = np.where(np.isnan(answers), 1.0, np.maximum(answers, SMALLEST))
+    return shares
 
 
 def _largest(own: FloatArray) -> FloatArray:

@@ -3,62 +3,75 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ubi_stream.models.arrays import FloatArray
 from ubi_stream.models.oddness.noise import Keys, mixed
 
+GROUPS: Final = 8
+
+_ENOUGH: Final = 250.0
+"""Events of a group, before one of it can be rare."""
+
 
 class CombinationDensity:
-    """How rare is a combination of discrete values, in bits? Counts in a table of fixed size, that fade.
+    """How rare is a combination of discrete values within its group? Counts in a table of fixed size, that fade.
 
-    Combinations are told apart by a hash; two that share a place look more frequent than they are, never rarer.
+    The answer is the share of the group's events whose combination is as rare or rarer. The lowest three bits of a key
+    are its group: a part of the day, say, in which another thing is usual. A group of which little is known has no
+    answer; else everything would be rare when a day begins. Combinations are told apart by a hash; two that share a
+    place look more frequent than they are, never rarer.
 
     Parameters
     ----------
     places
-        Size of the table, a power of two.
+        Size of a group's table.
     half_life
         Events after which an old one counts half.
 
     Examples
     --------
     >>> density = CombinationDensity()
-    >>> density.learn_many(np.array([7] * 99 + [8], dtype=np.uint64))
+    >>> density.learn_many(np.array([16] * 298 + [24], dtype=np.uint64))
     >>> density.turn()
-    >>> density.score_many(np.array([7, 8, 9], dtype=np.uint64)).round().tolist()
-    [0.0, 6.0, 8.0]
+    >>> density.score_many(np.array([16, 24, 32, 33], dtype=np.uint64)).round(4).tolist()
+    [1.0, 0.0067, 0.0033, nan]
     """
 
-    def __init__(self, *, places: int = 2_048, half_life: float = 50_000.0) -> None:
+    def __init__(self, *, places: int = 512, half_life: float = 200_000.0) -> None:
         self.places = places
         self.half_life = half_life
-        self._counts = np.zeros(places)
-        self._total = 0.0
-        self._open = np.zeros(places, dtype=np.int64)
+        self._counts = np.zeros((GROUPS, places))
+        self._open = np.zeros((GROUPS, places), dtype=np.int64)
+        self._shares = np.full((GROUPS, places), np.nan)
 
     def score_many(self, keys: Keys) -> FloatArray:
-        """Return the bits of each combination, shape (n,); NaN before the first `turn`."""
-        if not self._total:
-            return np.full(len(keys), np.nan)
-        bits: FloatArray = -np.log2((self._counts[self._place(keys)] + 0.5) / (self._total + 1.0))
-        return bits
+        """Return the share of each combination, shape (n,); NaN where little is known of its group."""
+        shares: FloatArray = self._shares.ravel()[self._place(keys)]
+        return shares
 
     def learn_many(self, keys: Keys) -> None:
         """Count combinations; they count from the next `turn` on."""
-        self._open += np.bincount(self._place(keys), minlength=self.places)
+        self._open += np.bincount(self._place(keys), minlength=self._open.size).reshape(self._open.shape)
 
     def turn(self) -> None:
         """Let what was learned count: the end of a block."""
-        added = int(self._open.sum())
-        decay = 0.5 ** (added / self.half_life)
-        self._counts = self._counts * decay + self._open
-        self._total = self._total * decay + added
+        self._counts = self._counts * 0.5 ** (int(self._open.sum()) / self.half_life) + self._open
+        for group in np.flatnonzero(self._open.any(axis=1)).tolist():
+            counts = self._counts[group]
+            ordered = np.sort(counts)
+            sums = np.add.accumulate(ordered)
+            as_rare = np.where(counts > 0.0, sums[np.searchsorted(ordered, counts, side="right") - 1], 0.0)
+            known = sums[-1] >= _ENOUGH
+            self._shares[group] = np.minimum((as_rare + 1.0) / (sums[-1] + 1.0), 1.0) if known else np.nan
         self._open = np.zeros_like(self._open)
 
-    def _place(self, keys: Keys) -> Keys:
-        return mixed(keys) % np.uint64(self.places)
+    def _place(self, keys: Keys) -> NDArray[np.intp]:
+        groups = keys % np.uint64(GROUPS)
+        return (groups * np.uint64(self.places) + mixed(keys) % np.uint64(self.places)).astype(np.intp)
 
 
 class RepeatWatch:

@@ -10,7 +10,13 @@ from ubi_stream.models.arrays import MAX_ABS, FloatArray, clipped
 from ubi_stream.models.oddness.sample import FadingSample
 
 _TOP: Final = 0.05
-"""Share of the sample from which the tail beyond it is told."""
+"""Share of the sample whose excess the tail is told from."""
+
+_TRUST: Final = 0.25
+"""Least share of what is counted that the tail may say within the sample."""
+
+_FARTHEST: Final = 50.0
+"""Excesses: further out is as rare as can be."""
 
 SMALLEST: Final = 1e-6
 """Nothing is rarer: no sample of a thousand supports more."""
@@ -19,8 +25,9 @@ SMALLEST: Final = 1e-6
 class TailShare:
     """The share of earlier scores that are at least as high, told from a sample of them.
 
-    Within the sample it is counted. Beyond its top twentieth, counting knows steps of 1 / size only; there an
-    exponential tail with the mean excess of that twentieth tells apart what is far from what is further.
+    Below the sample's top twentieth it is counted. In it few scores are left to count, and beyond it none: there an
+    exponential tail with the mean excess of that twentieth tells apart what is far from what is further. Within the
+    sample it may make a share smaller by a factor of four at most, because scores that clump have no such tail.
 
     Parameters
     ----------
@@ -44,7 +51,7 @@ class TailShare:
     A. Siffer, P.-A. Fouque, A. Termier, C. Largouet: Anomaly detection in streams with extreme value theory. KDD 2017.
     """
 
-    def __init__(self, *, size: int = 1_000, horizon: int = 50_000, seed: int = 0) -> None:
+    def __init__(self, *, size: int = 1_000, horizon: int = 200_000, seed: int = 0) -> None:
         self.sample = FadingSample(size, 1, horizon=horizon, seed=seed)
         self._prepare()
 
@@ -56,9 +63,10 @@ class TailShare:
         x = np.where(np.isnan(scores), -MAX_ABS, clipped(scores, MAX_ABS)).astype(np.float32)
         counted = (n - np.searchsorted(self._sorted, x, side="left") + 1.0) / (n + 1.0)
         if self._excess > 0.0:
-            beyond = np.minimum((x.astype(np.float64) - self._start) / self._excess, 50.0)
-            extended = self._start_share * np.exp(-np.maximum(beyond, 0.0))
-            counted = np.where(x > self._start, np.minimum(counted, extended), counted)
+            inside = np.minimum(x.astype(np.float64), float(self._sorted[-1]))
+            tail = self._top_share * np.exp(-np.clip((inside - self._start) / self._excess, 0.0, _FARTHEST))
+            counted = np.where(inside > self._start, np.clip(tail, _TRUST * counted, counted), counted)
+            counted = counted * np.exp(-np.clip((x - inside) / self._excess, 0.0, _FARTHEST))
         shares: FloatArray = np.maximum(counted, SMALLEST)
         return shares
 
@@ -82,10 +90,9 @@ class TailShare:
     def _prepare(self) -> None:
         self._sorted = np.sort(self.sample.rows[:, 0])
         n = len(self._sorted)
-        self._start, self._excess, self._start_share = 0.0, 0.0, 1.0
+        self._start, self._excess, self._top_share = 0.0, 0.0, 1.0
         if n:
-            first = n - max(int(_TOP * n), 1)
-            self._start = float(self._sorted[first])
-            above = self._sorted[first:].astype(np.float64) - self._start
-            self._excess = float(np.add.accumulate(above)[-1] / len(above))
-            self._start_share = float(n - np.searchsorted(self._sorted, self._sorted[first], side="left") + 1) / (n + 1)
+            top = self._sorted[n - max(int(_TOP * n), 1) :].astype(np.float64)
+            self._start = float(top[0])
+            self._excess = float(np.add.accumulate(top - top[0])[-1] / len(top))
+            self._top_share = (n - float(np.searchsorted(self._sorted, top[0], side="left")) + 1.0) / (n + 1.0)
