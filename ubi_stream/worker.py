@@ -212,7 +212,7 @@ class Worker:
     def _refresh(self, view: WorkerView) -> None:
         metrics = self._metrics
         metrics.set_lag(view.lag())
-        metrics.set_models(view.model_quality())
+        metrics.set_models(view.model_quality(), view.detectors())
         metrics.users.set(view.entities("user"))
         metrics.state_bytes.set(view.state_bytes())
         metrics.set_recovery(self._restorer.progress)

@@ -26,8 +26,9 @@ from ubi_stream.insights.model import Insight, InsightKind, Severity
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.schema import LABEL_TYPE, Pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
+from ubi_stream.runtime.detector_metrics import DetectorMetrics
 from ubi_stream.runtime.metric_labels import ANY, OTHER, Missing, Outcome, QualityMetric, Refusal, Stage
-from ubi_stream.runtime.status import Lag, ModelReport
+from ubi_stream.runtime.status import DetectorReport, Lag, ModelReport
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text format, which every scraper reads."""
@@ -61,6 +62,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped library; ends a series a counter
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self._detectors = DetectorMetrics(self.registry, pack)
         self._pack = pack.name
         self._types = frozenset(pack.events.types) | {LABEL_TYPE}
         self._refreshers: list[Callable[[], None]] = []
@@ -187,6 +189,7 @@ class Metrics:
 
     def _observe_insight(self, insight: Insight) -> None:
         self._insights.labels(self._pack, insight.kind, insight.severity).inc()
+        self._detectors.observe(insight)
         if insight.kind is InsightKind.ANOMALY:
             self._anomalies.labels(self._pack).inc()
         if insight.kind is InsightKind.LABEL:
@@ -218,11 +221,12 @@ class Metrics:
         self._recovery_ratio.set(progress.share)
         self._recovery_eta.set(float("nan") if progress.eta_s is None else progress.eta_s)
 
-    def set_models(self, reports: Iterable[ModelReport]) -> None:
-        """Replace the models' quality, and count what they learned since the last report.
+    def set_models(self, reports: Iterable[ModelReport], detectors: Iterable[DetectorReport] = ()) -> None:
+        """Replace the models' quality and the detectors' state, and count what they learned since the last report.
 
         The first report of a partition's model only says where it starts: give one when the partition is restored.
         """
+        self._detectors.set(detectors)
         seen: dict[tuple[str, int, str, str], int] = {}
         self._quality.clear()
         self._serves.clear()

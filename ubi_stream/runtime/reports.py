@@ -9,7 +9,7 @@ from typing import TypeAlias
 from ubi_stream.models.outcomes.candidate import Candidate
 from ubi_stream.models.quality import RollingQuality, merged
 from ubi_stream.models.stage import PartitionModels
-from ubi_stream.runtime.status import ANOMALY, ModelReport
+from ubi_stream.runtime.status import ANOMALY, DetectorReport, ModelReport
 
 Part: TypeAlias = tuple[str, int, PartitionModels]
 """Kind of entity, number of the partition, and its models."""
@@ -34,6 +34,23 @@ def reports_of(parts: Iterable[Part]) -> list[ModelReport]:
     for (entity, outcome, _), found in together.items():
         reports.append(_report(entity, None, outcome, found, [candidate.quality for candidate, _ in found]))
     return reports
+
+
+def detectors_of(parts: Iterable[Part]) -> list[DetectorReport]:
+    """Report the detectors of each partition that has any."""
+    return [
+        DetectorReport(
+            entity=entity,
+            partition=partition,
+            judged=models.anomaly.judged,
+            alerts=models.anomaly.alerts,
+            threshold=models.anomaly.quantile.value,
+            in_wave=models.anomaly.rate.active,
+            drift_blocks=models.drift.watch.n_blocks if models.drift is not None else 0,
+        )
+        for entity, partition, models in parts
+        if models.anomaly is not None
+    ]
 
 
 def _report(

@@ -55,6 +55,22 @@ class ModelReport(msgspec.Struct, frozen=True):
     quality: dict[str, dict[str, float | int | None]] = {}
 
 
+class DetectorReport(msgspec.Struct, frozen=True):
+    """How the detectors of one partition stand.
+
+    `judged` rows could have alerted, `alerts` did, told or not; `threshold` is None while there is none yet; `in_wave`
+    says whether alerts are held back because many entities alert at once.
+    """
+
+    entity: str
+    partition: int
+    judged: int
+    alerts: int
+    threshold: float | None
+    in_wave: bool
+    drift_blocks: int
+
+
 class Lag(msgspec.Struct, frozen=True):
     """Records of one partition that are on the topic and not processed yet."""
 

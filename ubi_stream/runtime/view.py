@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import Any
 
@@ -15,8 +15,8 @@ from ubi_stream.packs.schema import Pack
 from ubi_stream.runtime.labels import LabelDesk, LabelKey
 from ubi_stream.runtime.lane import Lane
 from ubi_stream.runtime.lanes import Lanes
-from ubi_stream.runtime.reports import reports_of
-from ubi_stream.runtime.status import Check, Lag, ModelReport, Owner, Place
+from ubi_stream.runtime.reports import Part, detectors_of, reports_of
+from ubi_stream.runtime.status import Check, DetectorReport, Lag, ModelReport, Owner, Place
 from ubi_stream.settings import Settings
 from ubi_stream.state.model import UserState
 
@@ -73,8 +73,14 @@ class WorkerView:
         return await self._desk.answer(key, within_s=within_s)
 
     def model_quality(self) -> Sequence[ModelReport]:
-        parts = ((lane.setup.entity, lane.setup.partition, lane.partition.models) for lane in self._lanes)
-        return reports_of(parts)
+        return reports_of(self._parts())
+
+    def detectors(self) -> Sequence[DetectorReport]:
+        """How the detectors of each partition stand."""
+        return detectors_of(self._parts())
+
+    def _parts(self) -> Iterator[Part]:
+        return ((lane.setup.entity, lane.setup.partition, lane.partition.models) for lane in self._lanes)
 
     def readiness(self) -> Sequence[Check]:
         consumer = self._app.consumer

@@ -15,6 +15,8 @@ from ubi_stream.chunked.restore import RestoreProgress
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.models.drift.subjects import SubjectKind
+from ubi_stream.models.drift.watch import Verdict
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
@@ -164,6 +166,8 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
         "topic": {"ubi.events"},
         "partition": {"3"},
         "status": set(LabelStatus),
+        "subject": set(SubjectKind),
+        "verdict": set(Verdict),
     }
     free = {"le", "version", "pack_version"}  # bounds of buckets, and what the build is
     for name, labels, _ in samples(metrics):
