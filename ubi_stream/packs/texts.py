@@ -83,6 +83,25 @@ class Texts(Model):
     forecast: Annotated[str, _says("measure", "days", "total", "low", "high", "recent")] = (
         "{measure} expected in the next {days} days: {total} ({low} to {high}); in the {days} days before: {recent}"
     )
+    label_confirmed: Words = "Confirmed"
+    label_false_alarm: Words = "Taken for a false alarm"
+    label_true: Annotated[str, _says("outcome")] = "Learned that {outcome} is true"
+    label_untrue: Annotated[str, _says("outcome")] = "Learned that {outcome} is not true"
+    label_against: Annotated[str, _says("taken")] = "{taken}, against what was said before"
+    label_outcome: Annotated[str, _says("taken", "probability")] = "{taken}; its probability is now {probability}"
+    label_alert: Annotated[str, _says("taken", "entity", "own", "others", "probability")] = (
+        "{taken}; from now on this {entity} alerts above {own}, others above {others}; an alert like it is taken to be "
+        "right with a probability of {probability}"
+    )
+    label_shift: Annotated[str, _says("after", "before")] = "{after} (before {before})"
+    label_recommendation: Annotated[str, _says("action")] = "Taken as the answer to the recommendation {action}"
+    label_repeated: Words = "The same was said before: nothing changed"
+    label_unknown_insight: Annotated[str, _says("entity")] = (
+        "The label is about nothing that is still kept of this {entity}: nothing was learned from it"
+    )
+    label_unknown_outcome: Annotated[str, _says("outcome")] = (
+        "The pack has no outcome {outcome}: nothing was learned from it"
+    )
     measure_amount: Words = "Money"
     measure_events: Words = "Events"
     feature: Annotated[str, _says("feature", "value")] = "{feature}: {value}"

@@ -49,8 +49,11 @@ class Advised:
         assert state is not None
         return len(state.memo.advised)
 
-    def label(self, minutes: float, **properties: Any) -> None:
-        self.runner.run(at(minutes, event_type="$label", **properties))
+    def label(self, minutes: float, **properties: Any) -> Insight:
+        """Send a person's label; the insight that answers it."""
+        told = self.runner.run(at(minutes, event_type="$label", **properties)).insights
+        (answer,) = [insight for insight in told if insight.kind is InsightKind.LABEL]
+        return answer
 
 
 def test_one_of_the_pack_s_is_told_with_what_it_takes_to_judge_the_choice() -> None:
@@ -139,12 +142,15 @@ class TestFeedback:
             ({"label": "false_positive"}, 0),
         ],
     )
-    def test_a_persons_answer_is_learned_once(self, said: dict[str, Any], reward: float) -> None:
+    def test_a_persons_answer_is_learned_once_and_answered(self, said: dict[str, Any], reward: float) -> None:
         given = Advised(FEEDBACK)
-        given.label(5, insight_id=given.advice.id, **said)
+        answer = given.label(5, insight_id=given.advice.id, **said)
         assert (given.learned, given.waiting) == ((1, reward), 0)
-        given.label(6, insight_id=given.advice.id, **said)
+        assert answer.evidence["status"] == "learned"
+        assert answer.explanation.summary == f"Taken as the answer to the recommendation {given.advice.label}"
+        again = given.label(6, insight_id=given.advice.id, **said)
         assert given.learned == (1, reward)
+        assert again.evidence["status"].startswith("unknown")
 
     @pytest.mark.parametrize("insight_id", [None, "11111111-1111-5111-8111-111111111111"])
     def test_an_answer_to_something_else_teaches_nothing(self, insight_id: str | None) -> None:

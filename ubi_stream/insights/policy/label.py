@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Final
 
 from ubi_stream.events.verdict import Verdict
 from ubi_stream.insights.explain import short
@@ -11,18 +11,21 @@ from ubi_stream.insights.model import Explanation, Insight, InsightKind
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.feedback.labels import LabelStatus, Learned, Shift
 from ubi_stream.packs.plan import Plan
-
-_NOTHING: Final = "nothing was learned from it"
+from ubi_stream.state.memo import Advised
 
 
 class Labels:
     """Answers each label of a person, also one that taught nothing."""
 
     def __init__(self, plan: Plan) -> None:
-        self._entity = plan.entity.name.replace("_", " ")
+        self._texts = plan.pack.texts
+        self._entity = self._texts.entity_word(plan.entity.name)
 
-    def tell(self, teller: Teller, learned: Learned, verdict: Verdict) -> Insight:
-        """Tell of one label. Nobody is notified: it has no severity and no cool-down."""
+    def tell(self, teller: Teller, learned: Learned, verdict: Verdict, answered: Advised | None) -> Insight:
+        """Tell of one label; `answered` is the recommendation that it is an answer to, if it taught which to choose.
+
+        Nobody is notified: it has no severity and no cool-down.
+        """
         if learned.status in (LabelStatus.LEARNED, LabelStatus.CHANGED):
             teller.keep_memo()
         figures = {name: asdict(getattr(learned, name)) for name in ("probability", "threshold", "peers_threshold")}
@@ -32,9 +35,13 @@ class Labels:
             cause=teller.moment.origin.event_id,
             label=verdict.label,
             score=learned.probability.after,
-            explanation=Explanation(self._sentence(learned, verdict)),
+            explanation=Explanation(
+                self._sentence(learned, verdict)
+                if answered is None
+                else self._texts.label_recommendation.format(action=answered.action.replace("_", " "))
+            ),
             evidence={
-                "status": learned.status,
+                "status": learned.status if answered is None else LabelStatus.LEARNED,
                 "insight_id": verdict.insight_id,
                 "outcome": learned.outcome,
                 "weight": verdict.weight,
@@ -47,43 +54,44 @@ class Labels:
         )
 
     def _sentence(self, learned: Learned, verdict: Verdict) -> str:
+        texts = self._texts
         match learned.status:
             case LabelStatus.UNKNOWN_INSIGHT:
-                return f"The label is about nothing that is still kept of this {self._entity}: {_NOTHING}"
+                return texts.label_unknown_insight.format(entity=self._entity)
             case LabelStatus.UNKNOWN_OUTCOME:
-                return f"The pack has no outcome {learned.outcome}: {_NOTHING}"
+                return texts.label_unknown_outcome.format(outcome=learned.outcome)
             case LabelStatus.REPEATED:
-                return "The same was said before: nothing changed"
-            case _:
-                return f"{self._taken(learned, verdict)}; {self._now(learned)}"
-
-    def _taken(self, learned: Learned, verdict: Verdict) -> str:
-        if learned.outcome is None:
-            taken = "Confirmed" if verdict.positive else "Taken for a false alarm"
-        else:
-            taken = f"Learned that {learned.outcome.replace('_', ' ')} is {'true' if verdict.positive else 'not true'}"
-        return f"{taken}, against what was said before" if learned.status is LabelStatus.CHANGED else taken
-
-    def _now(self, learned: Learned) -> str:
+                return texts.label_repeated
+        taken, probability = self._taken(learned, verdict), self._percent(learned.probability)
         if learned.outcome is not None:
-            return f"its probability is now {_percent(learned.probability)}"
-        threshold, peers = learned.threshold, learned.peers_threshold
-        return (
-            f"from now on this {self._entity} alerts above {_change(threshold)}, others above {_change(peers)}; "
-            f"an alert like it is taken to be right with a probability of {_percent(learned.probability)}"
+            return texts.label_outcome.format(taken=taken, probability=probability)
+        return texts.label_alert.format(
+            taken=taken,
+            entity=self._entity,
+            own=self._score(learned.threshold),
+            others=self._score(learned.peers_threshold),
+            probability=probability,
         )
 
+    def _taken(self, learned: Learned, verdict: Verdict) -> str:
+        texts, positive = self._texts, verdict.positive
+        if learned.outcome is None:
+            taken = texts.label_confirmed if positive else texts.label_false_alarm
+        else:
+            sentence = texts.label_true if positive else texts.label_untrue
+            taken = sentence.format(outcome=texts.outcome_word(learned.outcome))
+        return texts.label_against.format(taken=taken) if learned.status is LabelStatus.CHANGED else taken
 
-def _percent(share: Shift) -> str:
-    """A probability after a label, and before it."""
-    before, after = ("unknown" if value is None else f"{100 * value:.0f} %" for value in (share.before, share.after))
-    return f"{after} (before {before})"
+    def _percent(self, share: Shift) -> str:
+        """A probability after a label, and before it."""
+        return self._shift(share, lambda value: f"{100 * value:.0f} %")
 
+    def _score(self, threshold: Shift) -> str:
+        """A threshold after a label, and before it; with digits enough to tell scores near 1 apart."""
+        return self._shift(threshold, lambda value: short(value) if value < 0.99 else f"{value:.6g}")
 
-def _change(threshold: Shift) -> str:
-    """A threshold after a label, and before it; with digits enough to tell scores near 1 apart."""
-    before, after = (
-        "unknown" if value is None else short(value) if value < 0.99 else f"{value:.6g}"
-        for value in (threshold.before, threshold.after)
-    )
-    return f"{after} (before {before})"
+    def _shift(self, shift: Shift, words: Callable[[float], str]) -> str:
+        before, after = (
+            self._texts.unknown if value is None else words(value) for value in (shift.before, shift.after)
+        )
+        return self._texts.label_shift.format(after=after, before=before)

@@ -57,8 +57,10 @@ class Recommendations:
         context = self._bandit.context if self._bandit else ()
         self._columns = tuple((name, names.index(name)) for name in context)
 
-    def settle(self, teller: Teller) -> None:
+    def settle(self, teller: Teller) -> Advised | None:
         """Learn what became of earlier recommendations, as far as the moment says. It comes before what it tells.
+
+        Returns the one that a person's label answered, if the moment is such a label.
 
         A reward is learned once. A conversion counts from the recommendation on until its horizon; without one the
         reward is 0 from the entity's first moment on that finds the watermark behind the horizon. A person's answer
@@ -66,17 +68,20 @@ class Recommendations:
         """
         memo = teller.moment.state.memo
         if not memo.advised or self._bandit is None:
-            return
+            return None
         waiting: list[Advised] = []
+        answered: Advised | None = None
         for advised in memo.advised:
             reward, over = self._reward(teller, advised)
             if reward is not None and (chooser := self._choosers.get(advised.segment)) is not None:
                 chooser.learn(advised.action, advised.context, reward)
+                answered = advised if self._bandit.reward == "feedback" else None
             if not over:
                 waiting.append(advised)
         if len(waiting) < len(memo.advised):
             memo.advised = waiting
             teller.keep_memo()
+        return answered
 
     def tell(self, teller: Teller, occasion: Occasion, scores: Scores) -> Iterator[Insight]:
         """Tell what is advised for a segment, unless it was told a short while ago."""

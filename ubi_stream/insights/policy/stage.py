@@ -74,10 +74,10 @@ class Policy:
             if not moment.new:
                 continue
             teller = Teller(self._plan, moment, self._model_version, self._states, self._population)
-            self._recommendations.settle(teller)
+            answered = self._recommendations.settle(teller)
             event = moment.event
             if scores.learned is not None and event is not None and event.verdict is not None:
-                insights.append(self._labels.tell(teller, scores.learned, event.verdict))
+                insights.append(self._labels.tell(teller, scores.learned, event.verdict, answered))
             insights.extend(self._choices.tell(teller, choice) for choice in predictions.choices.get(position, ()))
             if moment.ended is not None:
                 insights.extend(self._sessions.tell(teller, moment.ended, assigned.before[position]))
