@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.outcomes.candidate import Candidate
 from ubi_stream.models.quality import RollingQuality, merged
 from ubi_stream.models.stage import PartitionModels
-from ubi_stream.runtime.status import ANOMALY, DetectorReport, ModelReport
+from ubi_stream.runtime.status import ANOMALY, BANDIT, DetectorReport, ModelReport
 
 Part: TypeAlias = tuple[str, int, PartitionModels]
 """Kind of entity, number of the partition, and its models."""
@@ -31,6 +32,8 @@ def reports_of(parts: Iterable[Part]) -> list[ModelReport]:
                 serves = candidate is panel.serving
                 together[entity, outcome, candidate.name].append((candidate, serves))
                 reports.append(_report(entity, partition, outcome, [(candidate, serves)], [candidate.quality]))
+        for segment, chooser in models.choosers.items():
+            reports.extend(_arms(entity, partition, segment, chooser))
     for (entity, outcome, _), found in together.items():
         reports.append(_report(entity, None, outcome, found, [candidate.quality for candidate, _ in found]))
     return reports
@@ -50,6 +53,22 @@ def detectors_of(parts: Iterable[Part]) -> list[DetectorReport]:
         )
         for entity, partition, models in parts
         if models.anomaly is not None
+    ]
+
+
+def _arms(entity: str, partition: int, segment: str, chooser: ArmChooser) -> list[ModelReport]:
+    """One line for each of a segment's recommendations: rewards learned, and their mean."""
+    warm = all(chooser.pulls.values())
+    return [
+        ModelReport(
+            entity=entity,
+            partition=partition,
+            model=f"{BANDIT}/{segment}/{arm}",
+            n_seen=pulls,
+            warm=warm,
+            quality={"all_time": {"n": pulls, "mean_reward": chooser.rewards[arm] / pulls if pulls else None}},
+        )
+        for arm, pulls in chooser.pulls.items()
     ]
 
 

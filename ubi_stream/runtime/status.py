@@ -36,6 +36,10 @@ ANOMALY: Final = "anomaly"
 """Name of the anomaly model; those of outcomes are called as the pack calls them."""
 
 
+BANDIT: Final = "bandit"
+"""What the models of recommendations are called by: `bandit/<segment>/<action>`."""
+
+
 class ModelReport(msgspec.Struct, frozen=True):
     """How far one model has come: of one partition, or of all that this worker has (`partition` is None).
 
