@@ -170,7 +170,11 @@ class Featurizer:
 
     def _days(self, moment: Moment) -> Days | None:
         """Days before today where a forecast may be made of them; taken now, because the state goes on."""
-        if self._forecast is None or not opens_day(moment.state, moment.at_ms, self._plan):
+        if self._forecast is None:
+            return None
+        state = moment.state
+        most = len(state.log if self._plan.exact else state.days.panes)  # most users have too few days: this is cheap
+        if most <= self._forecast.min_days or not opens_day(state, moment.at_ms, self._plan):
             return None
         days = days_before_today(moment.state, self._plan, self._forecast.target)
         return days if days.active >= self._forecast.min_days else None
