@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -30,6 +31,9 @@ _TABLE_WIDTH = 160
 async def run_all(scenarios: Sequence[Scenario], source: Input, console: Console, page: Path | None) -> list[Result]:
     """One after the other, on one broker and one database; the page has what is done so far."""
     results: list[Result] = []
+    task = asyncio.current_task()
+    assert task is not None, "a coroutine runs in a task"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # servers and disks don't stay behind
     with tempfile.TemporaryDirectory(prefix="ubi-faults-") as folder:
         kafka, postgres = EmbeddedKafka(Path(folder) / "kafka"), EmbeddedPostgres(Path(folder) / "postgres")
         async with kafka, postgres:
@@ -85,7 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.width = max(console.width, _TABLE_WIDTH)  # a file is no terminal, and has no width
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, who see every outage
     source = Input(events, options.seed, options.input, options.mapping)
-    results = asyncio.run(run_all(scenarios, source, console, options.document))
+    try:
+        results = asyncio.run(run_all(scenarios, source, console, options.document))
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
     show(console, results)
     print(as_json(results))
     return 0 if all(result.clean for result in results) else 1

@@ -70,8 +70,8 @@ async def run_scenario(servers: Servers, scenario: Scenario, source: Input) -> R
         disk = None
         if scenario.small_disk is not None:
             disk = stack.enter_context(SmallDisk(folder / "disk", size_mb=_SMALL_DISK_MB))
-            folder = disk.folder
-            servers = await _moved(stack, servers, scenario.small_disk, folder)
+            servers = await _moved(stack, servers, scenario.small_disk, disk.folder)
+            folder = disk.folder if scenario.small_disk == "kafka" else folder  # for the logs of workers
         proxy = await stack.enter_async_context(SlowProxy(servers.postgres.port)) if scenario.slow_proxy else None
         run = await stack.enter_async_context(
             prepared(

@@ -52,7 +52,7 @@ class Scenario:
     sends_itself
         The fault sends the stream, part by part.
     small_disk
-        Which server has a disk of its own that can be filled; workers' logs are there, too.
+        Which server has a disk of its own that can be filled; on Kafka's are the workers' logs, too.
     minutes
         How long the stream lasts, if that and not the number of events is what was asked for.
     """
