@@ -64,7 +64,11 @@ class BanditModel(Model):
     """Which of a segment's recommendations to give: see `ubi_stream.models.bandit`."""
 
     policy: Literal["EpsilonGreedy", "UCB", "BayesUCB", "ThompsonSampling", "LinUCBDisjoint"] = "ThompsonSampling"
-    context: tuple[Name, ...] = Field((), max_length=16, description="Features that LinUCBDisjoint looks at")
+    context: tuple[Name, ...] = Field(
+        (),
+        max_length=7,
+        description="Features that LinUCBDisjoint looks at; more take four times the space in snapshots",
+    )
     explore: float = Field(0.1, gt=0, le=1, description="Share that is chosen at random, so that others can be judged")
     reward: Literal["conversion", "feedback"] = Field("conversion", description="What a good recommendation brings")
     horizon_h: float = Field(24, gt=0, le=2160, description="How long a reward is waited for")

@@ -111,6 +111,14 @@ class TestEveryPolicy:
         assert one.choose({"x": math.inf}, seed="s") == other.choose({"x": 0.0}, seed="s")
 
 
+def test_the_largest_that_a_pack_may_ask_for_fits_into_a_snapshot() -> None:
+    arms, draw = [f"arm_{n}" for n in range(8)], Random(3)
+    chooser = ArmChooser("LinUCBDisjoint", arms, explore=0.1)
+    for _ in range(300):
+        chooser.learn(draw.choice(arms), {f"feature_{n}": draw.random() for n in range(7)}, draw.random())
+    assert len(snapshot.dumps(chooser, key=b"k", feature_hash="f")) < 10_000
+
+
 @pytest.mark.parametrize("policy", [name for name, policy in POLICIES.items() if policy.binary])
 def test_a_policy_of_successes_takes_no_part_of_one(policy: str) -> None:
     assert not ArmChooser(policy, ARMS, explore=0.1).learn("call", {}, 0.5)
