@@ -167,14 +167,19 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     def keep_said(self, outcome: str, said: Said, most: int) -> None:
         """Keep a prediction until its question is answered, in place of the oldest of so many."""
         kept = [*self.said.get(outcome, ()), said][-most:]
-        self.said = dict(sorted({**self.said, outcome: kept}.items()))
+        if outcome in self.said:
+            self.said[outcome] = kept
+        else:
+            self.said = dict(sorted({**self.said, outcome: kept}.items()))
 
     def take_said(self, outcome: str, question: int) -> bytes | None:
         """Take out the prediction for a question; None if it is not kept (any more)."""
         kept = self.said.get(outcome, [])
         found = next((said for said in kept if said.question == question), None)
-        if found is not None:
-            remaining = [said for said in kept if said is not found]
-            others = {name: of for name, of in self.said.items() if name != outcome}
-            self.said = dict(sorted({**others, outcome: remaining}.items())) if remaining else others
-        return None if found is None else found.figures
+        if found is None:
+            return None
+        if remaining := [said for said in kept if said is not found]:
+            self.said[outcome] = remaining
+        else:
+            del self.said[outcome]
+        return found.figures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -15,7 +15,14 @@ from ubi_stream.cli.console import say, stdout
 from ubi_stream.errors import ConfigError
 from ubi_stream.packs.base import Model
 from ubi_stream.packs.loader import load_pack, shipped_packs
-from ubi_stream.packs.schema import Condition, Pack
+from ubi_stream.packs.schema import Pack
+from ubi_stream.packs.segments import Condition
+
+if TYPE_CHECKING:
+    pass
+
+if TYPE_CHECKING:
+    from ubi_stream.evaluate.vetting import Tried
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="List, show and check packs.")
 
@@ -63,10 +70,12 @@ def show(
 def check(file: Annotated[Path, typer.Argument(help="The pack file.", show_default=False)]) -> None:
     """Check a pack file as a worker would at its start, and print what is wrong: key, value, what was expected.
 
+    Invented events go through it, and each of its candidates is made, put to River's checks and ours, and measured.
     Ends with status 0 if a worker can run it, 64 if not.
 
     Example: `ubi pack check my_pack.toml`
     """
+    from ubi_stream.evaluate.vetting import try_pack  # noqa: PLC0415 - loads River
     from ubi_stream.features.dry_run import try_features  # noqa: PLC0415 - loads numpy
     from ubi_stream.features.stage import Featurizer  # noqa: PLC0415 - as above
     from ubi_stream.packs.plan import compile_plan  # noqa: PLC0415 - as above
@@ -80,7 +89,16 @@ def check(file: Annotated[Path, typer.Argument(help="The pack file.", show_defau
             try_features(Featurizer(plan).features, plan)
         except ConfigError as error:
             raise ConfigError(f"pack {file} is wrong: entities.{entity.name}.features: {error}") from error
+    try:
+        tried = list(try_pack(pack))
+    except ConfigError as error:
+        raise ConfigError(f"pack {file} is wrong: models.candidates: {error}") from error
     stdout().print(_picture(pack))
+    if tried:
+        stdout().print(_candidates(tried))
+    unfit = [f"{one.candidate.name}: {problem}" for one in tried for problem in one.vetted.problems]
+    if unfit:
+        raise ConfigError(f"pack {file} has candidates that are not fit to run: {'; '.join(unfit)}")
     say(f"[green]OK[/]: {escape(str(file))} is a pack that a worker can run")
 
 
@@ -127,6 +145,22 @@ def _models(pack: Pack) -> Table:
             if one is not None:
                 table.add_row(name, escape(_shown(one)))
     return _titled(table, "models")
+
+
+def _candidates(tried: list[Tried]) -> Table:
+    table = Table("outcome", "model", "µs an event", "budget", "snapshot", "verdict", box=None, pad_edge=False)
+    for one in tried:
+        candidate, vetted = one.candidate, one.vetted
+        dear = "dearer than its budget on this machine" if one.us_per_event > candidate.budget_us else "fit"
+        table.add_row(
+            candidate.outcome,
+            candidate.name,
+            "-" if vetted.problems else f"{one.us_per_event:.0f}",
+            f"{candidate.budget_us:g}",
+            "-" if vetted.problems else f"{vetted.snapshot_bytes / 1000:.0f} kB",
+            escape("; ".join(vetted.problems) or dear),
+        )
+    return _titled(table, "candidates, tried on invented events")
 
 
 def _shown(value: object) -> str:

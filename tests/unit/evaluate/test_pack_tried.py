@@ -1,0 +1,28 @@
+"""A pack tried out on invented events: what each candidate costs, and which are not fit."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from support.probe import probe_pack
+from ubi_stream.errors import ConfigError
+from ubi_stream.evaluate.vetting import try_pack
+from ubi_stream.packs.loader import load_pack, shipped_packs
+
+
+@pytest.mark.parametrize("name", list(shipped_packs()))
+def test_candidates_of_shipped_packs_are_fit_and_small(name: str) -> None:
+    ticks = count()
+    tried = list(try_pack(load_pack(name), cpu_s=lambda: float(next(ticks))))
+    assert [one.candidate.name for one in tried][:1] == ["line"]
+    for one in tried:
+        assert one.vetted.problems == ()
+        assert one.us_per_event == pytest.approx(1e6 / 200 * 1.3)  # a clock that ticks once when asked
+        assert one.vetted.snapshot_bytes < 20_000
+
+
+def test_a_model_that_cant_be_made_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="doesn't take parameters"):
+        list(try_pack(probe_pack(('kind = "blend"', 'kind = "blend"\nparameters = { wings = 2 }'))))
