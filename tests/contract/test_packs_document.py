@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.packs import base, candidates, models, outcomes, schema, texts
+from ubi_stream.packs import base, candidates, models, outcomes, schema, segments, texts
 from ubi_stream.packs.loader import load_pack, parse_pack, shipped_packs
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.partition import Partition, PartitionSetup
@@ -20,8 +20,8 @@ SECTIONS: dict[str, type[base.Model]] = {
     "`[events.roles]`": schema.Roles,
     "`[times]`": schema.Times,
     "`[[entities]]`": schema.Entity,
-    "`[[segments]]`": schema.Segment,
-    "`[[rules]]`": schema.Rule,
+    "`[[segments]]`": segments.Segment,
+    "`[[rules]]`": segments.Rule,
     "`[[outcomes]]`": outcomes.Outcome,
     "`[models.anomaly]`": models.AnomalyModel,
     "`[models.anomaly.population]`": models.PopulationAlert,
@@ -63,7 +63,7 @@ def test_a_section_has_every_key_of_its_table_with_its_default(heading: str) -> 
 def test_the_top_level_and_the_small_tables_are_documented() -> None:
     tables = {"events", "times", "entities", "models", "outputs"}
     assert set(rows(section("Top level"))) == set(schema.Pack.model_fields) - tables | {"extends"}
-    for model in (schema.Condition, schema.Recommendation):
+    for model in (segments.Condition, segments.Recommendation):
         for name in model.model_fields:
             assert f"`{name}`" in section("`[[segments]]`"), name
 

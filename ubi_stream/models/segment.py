@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ubi_stream.features.facts import Facts
 from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import NO_ROW, Featurized, Matrix
-from ubi_stream.packs.schema import Condition, Segment
+from ubi_stream.packs.segments import Condition, Segment
 from ubi_stream.state.panes import DAY_MS
 from ubi_stream.state.stage import Moment
 

@@ -6,10 +6,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from ubi_stream.packs.base import EventType, Model, Name, Operator, SeverityName, no_twins
+from ubi_stream.packs.base import EventType, Model, Name, no_twins
 from ubi_stream.packs.candidates import check_looks
 from ubi_stream.packs.models import Models
 from ubi_stream.packs.outcomes import Outcome
+from ubi_stream.packs.segments import Rule, Segment
 from ubi_stream.packs.texts import Texts
 
 LABEL_TYPE: Final = "$label"
@@ -112,66 +113,6 @@ class Entity(Model):
             if name not in self.features:
                 raise ValueError(f"anomaly_features names {name!r}, which is not among the entity's features")
         return self
-
-
-class Condition(Model):
-    """`feature operator value`, for example `purchases_30d >= 3`."""
-
-    feature: Name
-    op: Operator
-    value: float
-
-
-class Recommendation(Model):
-    """What a person could do about it. The product itself does nothing to a user."""
-
-    action: Name
-    text: str = Field(min_length=1, max_length=300)
-    priority: int = Field(ge=1, le=5, description="1 is most urgent")
-    score: float = Field(ge=0, le=1, description="How much good it is expected to do")
-
-
-class Segment(Model):
-    """A named group: the first segment whose conditions all hold is the entity's."""
-
-    name: Name
-    when: tuple[Condition, ...] = ()
-    silent: bool = Field(False, description="The segment of those who were silent for times.dormant_after_days")
-    severity: SeverityName = "info"
-    recommendation: Recommendation | None = None
-    recommendations: tuple[Recommendation, ...] = Field(
-        (), max_length=8, description="Several, of which models.bandit chooses; in place of the one"
-    )
-
-    @property
-    def advice(self) -> tuple[Recommendation, ...]:
-        """What may be recommended: nothing, the one, or several to choose from."""
-        return self.recommendations or ((self.recommendation,) if self.recommendation else ())
-
-    @model_validator(mode="after")
-    def _one_recommendation_or_several(self) -> Segment:
-        if self.recommendation and self.recommendations:
-            raise ValueError(f"segment {self.name!r} has `recommendation` and `recommendations`: keep one of them")
-        if len(self.recommendations) == 1:
-            raise ValueError(f"segment {self.name!r} has one of `recommendations`: name it `recommendation`")
-        no_twins(f"segment {self.name!r}: recommendations", [advice.action for advice in self.recommendations])
-        return self
-
-    @model_validator(mode="after")
-    def _silence_is_the_condition(self) -> Segment:
-        if self.silent and self.when:
-            raise ValueError(f"segment {self.name!r} is silent: its condition is the silence, `when` must be empty")
-        return self
-
-
-class Rule(Model):
-    """A risk: told when all conditions hold, then not again for the cool-down."""
-
-    name: Name
-    when: Annotated[tuple[Condition, ...], Field(min_length=1)]
-    severity: SeverityName = "medium"
-    summary: str = Field(min_length=1, max_length=300, description="One sentence; {feature} is replaced by its value")
-    cool_down_min: float = Field(60, ge=0)
 
 
 class Outputs(Model):

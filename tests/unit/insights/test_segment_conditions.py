@@ -9,7 +9,7 @@ from support.folding import Runner
 from support.probe import MINUTE_MS, START_MS, event, probe_pack
 from ubi_stream.features.registry import select_features
 from ubi_stream.models.segment import Conditions, Segments
-from ubi_stream.packs.schema import Condition, Segment
+from ubi_stream.packs.segments import Condition, Segment
 
 # `session_fatigue` lies between 0 and 1 on a linear scale, `events_5m` between 0 and 300 on a logarithmic one.
 FEATURES = select_features(("session_fatigue", "events_5m"), "paned")

@@ -15,7 +15,7 @@ from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.bandit import ArmChooser, Choice
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.schema import Recommendation
+from ubi_stream.packs.segments import Recommendation
 from ubi_stream.state.memo import Advised
 from ubi_stream.state.panes import HOUR_MS
 

@@ -15,7 +15,7 @@ from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.scores import Scores
 from ubi_stream.models.segment import Conditions
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.schema import Rule
+from ubi_stream.packs.segments import Rule
 
 
 class Risks:
