@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
@@ -16,6 +18,19 @@ def test_a_text_needs_no_place_but_may_not_be_empty(name: str) -> None:
     assert getattr(Texts.model_validate({name: "words"}), name) == "words"
     with pytest.raises(ValidationError, match=name):
         Texts.model_validate({name: ""})
+
+
+@pytest.mark.parametrize("name", [name for name, value in Texts().model_dump().items() if isinstance(value, str)])
+def test_the_english_has_every_place_that_there_is(name: str) -> None:
+    """So a sentence that is told in English has been given all that a translation may ask for."""
+    sentence = getattr(Texts(), name)
+    with_all = sentence + "".join(f"{{{place}}}" for place in re.findall(r"{(\w+)}", sentence))
+    assert getattr(Texts.model_validate({name: with_all}), name) == with_all
+    if "{" in sentence:
+        with pytest.raises(ValidationError) as refused:
+            Texts.model_validate({name: "{elsewhere}"})
+        known = re.findall(r"{(\w+)}", str(refused.value).split("there are: ")[1].split(" [")[0])
+        assert set(known) == set(re.findall(r"{(\w+)}", sentence))
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,6 @@ from ubi_stream.packs.schema import Pack
 from ubi_stream.packs.segments import Condition
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from ubi_stream.evaluate.vetting import Tried
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="List, show and check packs.")
