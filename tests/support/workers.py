@@ -223,10 +223,13 @@ async def read_topic(settings: Settings, topic: str) -> list[Any]:
 
 async def read_states(settings: Settings, entity: str = "user") -> dict[str, UserState]:
     """What a restore would find: the last state of each entity on its changelog."""
-    latest: dict[bytes, bytes | None] = {}
+    latest: dict[tuple[int, bytes], bytes | None] = {}
     for record in await read_topic(settings, settings.changelog_topic(state_tables.name(entity))):
-        latest[record.key] = record.value
-    return {key.decode(): comparable(decode_state(blob)[1]) for key, blob in latest.items() if blob is not None}
+        latest[record.partition, record.key] = record.value
+    there = [(key.decode(), blob) for (_, key), blob in latest.items() if blob is not None]
+    states = {key: comparable(decode_state(blob)[1]) for key, blob in there}
+    assert len(states) == len(there), "an entity is in two partitions"
+    return states
 
 
 def comparable(state: UserState) -> UserState:
