@@ -38,7 +38,8 @@ COMMANDS = [
     "repartition",
     "config",
     "doctor",
-    "label", "evaluate",
+    "label",
+    "evaluate",
 ]
 PACK_COMMANDS = ["list", "show", "check"]
 
