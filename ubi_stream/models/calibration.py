@@ -60,7 +60,7 @@ class OnlineCalibrator:
     D. P. Foster, S. Hart: "Calibeating": beating forecasters at their own game. Theoretical Economics 18, 2023.
     """
 
-    def __init__(self, *, bins: int = 20, prior: float = 30.0, half_life: float = 500.0) -> None:
+    def __init__(self, *, bins: int = 20, prior: float = 100.0, half_life: float = 500.0) -> None:
         self.n_seen = 0
         self._prior = prior
         self._decay = 0.5 ** (1.0 / half_life)

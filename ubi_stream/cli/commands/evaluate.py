@@ -70,9 +70,12 @@ def evaluate(
 
     - `ubi evaluate --bandit choices.csv --model LinUCBDisjoint`
 
+    - `ubi evaluate --dataset rees46 --model ecommerce/buys_in_visit/panel --warm-up 200`
+
     - `ubi evaluate --dataset phishing --model "preprocessing.StandardScaler | linear_model.PAClassifier(C=0.1)"`
     """
     from ubi_stream.evaluate.datasets import DATA_DIR, DATASETS, LabelledFile, load_dataset, load_file  # noqa: PLC0415 - loads polars
+    from ubi_stream.evaluate.panel import make_registered, numeric_columns  # noqa: PLC0415 - as above
     from ubi_stream.evaluate.plot import require_matplotlib, save_curve  # noqa: PLC0415 - as above
     from ubi_stream.evaluate.progressive import progressive  # noqa: PLC0415 - loads numpy
     from ubi_stream.models.catalogue import make_model  # noqa: PLC0415 - loads River
@@ -86,7 +89,8 @@ def evaluate(
         return
     if plot is not None:
         require_matplotlib()
-    able = task_of(make_model(model, seed))
+    registered = make_registered(model, ("any",), seed=seed) is not None
+    able = "classification" if registered else task_of(make_model(model, seed))
     task = task or able
     if dataset in DATASETS:
         if label or positive or features or time or delay:
@@ -99,7 +103,8 @@ def evaluate(
         chosen = load_file(Path(dataset), LabelledFile(label, positive, columns, delay, time, task), limit=limit)
     if chosen.task != able:
         raise ConfigError(f"{chosen.name} is for {chosen.task}, {model} is for {able}")
-    fresh = make_model(model, seed, at_once=chosen.at_once)
+    fresh = make_registered(model, numeric_columns(chosen), seed=seed) if registered else None
+    fresh = fresh or make_model(model, seed, at_once=chosen.at_once)
     run = progressive(chosen.examples, fresh, chosen.task).after(warm_up)
     if plot is not None:
         save_curve(run, plot, f"{model} on {chosen.name}")
@@ -128,7 +133,8 @@ def _text(value: object) -> str:
 
 def _list_names() -> None:
     from ubi_stream.evaluate.datasets import DATASETS  # noqa: PLC0415 - loads polars
-    from ubi_stream.models.catalogue import MODELS  # noqa: PLC0415 - loads River
+    from ubi_stream.evaluate.panel import names  # noqa: PLC0415 - loads River
+    from ubi_stream.models.catalogue import MODELS  # noqa: PLC0415 - as above
 
     table = Table("dataset", "what it is", box=None, pad_edge=False, header_style="bold")
     for name, text in DATASETS.items():
@@ -137,5 +143,8 @@ def _list_names() -> None:
     table = Table("\nmodel", "\nwhat it is", box=None, pad_edge=False, header_style="bold")
     for name, (text, _) in MODELS.items():
         table.add_row(name, escape(text))
+    for name, text in names().items():
+        if name not in MODELS:
+            table.add_row(name, escape(text))
     stdout().print(table)
     say("\nName both: ubi evaluate --dataset NAME --model NAME")

@@ -1,0 +1,141 @@
+"""A pack's candidates, and the panel of them, judged on any labelled set: the same models as in a worker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ubi_stream.errors import ConfigError
+from ubi_stream.evaluate.datasets import Dataset
+from ubi_stream.features.stage import Featurizer
+from ubi_stream.models.arrays import FloatArray, row_of
+from ubi_stream.models.catalogue import MODELS
+from ubi_stream.models.outcomes.candidate import Candidate
+from ubi_stream.models.outcomes.panel import OutcomePanel
+from ubi_stream.models.registry import Recipe, kinds
+from ubi_stream.packs.candidates import CandidateModel
+from ubi_stream.packs.loader import load_pack, shipped_packs
+from ubi_stream.packs.plan import compile_plan
+
+ALL: Final = "panel"
+"""In place of a candidate's name: all of them, as a worker runs them."""
+
+
+class PanelModel:
+    """A panel as a classifier of named values, River's way, so that it can be judged as any other.
+
+    Numbers become a row in the order of `features`; words are left out, as a pack has none. The prediction that is
+    judged is the calibrated one of the candidate that serves, from the first label on; `ubi evaluate --warm-up` leaves
+    out what a worker would not tell.
+
+    Parameters
+    ----------
+    panel
+        The candidates, made without warm-up.
+    features
+        Names of the columns.
+    scale
+        What is done to a row before the models see it: a worker maps its features to [0, 1].
+    """
+
+    def __init__(
+        self, panel: OutcomePanel, features: Sequence[str], scale: Callable[[FloatArray], FloatArray] | None = None
+    ) -> None:
+        self.panel = panel
+        self.features = tuple(features)
+        self._scale = scale
+        self._asked: dict[int, tuple[int, FloatArray, bytes]] = {}
+        self._questions = 0
+
+    def predict_proba_one(self, x: dict[str, Any]) -> dict[bool, float]:
+        """Return both probabilities; nothing before the first label of each class."""
+        row = self._row(x)
+        prediction = self.panel.predict_many(row[np.newaxis])
+        self._questions += 1
+        said = self.panel.ask(row[np.newaxis], [self._questions], prediction)[0]
+        self._asked[id(x)] = (self._questions, row, said)
+        told = float(prediction.told[0])
+        return {} if math.isnan(told) else {False: 1.0 - told, True: told}
+
+    def learn_one(self, x: dict[str, Any], y: bool) -> None:
+        """Learn the label of a row that was predicted, or of any other."""
+        question, row, said = self._asked.pop(id(x), (None, self._row(x), None))
+        self.panel.learn(row, y, asked=said, question=question)
+
+    def _row(self, x: dict[str, Any]) -> FloatArray:
+        numbers = {name: value for name, value in x.items() if isinstance(value, int | float)}
+        row = row_of(numbers, self.features)
+        return row if self._scale is None else self._scale(row)
+
+
+def numeric_columns(dataset: Dataset) -> list[str]:
+    """Return the columns of a set that are numbers wherever they are not missing, sorted."""
+    rows = [example.x for example in dataset.examples]
+    words = {name for x in rows for name, value in x.items() if isinstance(value, str)}
+    return sorted({name for x in rows for name in x} - words)
+
+
+def names() -> dict[str, str]:
+    """Return every name that `make_registered` takes, and what it is."""
+    found = {kind: "a model of packs" for kind in kinds() if kind not in MODELS}
+    for pack in map(load_pack, shipped_packs()):
+        for candidate in pack.models.candidates:
+            found[f"{pack.name}/{candidate.outcome}/{candidate.name}"] = f"candidate of a pack: {candidate.kind}"
+        for outcome in {candidate.outcome: None for candidate in pack.models.candidates}:
+            found[f"{pack.name}/{outcome}/{ALL}"] = "all candidates, as a worker runs them"
+    return found
+
+
+def make_registered(name: str, columns: Sequence[str], *, seed: int = 1) -> PanelModel | None:
+    """Make the model of a name such as ``ecommerce/buys_in_visit/line``, or of a kind such as ``line``.
+
+    Parameters
+    ----------
+    name
+        Pack (shipped, or the path of a file), outcome, and candidate or `ALL`; or a kind of packs' models.
+    columns
+        Those of the set. A candidate of a pack looks at its own features where the set has them all, else at all.
+
+    Returns
+    -------
+    None where the name has no such form and is no such kind.
+
+    Raises
+    ------
+    ConfigError
+        The pack has no such outcome or candidate.
+    """
+    if name in kinds() and name not in MODELS:
+        return _panel_model("label", [CandidateModel(name="only", outcome="label", kind=name)], columns, None, seed)
+    pack_name, outcome, candidate = ([""] * 3 + name.rsplit("/", 2))[-3:]
+    if not (pack_name and outcome and candidate):
+        return None
+    pack = load_pack(pack_name)
+    chosen = [c for c in pack.models.candidates if c.outcome == outcome and candidate in (c.name, ALL)]
+    if not chosen:
+        raise ConfigError(f"pack {pack_name} has no candidate {candidate!r} for an outcome {outcome!r}")
+    return _panel_model(outcome, chosen, columns, Featurizer(compile_plan(pack, pack.entities[0].name)), seed)
+
+
+def _panel_model(
+    outcome: str, candidates: Sequence[CandidateModel], columns: Sequence[str], own: Featurizer | None, seed: int
+) -> PanelModel:
+    has_own = own is not None and set(own.names) <= set(columns)
+    features = own.names if own is not None and has_own else tuple(columns)
+    made = [
+        Candidate(
+            candidate.name,
+            Recipe(
+                candidate.kind, (candidate.features if has_own else ()) or features, dict(candidate.parameters), seed
+            ),
+            features,
+            share=candidate.share,
+            min_labels=2,
+            min_per_class=1,
+        )
+        for candidate in candidates
+    ]
+    return PanelModel(OutcomePanel(outcome, made), features, own.scale if own is not None and has_own else None)
