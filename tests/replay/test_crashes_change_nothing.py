@@ -121,7 +121,7 @@ def test_the_streams_bring_about_everything_that_can_happen(monkeypatch: pytest.
 
     monkeypatch.setattr("ubi_stream.partition.StateStore", WatchedStore)
     kinds: Counter[str] = Counter()
-    for seed in range(12):
+    for seed in range(20):
         cluster, _ = run_one_partition(seed, Chance(), probe_pack())
         kinds.update(json.loads(content)["data"]["kind"] for (content,) in cluster.insights.values())
         assert cluster.logs[BY_USER, 0]

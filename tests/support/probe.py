@@ -220,6 +220,7 @@ class Stream:
 
     def __init__(self, seed: int, *, users: int = 8, days: float = 5.0) -> None:
         self._random = Random(seed)
+        self._people = Random(f"said {seed}")  # of their own: what users do stays the same
         self._users = [f"user-{number}" for number in range(users)]
         self._span_ms = int(days * DAY_MS)
         self._number = 0
@@ -247,11 +248,11 @@ class Stream:
                 order = draw.choice(orders)
                 label = self._event(order[0], now_ms, "$label", order_id=order[1], shop_id=order[2], bad=roll < 0.1)
                 made.append((order[0].encode(), label, now_ms))
-            elif roll < 0.18:
-                made.append((user.encode(), self._verdict(user, now_ms), now_ms))
             else:
                 made.append((self._key(user), self._behaviour(user, now_ms, orders), now_ms))
-        return made
+            if self._people.random() < 0.04:
+                made.append((user.encode(), self._verdict(user, now_ms), now_ms))
+        return made[:count]
 
     def _key(self, user: str) -> bytes | None:
         roll = self._random.random()
@@ -276,14 +277,17 @@ class Stream:
         return self._event(user, at_ms, kind, **fields)
 
     def _verdict(self, user: str, now_ms: int) -> bytes:
-        """What a person says about the newest insight, or about one that there is not; years later, or just now."""
-        draw = self._random
-        said: dict[str, Any] = {"label": draw.choice(["confirmed", "false_positive", "false_positive"])}
-        if draw.random() < 0.2:
-            unknown = {"insight_id": str(UUID(int=self._number))}
+        """What a person says about the newest insight, or about one that there is not; days later, or just now."""
+        draw = self._people
+        said: dict[str, Any] = {
+            "label": draw.choice(["confirmed", "false_positive"]),
+            "weight": draw.choice([0.5, 1, 4]),
+        }
+        if draw.random() < 0.3:
+            unknown = {"insight_id": str(UUID(int=draw.getrandbits(128)))}
             said |= draw.choice([unknown, {"outcome": "rain"}, {"outcome": "buys_in_visit"}, {"weight": 11}])
-        at_ms = now_ms - draw.choice([0, 3 * DAY_MS]) if draw.random() < 0.5 else now_ms + 4 * MINUTE_MS
-        return self._event(user, at_ms, "$label", **{"weight": draw.choice([0.5, 1, 4]), **said})
+        at_ms = now_ms + draw.choice([0, 4 * MINUTE_MS, -3 * DAY_MS])
+        return msgspec.json.encode(event(user, at_ms, "$label", event_id=f"l{draw.getrandbits(64)}", **said))
 
     def _event(self, user: str, at_ms: int, kind: str, **fields: Any) -> bytes:
         self._number += 1
