@@ -22,9 +22,9 @@ _BATCH_BYTES: Final = 512 * 1024
 _RECORDS_AT_A_TIME: Final = 20_000
 
 
-def shoppers(events: int, users: int, seed: int = 7) -> Iterable[ProducerRecord]:
-    """Visits of a shop, unequally spread over users as on the web (Zipf, exponent 1)."""
-    options = TrafficOptions(users=users, rate=events / SPAN_S, start_ms=START_MS, seed=seed, zipf=1.0)
+def shoppers(events: int, users: int, seed: int = 7, span_s: int = SPAN_S) -> Iterable[ProducerRecord]:
+    """Visits of a shop, unequally spread over users as on the web (Zipf, exponent 1), within so much event time."""
+    options = TrafficOptions(users=users, rate=events / span_s, start_ms=START_MS, seed=seed, zipf=1.0)
     return Traffic(options).records(events)
 
 

@@ -29,6 +29,8 @@ STATE_BYTES: Final = 700
 """Those are taken that come nearest to this size."""
 _SAMPLE_EVENTS: Final = 8_000
 _SAMPLE_USERS: Final = 400
+_SPAN_S: Final = 600
+"""Event time, short: else the visits of all users who are restored end when the first events come."""
 _BATCH_BYTES: Final = 512 * 1024
 _READY_WITHIN_S: Final = 600.0
 _USER: Final = re.compile(rb"u\d+")
@@ -65,7 +67,7 @@ class Restored:
 def sample_states(settings: Settings, size: int = STATE_BYTES) -> list[bytes]:
     """Real states, those nearest to a size: of generated users after some visits."""
     run = OfflineRun(load_pack(settings.pack), settings, now_ms=SystemClock().now_ms())
-    for _ in run.run(shoppers(_SAMPLE_EVENTS, _SAMPLE_USERS)):
+    for _ in run.run(shoppers(_SAMPLE_EVENTS, _SAMPLE_USERS, span_s=_SPAN_S)):
         pass
     blobs = []
     for number in range(_SAMPLE_USERS):
@@ -141,6 +143,6 @@ async def _until_ready(session: aiohttp.ClientSession, runner: Runner) -> float:
 def _of_users(users: int, events: int) -> Iterator[ProducerRecord]:
     """Events spread over all of them: each finds another user's state."""
     step = max(1, users // events)
-    for number, record in enumerate(shoppers(events, 1_000, seed=5)):
+    for number, record in enumerate(shoppers(events, 1_000, seed=5, span_s=_SPAN_S)):
         name = b"u%06d" % (number * step % users)
         yield ProducerRecord(name, _USER.sub(name, record.value or b""), record.time_ms)
