@@ -87,8 +87,9 @@ class AnomalyEnsemble:
         sights, scores, gate = passing.sights[rows], passing.scores, passing.gate
         look = self.blend.look(sights)
         scores.anomaly[rows] = look.score
-        thresholds = self.quantile.track_many(look.score)
-        judged = passing.known[rows] & np.isfinite(thresholds)
+        # Of those that can alert alone: newcomers are usual, and would lower the threshold for all others.
+        thresholds = self.quantile.track_many(np.where(passing.known[rows], look.score, np.nan))
+        judged = np.isfinite(thresholds)
         found: list[tuple[int, int, str]] = []
         for position in np.flatnonzero((look.score > gate.floors(thresholds)) & judged).tolist():
             row, quantile = rows.start + position, float(thresholds[position])

@@ -19,7 +19,7 @@ _BITS: Final = 2**15
 _EVIDENCE: Final = 5.0
 """Standard deviations of a normal: one window in three million of independent alerts passes by chance."""
 
-_SETTLED: Final = 10.0
+_SETTLED: Final = 25.0
 """Alerts that the asked rate must have made possible, before the threshold is known well enough to judge the rate."""
 
 _OVER: Final = 0.5

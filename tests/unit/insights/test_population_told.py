@@ -90,7 +90,7 @@ def test_a_property_that_goes_missing_is_told_as_broken_tracking() -> None:
 
 @pytest.mark.parametrize("batch", [1, 37])
 def test_where_the_stream_is_cut_changes_none_of_it(batch: int) -> None:
-    events = stream(2_000) + stream(100, 2_000, latency_ms=40_000.0) + stream(600, 2_100, category=None)
+    events = stream(3_200) + stream(100, 3_200, latency_ms=40_000.0) + stream(500, 3_300, category=None)
     whole = told(Runner(pack()), events, batch=len(events))
     assert {i.kind for i in whole if i.entity == "population"} >= {InsightKind.ANOMALY, InsightKind.DRIFT}
     assert told(Runner(pack()), events, batch) == whole

@@ -55,7 +55,7 @@ class RankedAnomalies(AnomalyDetector):  # type: ignore[misc]  # River's classes
     True
     """
 
-    def __init__(self, sample: int = 256, capacity: int = 32, trees: int = 0, window: int = 250, seed: int = 1) -> None:
+    def __init__(self, sample: int = 192, capacity: int = 32, trees: int = 0, window: int = 250, seed: int = 1) -> None:
         self.sample = sample
         self.capacity = capacity
         self.trees = trees

@@ -121,7 +121,7 @@ class OddnessBlend:
         trees: int = 25,
         height: int = 8,
         window: int = 250,
-        sample: int = 256,
+        sample: int = 192,
         unit: bool = True,
         seed: int = 0,
     ) -> None:

@@ -67,7 +67,7 @@ class NearestCrowd:
     M. Sugiyama, K. Borgwardt: Rapid distance-based outlier detection via sampling. NIPS 2013.
     """
 
-    def __init__(self, n_features: int, *, size: int = 256, horizon: int = 200_000, seed: int = 0) -> None:
+    def __init__(self, n_features: int, *, size: int = 192, horizon: int = 200_000, seed: int = 0) -> None:
         self.n_features = n_features
         self.size = size
         self.sample = FadingSample(size, n_features, horizon=horizon, seed=seed)

@@ -95,7 +95,7 @@ class RepeatWatch:
     [-2000.0, -2000.0, -2.0]
     """
 
-    def __init__(self, *, capacity: int = 1_000, horizon: int = 2_000) -> None:
+    def __init__(self, *, capacity: int = 600, horizon: int = 2_000) -> None:
         self.capacity = capacity
         self.horizon = horizon
         self.n_seen = 0

@@ -14,6 +14,7 @@ Keys = NDArray[np.uint64]
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
+_HALF: Final = np.uint64(32)
 
 
 def mixed(keys: Keys) -> Keys:
@@ -28,16 +29,17 @@ def mixed(keys: Keys) -> Keys:
     return keys ^ (keys >> np.uint64(31))
 
 
-def uniforms(seed: int, first: int, n: int) -> FloatArray:
-    """Numbers `first` to `first + n` of a stream of uniform ones in [0, 1): the same however it is cut.
+def uniforms(seed: int, numbers: Keys) -> FloatArray:
+    """The uniform numbers in [0, 1) at these places of a stream: the same however they are asked for.
 
-    >>> bool((uniforms(7, 0, 5)[2:] == uniforms(7, 2, 3)).all())
+    >>> places = np.arange(5, dtype=np.uint64)
+    >>> bool((uniforms(7, places)[2:] == uniforms(7, places[2:])).all())
     True
     """
     start = mixed(np.array([seed], dtype=np.uint64))
-    bits = mixed(np.arange(first, first + n, dtype=np.uint64) + start)
-    numbers: FloatArray = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return numbers
+    bits = mixed(numbers + start)
+    found: FloatArray = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return found
 
 
 def keys_of(rows: FloatArray) -> Keys:
@@ -45,6 +47,7 @@ def keys_of(rows: FloatArray) -> Keys:
     clean = np.where(np.isnan(rows), np.nan, rows + 0.0)
     bits = np.ascontiguousarray(clean, dtype=np.float64).view(np.uint64)
     keys = np.zeros(len(rows), dtype=np.uint64)
-    for column in range(rows.shape[1]):
-        keys = mixed(keys ^ bits[:, column])
-    return keys
+    for column in np.ascontiguousarray(bits.T):
+        keys = (keys ^ column) * _MIX_1
+        keys ^= keys >> _HALF
+    return mixed(keys)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ubi_stream.models.arrays import FloatArray
 from ubi_stream.models.oddness.noise import uniforms
+
+_MASK: Final = 2**63 - 1
 
 
 class FadingSample:
@@ -50,29 +54,29 @@ class FadingSample:
         self.seed = seed
         self.n_seen = 0
         self.rows: NDArray[np.float32] = np.zeros((0, width), dtype=np.float32)
-        self._places: list[int] = []
-        self._waiting: list[NDArray[np.float32]] = []
+        self._places = np.zeros(0, dtype=np.int64)
+        self._waiting = self.rows
 
     def learn_many(self, rows: FloatArray) -> None:
         """Take in rows of shape (n, width), in order; they count from the next `turn` on."""
         n = len(rows)
-        numbers = np.arange(self.n_seen, self.n_seen + n)
-        chance = uniforms(self.seed, 2 * self.n_seen, 2 * n).reshape(n, 2)
-        taken = chance[:, 0] * np.minimum(numbers + 1, self.horizon) < self.size
-        for position in np.flatnonzero(taken).tolist():
-            number = self.n_seen + position
-            place = number if number < self.size else int(chance[position, 1] * self.size)
-            self._places.append(place)
-            self._waiting.append(rows[position].astype(np.float32))
+        numbers = np.arange(self.n_seen, self.n_seen + n, dtype=np.uint64)
+        kept = np.minimum(numbers + np.uint64(1), np.uint64(self.horizon))
+        taken = np.flatnonzero(uniforms(self.seed, numbers) * kept < self.size)
+        if len(taken):
+            chosen = numbers[taken]
+            places = (uniforms(~self.seed & _MASK, chosen) * self.size).astype(np.int64)
+            places = np.where(chosen < self.size, chosen.astype(np.int64), places)
+            self._places = np.concatenate((self._places, places))
+            self._waiting = np.concatenate((self._waiting, rows[taken].astype(np.float32)))
         self.n_seen += n
 
     def turn(self) -> None:
         """Let what was learned count: the end of a block."""
-        if not self._places:
+        if not len(self._places):
             return
-        filled = np.zeros((max(len(self.rows), max(self._places) + 1), self.rows.shape[1]), dtype=np.float32)
+        filled = np.zeros((max(len(self.rows), int(self._places.max()) + 1), self.rows.shape[1]), dtype=np.float32)
         filled[: len(self.rows)] = self.rows
-        for place, row in zip(self._places, self._waiting, strict=True):
-            filled[place] = row
+        filled[self._places] = self._waiting  # of two rows for one place, the later one
         self.rows = filled
-        self._places, self._waiting = [], []
+        self._places, self._waiting = self._places[:0], self._waiting[:0]
