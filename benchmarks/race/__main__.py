@@ -28,7 +28,7 @@ from ubi_stream.settings import Settings
 
 OUT = Path("benchmarks") / "results"
 FULL = Plan(events=2_000_000, others_events=2_000_000, users=50_000, rounds=3, restart=True)
-QUICK = Plan(events=60_000, others_events=10_000, users=50_000, rounds=1, restart=False)
+QUICK = Plan(events=60_000, others_events=6_000, users=50_000, rounds=1, restart=False)
 FULL_RATES, QUICK_RATES = (1_000, 5_000, 10_000), (5_000,)
 """Offered loads, events a second."""
 FULL_SECONDS, QUICK_SECONDS = 60.0, 10.0
