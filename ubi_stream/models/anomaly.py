@@ -50,6 +50,8 @@ class AnomalyEnsemble:
         The score above which the asked share of the rows lies.
     rate
         Watches whether many entities alert at once.
+    warm_up
+        Rows before the first alert.
     alerts, judged
         Rows above the threshold so far, and those that could have been.
     """
@@ -63,7 +65,10 @@ class AnomalyEnsemble:
         self.own_columns = np.array([names.index(name) for name in OWN_BASELINE if name in names], dtype=np.intp)
         self.min_events = config.min_entity_events
         self.blend = OddnessBlend(watched, trees=config.trees, height=config.height, window=config.window, seed=seed)
-        self.quantile = OnlineQuantile(1.0 - config.alert_rate, min_count=max(config.warm_up, 1))
+        self.warm_up = config.warm_up
+        # One score above the threshold is the least that tells where it lies.
+        enough = max(min(config.warm_up, round(1.0 / config.alert_rate)), 1)
+        self.quantile = OnlineQuantile(1.0 - config.alert_rate, min_count=enough)
         self.rate = AlertRate(config.population, config.alert_rate)
         self.combinations = Combinations(plan)
         self.alerts = 0
@@ -89,7 +94,8 @@ class AnomalyEnsemble:
         scores.anomaly[rows] = look.score
         # Of those that can alert alone: newcomers are usual, and would lower the threshold for all others.
         thresholds = self.quantile.track_many(np.where(passing.known[rows], look.score, np.nan))
-        judged = np.isfinite(thresholds)
+        warm = self.blend.n_seen + np.arange(len(sights)) >= self.warm_up
+        judged = np.isfinite(thresholds) & warm
         found: list[tuple[int, int, str]] = []
         for position in np.flatnonzero((look.score > gate.floors(thresholds)) & judged).tolist():
             row, quantile = rows.start + position, float(thresholds[position])

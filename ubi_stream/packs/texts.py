@@ -50,6 +50,7 @@ class Texts(Model):
     recommendation: Annotated[str, _says("text", "segment")] = "{text} (because the user is now {segment})"
     anomaly: Annotated[str, _says("entity", "why")] = "Unusual for this {entity}: {why}"
     combination: Annotated[str, _says("combination", "one_in")] = "{combination} is rare: one event in {one_in}"
+    rare: Annotated[str, _says("one_in")] = "such an event comes once in {one_in}"
     repeat: Words = "exactly the same was done a short while ago"
     population: Annotated[str, _says("count", "entity", "minutes", "factor", "why")] = (
         "{count} of kind {entity} are unusual within {minutes} minutes, {factor} times as many as usual: {why}"
@@ -65,6 +66,9 @@ class Texts(Model):
     drift_type: Annotated[str, _says("name", "before", "after")] = "{name} is {after} of the events, usually {before}"
     drift_missing: Annotated[str, _says("name", "before", "after")] = (
         "{name} is missing from {after} of the events that have it, usually from {before}"
+    )
+    drift_loss: Annotated[str, _says("name", "before", "after")] = (
+        "predictions of {name} have a log-loss of {after}, {before} before"
     )
     drift_feature: Annotated[str, _says("name", "before", "after")] = (
         "{name} is at {after} of its range on average, usually at {before}"

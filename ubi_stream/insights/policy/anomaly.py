@@ -60,9 +60,9 @@ class Anomalies:
         yield insight
 
     def _contributions(self, scores: Scores, row: int, alert: Alert) -> tuple[Contribution, ...]:
-        """The strongest features; and the detector of keys that spoke, which no single feature explains."""
+        """The strongest features; and the detector that spoke, where no single feature explains it."""
         parts = self._explain.contributions(scores, row, alert.parts)
-        if alert.speaker in (COMBINATION, REPEAT):
+        if alert.speaker in (COMBINATION, REPEAT) or not any(part.contribution > 0 for part in parts):
             whole = (*parts, Contribution(alert.speaker, None, alert.spoken))
             parts = tuple(sorted(whole, key=lambda part: -abs(part.contribution))[:MAX_CONTRIBUTIONS])
         return parts
@@ -78,3 +78,5 @@ class Anomalies:
         features = [part for part in contributions if part.feature != alert.speaker]
         leading = [part for part in features if part.contribution > 0][:2] or features[:1]
         yield from map(self._explain.phrase, leading)
+        if not leading and alert.speaker not in (COMBINATION, REPEAT):
+            yield texts.rare.format(one_in=short(alert.one_in))

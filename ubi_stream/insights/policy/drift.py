@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ubi_stream.insights.explain import Explainer, short
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.models.drift.losses import Worsened
 from ubi_stream.models.drift.subjects import Subject, SubjectKind
 from ubi_stream.models.drift.watch import Drift, Verdict
 from ubi_stream.packs.plan import Plan
@@ -45,6 +46,29 @@ class Drifts:
                 "blocks": drift.blocks,
                 "entities_in_a_block": drift.entities,
                 "action": drift.action,
+            },
+            window=window,
+            population=True,
+        )
+
+    def tell_loss(self, teller: Teller, worse: Worsened) -> Iterator[Insight]:
+        """Tell of an outcome whose model has become worse, unless it was told a short while ago."""
+        texts, window = self._plan.pack.texts, f"{SubjectKind.LOSS}/{worse.outcome}"
+        if not teller.population_allows(InsightKind.DRIFT, window, self._cool_down_min):
+            return
+        before, after, outcome = short(worse.before), short(worse.after), texts.outcome_word(worse.outcome)
+        why = texts.drift_loss.format(name=outcome, before=before, after=after)
+        yield teller.insight(
+            InsightKind.DRIFT,
+            label=Verdict.USERS_CHANGED.value,
+            severity=Severity.MEDIUM,
+            explanation=Explanation(texts.because.format(statement=texts.users_changed, why=why)),
+            evidence={
+                "subject": SubjectKind.LOSS.value,
+                "name": worse.outcome,
+                "before": worse.before,
+                "after": worse.after,
+                "action": "switched" if worse.switched else "kept",
             },
             window=window,
             population=True,

@@ -79,6 +79,8 @@ class Policy:
             if scores.learned is not None and event is not None and event.verdict is not None:
                 insights.append(self._labels.tell(teller, scores.learned, event.verdict, answered))
             insights.extend(self._choices.tell(teller, choice) for choice in predictions.choices.get(position, ()))
+            for worse in predictions.worsened.get(position, ()):
+                insights.extend(self._drifts.tell_loss(teller, worse))
             if moment.ended is not None:
                 insights.extend(self._sessions.tell(teller, moment.ended, assigned.before[position]))
             if (change := assigned.changes.get(position)) is not None:

@@ -30,6 +30,16 @@ class LossMoved:
         return self.after > self.before
 
 
+@dataclass(frozen=True, slots=True)
+class Worsened:
+    """An outcome whose predictions have a higher log-loss than before; `switched` if another model serves from now."""
+
+    outcome: str
+    before: float
+    after: float
+    switched: bool
+
+
 class LossWatch:
     """Watches the log-losses of one model, one by one as labels come.
 

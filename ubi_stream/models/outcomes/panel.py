@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from ubi_stream.models.arrays import FloatArray
+from ubi_stream.models.drift.losses import LossMoved, LossWatch
 from ubi_stream.models.outcomes.candidate import Candidate
 from ubi_stream.models.outcomes.champion import Choice, Duel, log_loss
 
@@ -71,6 +72,8 @@ class OutcomePanel:
         self.n_late = 0
         self._choice: Choice | None = None
         self._announced = False
+        self._losses = LossWatch()
+        self._loss_moved: LossMoved | None = None
         self._last = _UNKNOWN  # the newest label learned: 0, 1 or NaN
 
     @property
@@ -158,6 +161,8 @@ class OutcomePanel:
         """
         last, said = self._read(asked)
         champion = said[self.champion][1]
+        if not math.isnan(champion):
+            self._loss_moved = self._losses.update(log_loss(champion, positive)) or self._loss_moved
         for place, (candidate, (raw, told)) in enumerate(zip(self.candidates, said, strict=True)):
             candidate.quality.update(told, positive, last=last, delay_s=delay_s)
             if place != self.champion and not (math.isnan(told) or math.isnan(champion)):
@@ -173,6 +178,11 @@ class OutcomePanel:
         """Return the choice, once, if another candidate serves since it was last asked, or the first one begins to."""
         choice, self._choice = self._choice, None
         return choice
+
+    def take_loss_moved(self) -> LossMoved | None:
+        """Return, once, that the losses of what was told have another mean than before."""
+        moved, self._loss_moved = self._loss_moved, None
+        return moved
 
     def _read(self, asked: bytes | None) -> tuple[bool | None, list[tuple[float, float]]]:
         n = len(self.candidates)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ubi_stream.features.stage import NO_ROW, Featurized, Matrix, unpack_kept
+from ubi_stream.models.drift.losses import Worsened
 from ubi_stream.models.outcomes.candidate import Candidate
 from ubi_stream.models.outcomes.champion import Choice
 from ubi_stream.models.outcomes.panel import OutcomePanel, Prediction
@@ -102,12 +103,15 @@ class Predictions:
         By position of the moment, which model serves from then on.
     asked
         Entities whose memo holds new predictions, or gave some back.
+    worsened
+        By position of the moment, outcomes whose model has become worse.
     """
 
     outcomes: dict[str, OutcomeScores] = field(default_factory=dict)
     foreseen: dict[int, list[Foreseen]] = field(default_factory=dict)
     choices: dict[int, list[Choice]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    worsened: dict[int, list[Worsened]] = field(default_factory=dict)
 
     def evidence(self, row: int) -> dict[str, dict[str, object]]:
         """What is known of a row, by outcome."""
@@ -228,8 +232,12 @@ class _Work:
             delay_s=(answer.at_ms - question.asked_ms) / 1000.0,
             late=answer.late,
         )
-        if (choice := self.panel.take_choice()) is not None:
+        choice, moved = self.panel.take_choice(), self.panel.take_loss_moved()
+        if choice is not None:
             self.found.choices.setdefault(position, []).append(choice)
+        if moved is not None and moved.worse:
+            worse = Worsened(self.panel.outcome, moved.before, moved.after, switched=choice is not None)
+            self.found.worsened.setdefault(position, []).append(worse)
 
     def _keep(self, rows: list[int], prediction: Prediction) -> None:
         """Have all candidates predict for questions, and keep what they say with the entity."""
