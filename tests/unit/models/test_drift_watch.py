@@ -250,8 +250,8 @@ class TestLoss:
         assert [found for loss in losses if (found := steady.update(float(loss)))] == []
         for loss in losses[:2_000]:
             assert broken.update(float(loss)) is None
-        found = [broken.update(float(loss) + 0.7) for loss in losses[2_000:2_400]]
-        moved = next(moved for moved in found if moved is not None)
+        after = [broken.update(float(loss) + 0.7) for loss in losses[2_000:2_400]]
+        moved = next(moved for moved in after if moved is not None)
         assert moved.worse
 
     def test_what_is_no_loss_is_ignored(self) -> None:
