@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha1
 from typing import NewType
-from uuid import UUID, uuid5
+from uuid import UUID
 
 EntityId = NewType("EntityId", str)
 """Id of whom state is kept for: a user, a terminal, a caller's number."""
 
-_NAMESPACE = UUID("6d1d3d5e-5a52-5f0e-8e0b-3c1f5f1f2a77")
+_NAMESPACE = UUID("6d1d3d5e-5a52-5f0e-8e0b-3c1f5f1f2a77").bytes
 
 
 def insight_id(pack: str, entity: str, entity_id: EntityId, kind: str, cause_id: str, window: str = "") -> str:
@@ -21,7 +21,11 @@ def insight_id(pack: str, entity: str, entity_id: EntityId, kind: str, cause_id:
     >>> insight_id("shop", "user", EntityId("u1"), "risk", "e1")
     '44c489a3-d97b-5af3-bdbe-6d30ec77e4ef'
     """
-    return str(uuid5(_NAMESPACE, "\x1f".join((pack, entity, entity_id, kind, cause_id, window))))
+    named = "\x1f".join((pack, entity, entity_id, kind, cause_id, window)).encode()
+    digits = sha1(_NAMESPACE + named, usedforsecurity=False).hexdigest()
+    # As `uuid.uuid5` does it, at a third of the price: version 5 and variant 10 take six of the 128 bits.
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def short_hash(text: str) -> int:

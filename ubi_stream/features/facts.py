@@ -40,14 +40,21 @@ def facts_of(state: UserState, at_ms: int, plan: Plan) -> Facts:
         days = min(_BASELINE_DAYS - 1, (at_ms - DAY_MS - state.first_ms) / DAY_MS)
         in_pane = window(state, (pane + 1) * PANE_MS - 1, PANE_MS).events
     else:
-        ring = state.days
         recent = events_of(state.hours.total)
-        # The last 24 hours reach into yesterday's pane, so the days before end before yesterday.
-        last_two = events_of(ring.panes.get(ring.head, NO_EVENTS)) + events_of(ring.panes.get(ring.head - 1, NO_EVENTS))
-        before = events_of(ring.total) - last_two
-        days = ring.head - 1 - max(state.first_ms / DAY_MS, ring.head - _BASELINE_DAYS + 1)
+        before, days = _before_yesterday(state)
         in_pane = events_of(state.minutes.panes.get(pane, NO_EVENTS))
     silent_ms = state.last_gap_s * 1000 if state.events > 1 else -1.0
     if at_ms < state.last_ms:
         silent_ms = 0.0
-    return Facts(state.events, recent, before, max(0.0, days), silent_ms, in_pane == 1, state.session.hits)
+    return Facts(state.events, recent, before, days if days > 0 else 0.0, silent_ms, in_pane == 1, state.session.hits)
+
+
+def _before_yesterday(state: UserState) -> tuple[int, float]:
+    """Events and days of the kept panes before yesterday's, into which the last 24 hours reach."""
+    ring = state.days
+    head, panes = ring.head, ring.panes
+    days = head - 1 - max(state.first_ms / DAY_MS, head - _BASELINE_DAYS + 1)
+    if len(panes) == 1:
+        return 0, days  # the newest pane is always there
+    last_two = events_of(panes.get(head, NO_EVENTS)) + events_of(panes.get(head - 1, NO_EVENTS))
+    return events_of(ring.total) - last_two, days

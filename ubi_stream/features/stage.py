@@ -156,8 +156,8 @@ class Featurizer:
             facts.append(facts_of(state, at_ms, plan))
             if facts[-1].first_in_pane and (found := self._days(moment)) is not None:
                 days[rows[-1]] = found
-            if self._asks:
-                asked.extend((rows[-1], question) for question in self._ask(moment, row))
+            if self._asks and (questions := self._ask(moment, row)):
+                asked.extend((rows[-1], question) for question in questions)
         values, usual = layout.split(cells, len(facts))
         return Featurized(kept, rows, values, usual, self.scale(values), facts, self.scale, labelled, days, asked)
 

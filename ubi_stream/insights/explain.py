@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 from typing import Final
 
 import numpy as np
@@ -73,10 +74,10 @@ class Explainer:
         return tuple(
             Contribution(
                 feature=self._names[column],
-                value=_number(batch.values[row, column]),
+                value=_number(batch.values.item(row, column)),
                 contribution=part,
-                usual=_number(batch.usual[row, column]),
-                peers=_number(peers[column]),
+                usual=_number(batch.usual.item(row, column)),
+                peers=_number(peers.item(column)),
             )
             for column, part in parts
         )
@@ -109,4 +110,4 @@ def short(value: float) -> str:
 
 def _number(value: float) -> float | None:
     """A number of an array as JSON knows it: NaN is None."""
-    return None if np.isnan(value) else float(value)
+    return None if isnan(value) else value

@@ -52,7 +52,7 @@ class Conditions:
     def distances(self, row: Matrix) -> list[tuple[int, float]]:
         """Column of each condition, and how far the feature is past its threshold as a share of its range."""
         return [
-            (column, _distance(float(row[column]), condition, feature))
+            (column, _distance(row.item(column), condition, feature))
             for condition, column, feature in zip(self.items, self.columns, self._features, strict=True)
         ]
 

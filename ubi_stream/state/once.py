@@ -18,10 +18,9 @@ def is_applied(event: Event, live: Live) -> bool:
 def is_duplicate(event: Event, event_hash: int, state: UserState, plan: Plan) -> bool:
     """Whether an event of that id is in the state, no longer ago than ids are remembered.
 
-    A position is no id that a producer sends twice; and in another life of the topic it is another event.
+    Only of an event with an id that its producer gave: a position is no id that is sent twice; and in another life of
+    the topic it is another event.
     """
-    if event.event_id == event.origin.event_id:
-        return False
     seen_s = state.recent_ids.get(event_hash)
     return seen_s is not None and remembered_ms(event, state) // 1000 - seen_s <= plan.dedup_ms // 1000
 

@@ -49,15 +49,19 @@ class PaneRing(msgspec.Struct, array_like=True, gc=False):
             self._advance(pane, length)
         elif pane <= self.head - length:
             return False
+        place, total = type_index + 1, self.total
         cell = self.panes.get(pane)
         if cell is None:
-            cell = self.panes[pane] = [0] * (type_index + 2)
-        for counts in (cell, self.total):
-            if len(counts) < type_index + 2:
-                counts.extend([0] * (type_index + 2 - len(counts)))
-            counts[type_index + 1] += 1
-            if amount_micros:
-                counts[0] = add_micros(counts[0], amount_micros)
+            cell = self.panes[pane] = [0] * (place + 1)
+        elif len(cell) <= place:
+            cell.extend([0] * (place + 1 - len(cell)))
+        if len(total) <= place:
+            total.extend([0] * (place + 1 - len(total)))
+        cell[place] += 1
+        total[place] += 1
+        if amount_micros:
+            cell[0] = add_micros(cell[0], amount_micros)
+            total[0] = add_micros(total[0], amount_micros)
         return True
 
     def _advance(self, head: int, length: int) -> None:

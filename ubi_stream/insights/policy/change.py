@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import exp, log
+from typing import Final
 
+from ubi_stream.features.stage import Featurized
 from ubi_stream.insights.explain import short
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.change import RateChange, rate_change
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan
+
+_MIN_DAYS: Final = 2
+"""Days before the last 24 hours without which nothing is known to be usual."""
 
 
 class Changes:
@@ -20,12 +25,23 @@ class Changes:
         self._model = plan.pack.models.change
         self._texts = plan.pack.texts
 
-    def tell(self, teller: Teller, scores: Scores, row: int) -> Iterator[Insight]:
-        """Tell of a change, unless it was told about a short while ago."""
+    def of_batch(self, batch: Featurized) -> set[int]:
+        """Rows of entities with days and events enough to tell a change."""
         model = self._model
+        if model is None:
+            return set()
+        enough = model.min_events
+        return {
+            row
+            for row, facts in enumerate(batch.facts)
+            if facts.before_days >= _MIN_DAYS and facts.recent + facts.before >= enough
+        }
+
+    def tell(self, teller: Teller, scores: Scores, row: int) -> Iterator[Insight]:
+        """Tell of a change at a row that `of_batch` named, unless it was told about a short while ago."""
+        model = self._model
+        assert model is not None, "no row is named without the model"
         facts = scores.batch.facts[row]
-        if model is None or facts.recent + facts.before < model.min_events or facts.before_days < 2:
-            return
         found = rate_change(
             facts.recent,
             1.0,

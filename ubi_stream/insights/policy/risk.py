@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import Featurized
@@ -26,14 +25,19 @@ class Risks:
         self._rules = tuple((rule, Conditions(rule.when, features)) for rule in rules)
         self._explain = explain
 
-    def of_batch(self, batch: Featurized) -> list[NDArray[np.bool_]]:
-        """For each rule the rows of which it holds, shape (rows,)."""
-        return [conditions.holds(batch.values) for _, conditions in self._rules]
+    def of_batch(self, batch: Featurized) -> dict[int, list[int]]:
+        """By row, positions of the rules that hold for it; nearly no row has any."""
+        found: dict[int, list[int]] = {}
+        for position, (_, conditions) in enumerate(self._rules):
+            for row in np.flatnonzero(conditions.holds(batch.values)).tolist():
+                found.setdefault(row, []).append(position)
+        return found
 
-    def tell(self, teller: Teller, scores: Scores, row: int, holds: list[NDArray[np.bool_]]) -> Iterator[Insight]:
-        """Tell of the rules that hold for a row; `holds` is what `of_batch` gave."""
-        for (rule, conditions), rows in zip(self._rules, holds, strict=True):
-            if rows[row] and teller.allows(InsightKind.RISK, rule.name, rule.cool_down_min):
+    def tell(self, teller: Teller, scores: Scores, row: int, holding: Sequence[int]) -> Iterator[Insight]:
+        """Tell of the rules that hold for a row; `holding` is what `of_batch` gave for it."""
+        for position in holding:
+            rule, conditions = self._rules[position]
+            if teller.allows(InsightKind.RISK, rule.name, rule.cool_down_min):
                 yield self._risk(teller, scores, row, rule, conditions)
 
     def _risk(self, teller: Teller, scores: Scores, row: int, rule: Rule, conditions: Conditions) -> Insight:

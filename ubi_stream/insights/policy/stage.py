@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ubi_stream.features.registry import Feature
 from ubi_stream.insights.explain import Explainer
@@ -68,35 +68,53 @@ class Policy:
         batch, predictions = scores.batch, scores.predictions
         for entity_id in predictions.asked:
             self._states.touch(entity_id)
-        risks = self._risks.of_batch(batch)
+        risks, changes = self._risks.of_batch(batch), self._changes.of_batch(batch)
+        rows = {*risks, *changes, *scores.waves, *scores.drifts, *scores.alerts, *predictions.foreseen, *batch.days}
+        positions = {*assigned.changes, *predictions.choices, *predictions.worsened}
+        if scores.learned is not None:
+            positions.add(0)  # a label is the first moment of its batch
         insights: list[Insight] = []
         for position, (moment, row) in enumerate(zip(batch.moments, batch.rows, strict=True)):
-            if not moment.new:
+            # Most moments bring nothing to tell: they cost no more than this question.
+            is_occasion = row in rows or position in positions or moment.ended is not None
+            if not moment.new or not (is_occasion or moment.state.memo.advised):
                 continue
             teller = Teller(self._plan, moment, self._model_version, self._states, self._population)
-            answered = self._recommendations.settle(teller)
-            event = moment.event
-            if scores.learned is not None and event is not None and event.verdict is not None:
-                insights.append(self._labels.tell(teller, scores.learned, event.verdict, answered))
-            insights.extend(self._choices.tell(teller, choice) for choice in predictions.choices.get(position, ()))
-            for worse in predictions.worsened.get(position, ()):
-                insights.extend(self._drifts.tell_loss(teller, worse))
-            if moment.ended is not None:
-                insights.extend(self._sessions.tell(teller, moment.ended, assigned.before[position]))
-            if (change := assigned.changes.get(position)) is not None:
-                insights.extend(self._segments.tell(teller, change, scores))
-            if row < 0:
-                continue
-            if (wave := scores.waves.get(row)) is not None:
-                insights.extend(self._waves.tell(teller, wave))
-            for drift in scores.drifts.get(row, ()):
-                insights.extend(self._drifts.tell(teller, drift))
-            if (alert := scores.alerts.get(row)) is not None:
-                insights.extend(self._anomalies.tell(teller, scores, row, alert))
-            for foreseen in predictions.foreseen.get(row, ()):
-                insights.extend(self._foreseen.tell(teller, scores, row, foreseen))
-            insights.extend(self._risks.tell(teller, scores, row, risks))
-            insights.extend(self._changes.tell(teller, scores, row))
-            if (days := batch.days.get(row)) is not None:
-                insights.extend(self._forecasts.tell(teller, days))
+            insights.extend(self._of_moment(teller, position, scores, assigned))
+            if row in rows:
+                insights.extend(self._of_row(teller, row, scores, risks.get(row, ()), changed=row in changes))
         return insights
+
+    def _of_moment(self, teller: Teller, position: int, scores: Scores, assigned: Assigned) -> Iterator[Insight]:
+        """What is told of a moment, be it an event or a silence."""
+        moment, predictions = teller.moment, scores.predictions
+        answered = self._recommendations.settle(teller)
+        event = moment.event
+        if scores.learned is not None and event is not None and event.verdict is not None:
+            yield self._labels.tell(teller, scores.learned, event.verdict, answered)
+        for choice in predictions.choices.get(position, ()):
+            yield self._choices.tell(teller, choice)
+        for worse in predictions.worsened.get(position, ()):
+            yield from self._drifts.tell_loss(teller, worse)
+        if moment.ended is not None:
+            yield from self._sessions.tell(teller, moment.ended, assigned.before[position])
+        if (change := assigned.changes.get(position)) is not None:
+            yield from self._segments.tell(teller, change, scores)
+
+    def _of_row(
+        self, teller: Teller, row: int, scores: Scores, holding: Sequence[int], *, changed: bool
+    ) -> Iterator[Insight]:
+        """What is told of an event's row; `holding` are the rules that hold for it."""
+        if (wave := scores.waves.get(row)) is not None:
+            yield from self._waves.tell(teller, wave)
+        for drift in scores.drifts.get(row, ()):
+            yield from self._drifts.tell(teller, drift)
+        if (alert := scores.alerts.get(row)) is not None:
+            yield from self._anomalies.tell(teller, scores, row, alert)
+        for foreseen in scores.predictions.foreseen.get(row, ()):
+            yield from self._foreseen.tell(teller, scores, row, foreseen)
+        yield from self._risks.tell(teller, scores, row, holding)
+        if changed:
+            yield from self._changes.tell(teller, scores, row)
+        if (days := scores.batch.days.get(row)) is not None:
+            yield from self._forecasts.tell(teller, days)
