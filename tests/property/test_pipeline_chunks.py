@@ -33,6 +33,7 @@ def _small_blocks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ubi_stream.models.anomaly.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
         patch.setattr("ubi_stream.models.stage._PEERS_BLOCK", 25)
+        patch.setattr("ubi_stream.models.outcomes.stage._BLOCK", 7)
         yield
 
 

@@ -94,3 +94,14 @@ def sigmoid(logit: float) -> float:
         return 1.0 / (1.0 + math.exp(-logit))
     odds = math.exp(logit)
     return odds / (1.0 + odds)
+
+
+def sigmoids(logits: FloatArray) -> FloatArray:
+    """Turn log-odds into probabilities; NaN stays NaN. The last bit may differ from `sigmoid`'s.
+
+    >>> sigmoids(np.array([0.0, -1000.0, 1000.0]))
+    array([0.5, 0. , 1. ])
+    """
+    odds = np.exp(-np.abs(logits))
+    probabilities: FloatArray = np.where(logits < 0.0, odds, 1.0) / (1.0 + odds)
+    return probabilities

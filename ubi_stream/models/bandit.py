@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from river import bandit, proba
 
@@ -155,16 +155,29 @@ class ArmChooser:
 
         Kept in the policy it would be 2.5 kB of the snapshot for each arm, and its draws would hang on all before.
         """
-        self._lend(Random(short_hash(seed)))
+        self._lend(_LateRandom(seed))
         yield
         self._lend(None)
 
-    def _lend(self, generator: Random | None) -> None:
+    def _lend(self, generator: _LateRandom | None) -> None:
         policy = self._policy
         posteriors = policy._posteriors.values() if isinstance(policy, bandit.BayesUCB) else ()
         for holder in (policy, policy.reward_obj, *policy._rewards.values(), *posteriors):
             if isinstance(holder, bandit.base.Policy | proba.base.Distribution):
                 holder._rng = generator
+
+
+class _LateRandom:
+    """A generator that is seeded when it is first used: most policies draw seldom, and seeding takes longer."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+        self._generator: Random | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._generator is None:
+            self._generator = Random(short_hash(self._seed))
+        return getattr(self._generator, name)
 
 
 def _finite(context: Mapping[str, float]) -> dict[str, float]:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ubi_stream.models.arrays import FloatArray, sigmoid
+from ubi_stream.models.arrays import FloatArray, sigmoid, sigmoids
 
 _EDGE = 1e-6
 """Probabilities stay this far from 0 and 1: their log-odds are finite, and nothing learned online is surer."""
@@ -72,19 +72,23 @@ class OnlineCalibrator:
 
     def transform(self, probability: float) -> float:
         """Return the calibrated probability; NaN for NaN. Unchanged before the first label."""
-        if self.n_seen == 0 or math.isnan(probability):
-            return probability
-        log_odds = _log_odds(probability)
-        scaled = self._platt(log_odds)
-        index = self._bin(log_odds)
-        total = self._weights[index] + self._prior
-        own = self._prior / total
-        corrected = min(max(scaled + self._errors[index] / total, scaled * own), 1.0 - (1.0 - scaled) * own)
-        return min(max(corrected, _EDGE), 1.0 - _EDGE)
+        return float(self.transform_many(np.array([probability]))[0])
 
     def transform_many(self, probabilities: FloatArray) -> FloatArray:
         """Return the calibrated probabilities, shape (n,), as the calibrator stands: valid between two labels."""
-        return np.array([self.transform(probability) for probability in probabilities.tolist()])
+        if self.n_seen == 0:
+            return probabilities
+        inside = np.minimum(np.maximum(probabilities, _EDGE), 1.0 - _EDGE)
+        log_odds = np.log(inside / (1.0 - inside))
+        scaled = sigmoids(self._slope * log_odds + self._offset)
+        places = (np.nan_to_num(log_odds) + _BIN_LIMIT) / (2.0 * _BIN_LIMIT) * len(self._errors)
+        bins = np.minimum(np.maximum(places, 0.0).astype(np.intp), len(self._errors) - 1)
+        total = np.array(self._weights)[bins] + self._prior
+        own = self._prior / total
+        corrected = np.maximum(scaled + np.array(self._errors)[bins] / total, scaled * own)
+        corrected = np.minimum(corrected, 1.0 - (1.0 - scaled) * own)
+        calibrated: FloatArray = np.minimum(np.maximum(corrected, _EDGE), 1.0 - _EDGE)
+        return calibrated
 
     def learn(self, probability: float, outcome: bool, weight: float = 1.0) -> None:
         """Learn that a prediction of `probability`, before calibration, ended in `outcome`; a NaN is ignored."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from river.base import Classifier
 
-from ubi_stream.models.arrays import FloatArray, as_rows, row_of, row_sums, sigmoid
+from ubi_stream.models.arrays import FloatArray, as_rows, row_of, row_sums, sigmoid, sigmoids
 from ubi_stream.models.protocol import RowModel
 from ubi_stream.models.scale import RunningScale
 
@@ -79,11 +79,11 @@ class OnlineLogistic(Classifier):  # type: ignore[misc]  # River's classes are u
 
     def predict(self, row: FloatArray) -> float:
         """Return the probability of True for a row of shape (F,), before calibration; 0.5 before any label."""
-        return sigmoid(float(self._logits(row)))
+        return float(self.predict_many(row[np.newaxis])[0])
 
     def predict_many(self, x: FloatArray) -> FloatArray:
         """Return the probability of True for rows of shape (n, F), as the model stands: valid between two labels."""
-        return np.array([sigmoid(logit) for logit in self._logits(as_rows(x, len(self.features))).tolist()])
+        return sigmoids(self._logits(as_rows(x, len(self.features))))
 
     def learn(self, row: FloatArray, outcome: bool, weight: float = 1.0) -> None:
         """Learn that a row of shape (F,) ended in `outcome`.

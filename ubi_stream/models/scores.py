@@ -9,7 +9,7 @@ from ubi_stream.features.stage import Featurized, Matrix
 from ubi_stream.models.anomaly_rate import Wave
 from ubi_stream.models.drift.watch import Drift
 from ubi_stream.models.feedback.labels import Learned
-from ubi_stream.models.outcomes.stage import Predictions
+from ubi_stream.models.outcomes.predictions import Predictions
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,13 @@ def ask(
 ) -> list[Question]:
     """Ask what is to be asked at an event, with the features right after it; returns the new questions.
 
-    Seldom is anything: only then `row` is called for the features.
+    Mostly nothing is: only else `row` is called for the features, once.
 
     Of a visit's events the one with the smallest hash is asked at, among those before the first yes: each is as likely
     as another, and a replay chooses the same. Labels name an event: each event with a reference is asked about.
     """
     asked: list[Question] = []
+    kept: bytes | None = None
     for outcome in plan.outcomes:
         waiting: int | None = None
         if outcome.by == "label":
@@ -53,8 +54,9 @@ def ask(
             waiting = _position(state.questions, outcome.name)
             if waiting is not None and not _gives_way(state.questions[waiting], event_hash):
                 continue
+        kept = kept or row()
         due_ms = at_ms + outcome.within_ms if outcome.within_ms else 0
-        question = Question(outcome.name, event_hash, at_ms, due_ms, row(), reference if outcome.by == "label" else 0)
+        question = Question(outcome.name, event_hash, at_ms, due_ms, kept, reference if outcome.by == "label" else 0)
         if waiting is None:
             state.questions.append(question)
         else:

@@ -113,6 +113,23 @@ def test_a_partition_that_moves_to_another_worker_goes_on_with_its_quality_exact
     assert any(figures["all_time"]["n"] for _, figures in after.values())
 
 
+def test_answers_wait_for_the_end_of_their_block_and_move_with_the_partition() -> None:
+    pack = probe_pack()
+    runner = Runner(pack)
+    runner.run(event("u1", START_MS, "purchase", event_id="p", order_id="o1", price=3.0))
+    runner.run(event("u1", START_MS + 60_000, "$label", event_id="l", order_id="o1", bad=True))
+    before = runner.partition.models.outcomes
+    assert (before.n_moments, before.panels["bad"].n_labels) == (2, 0)
+    pieces, states = runner.partition.cut()
+    kept = {key: value for key, value in states if value is not None}
+    after = make_partition(pack, states=kept, pieces=dict(pieces))
+    more = [record(event("u2", START_MS + 120_000, event_id=f"m{n}"), 100 + n) for n in range(62)]
+    after.pipeline.run(more[:61], forwarded=False)
+    assert after.models.outcomes.panels["bad"].n_labels == 0
+    after.pipeline.run(more[61:], forwarded=False)
+    assert after.models.outcomes.panels["bad"].n_labels == 1
+
+
 def test_another_candidate_makes_all_models_fresh_and_says_why() -> None:
     pieces: dict[bytes, bytes] = {}
     before = make_partition(probe_pack())
@@ -135,7 +152,8 @@ def test_another_river_makes_all_models_fresh_and_says_why(monkeypatch: pytest.M
     assert after.snapshot_problem.reason is SnapshotReason.RIVER_VERSION
 
 
-def test_a_label_that_contradicts_the_horizon_is_learned_and_counted() -> None:
+def test_a_label_that_contradicts_the_horizon_is_learned_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ubi_stream.models.outcomes.stage._BLOCK", 1)
     runner = Runner(probe_pack())
     order = {"order_id": "o1", "price": 3.0}
     runner.run(event("u1", START_MS, "purchase", event_id="p", **order))

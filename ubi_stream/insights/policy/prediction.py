@@ -9,7 +9,7 @@ from ubi_stream.ids import short_hash
 from ubi_stream.insights.explain import Explainer, in_words
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
-from ubi_stream.models.outcomes.stage import Foreseen
+from ubi_stream.models.outcomes.predictions import Foreseen
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.memo import Told

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ubi_stream.models.arrays import FloatArray, clipped, row_sums, sigmoid
+from ubi_stream.models.arrays import FloatArray, clipped, row_sums, sigmoids
 from ubi_stream.models.ensemble.fast import projections
 from ubi_stream.models.ensemble.kalman import KalmanLogistic
 from ubi_stream.models.protocol import RowModel
@@ -65,7 +65,7 @@ class BayesLine(RowModel):
 
     def score_many(self, rows: FloatArray) -> FloatArray:
         """Return the probability of True for rows of shape (n, F)."""
-        return np.array([sigmoid(log_odds) for log_odds in self._log_odds(self.scale.deviations(rows)).tolist()])
+        return sigmoids(self._log_odds(self.scale.deviations(rows)))
 
     def learn(self, row: FloatArray, positive: bool, weight: float = 1.0) -> None:
         """Learn that a row ended in `positive`."""
@@ -137,7 +137,7 @@ class BayesBlend(BayesLine):
         """Return the probability of True for rows of shape (n, F)."""
         deviations = self.scale.deviations(rows)
         said = self._said(deviations, self._waves(deviations))
-        return np.array([sigmoid(log_odds) for log_odds in row_sums(said * self.blend.weights).tolist()])
+        return sigmoids(row_sums(said * self.blend.weights))
 
     def learn(self, row: FloatArray, positive: bool, weight: float = 1.0) -> None:
         """Learn that a row ended in `positive`: the blend first, from what was said before."""
