@@ -19,7 +19,8 @@ class Facts(NamedTuple):
     `events` is how many the entity has had; `recent` those of the last 24 hours, `before` those of the `before_days`
     before (at most 30), the two not overlapping; `was_silent_ms` the time from the event before this one (0 if this
     one came late, -1 if it is the first); `first_in_pane` says that it is the entity's only one so far in its five
-    minutes; `hits` has a bit for each outcome of the pack, set if an event that is a yes to it was in the visit.
+    minutes; `hits` has a bit for each outcome of the pack, set if an event that is a yes to it was in the visit; `hour`
+    is the event's, 0 to 23, where the entity is.
     """
 
     events: int
@@ -28,7 +29,8 @@ class Facts(NamedTuple):
     before_days: float
     was_silent_ms: float
     first_in_pane: bool
-    hits: int = 0
+    hits: int
+    hour: int
 
 
 def facts_of(state: UserState, at_ms: int, plan: Plan) -> Facts:
@@ -46,7 +48,16 @@ def facts_of(state: UserState, at_ms: int, plan: Plan) -> Facts:
     silent_ms = state.last_gap_s * 1000 if state.events > 1 else -1.0
     if at_ms < state.last_ms:
         silent_ms = 0.0
-    return Facts(state.events, recent, before, days if days > 0 else 0.0, silent_ms, in_pane == 1, state.session.hits)
+    return Facts(
+        state.events,
+        recent,
+        before,
+        days if days > 0 else 0.0,
+        silent_ms,
+        in_pane == 1,
+        state.session.hits,
+        state.last_hour,
+    )
 
 
 def _before_yesterday(state: UserState) -> tuple[int, float]:

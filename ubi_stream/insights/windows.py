@@ -44,6 +44,7 @@ class WindowCounter:
         self._plan = plan
         self._partition = partition
         self._windows = windows
+        self._cells: dict[tuple[int, str, str], Cell] = {}  # those of the open panes, to be found at once
 
     def count(self, batch: Featurized, assigned: Assigned) -> list[WindowCount]:
         """Count a batch; returns the cells of panes that closed."""
@@ -91,7 +92,10 @@ class WindowCounter:
                 self._add(pane, FUNNEL, f"{name}/{step}")
 
     def _add(self, pane: int, measure: str, key: str, amount: float = 0.0) -> None:
-        cell = self._windows.panes.setdefault(pane, {}).setdefault(measure, {}).setdefault(key, [0, 0.0])
+        cell = self._cells.get((pane, measure, key))
+        if cell is None:
+            cell = self._windows.panes.setdefault(pane, {}).setdefault(measure, {}).setdefault(key, [0, 0.0])
+            self._cells[pane, measure, key] = cell
         cell[0] += 1
         cell[1] += amount
 
@@ -99,6 +103,7 @@ class WindowCounter:
         windows = self._windows
         if min(windows.panes, default=windows.watermark_ms) + PANE_MS > windows.watermark_ms:
             return []  # as nearly always
+        self._cells.clear()
         done = sorted(pane for pane in windows.panes if pane + PANE_MS <= windows.watermark_ms)
         return [
             WindowCount(

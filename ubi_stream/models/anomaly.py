@@ -80,7 +80,7 @@ class AnomalyEnsemble:
         own = np.abs(batch.values[:, self.own_columns])
         rows = np.ascontiguousarray(batch.scaled[:, self.columns])
         known = np.array([facts.events >= self.min_events for facts in batch.facts], dtype=np.bool_)
-        sights = Sights.of(rows, own, self.combinations.keys(moments))
+        sights = Sights.of(rows, own, self.combinations.keys(moments, batch.facts))
         return Pass(batch, moments, sights, known, gate, scores)
 
     def run(self, passing: Pass, rows: slice, peers: Matrix) -> None:

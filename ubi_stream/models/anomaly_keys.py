@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ubi_stream.events.model import Event
+from ubi_stream.features.facts import Facts
 from ubi_stream.models.oddness.keyed import GROUPS
 from ubi_stream.models.oddness.noise import Keys
 from ubi_stream.packs.plan import OTHER_TYPE, Plan
@@ -36,19 +37,17 @@ class Combinations:
         self._other = plan.other_type
         self.properties = tuple(name for name in (plan.category, plan.amount, plan.latency) if name is not None)
 
-    def keys(self, moments: Sequence[Moment]) -> Keys:
-        """The key of each moment's event, shape (n,); 0 for a moment without one."""
+    def keys(self, moments: Sequence[Moment], facts: Sequence[Facts]) -> Keys:
+        """The key of each row's event, shape (n,)."""
         types, other, properties = self._index, self._other, self.properties
         keys = []
-        for moment in moments:
+        for moment, known in zip(moments, facts, strict=True):
             event = moment.event
-            if event is None:
-                keys.append(0)
-                continue
-            key = types.get(event.event_type, other)
+            assert event is not None, "a row is made of an event"
+            key, given = types.get(event.event_type, other), event.properties
             for name in properties:
-                key = 2 * key + (event.properties.get(name) is not None)
-            keys.append(key * GROUPS + _band(event))
+                key = 2 * key + (given.get(name) is not None)
+            keys.append(key * GROUPS + known.hour // _BAND_H)
         return np.array(keys, dtype=np.uint64)
 
     def split(self, keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -62,12 +61,8 @@ class Combinations:
 
     def in_words(self, event: Event) -> str:
         """A combination as a person says it: `view between 0 and 4 o'clock, without category`."""
-        start = _band(event) * _BAND_H
+        start = local_hour(event.event_time_ms, event.context) // _BAND_H * _BAND_H
         name = event.event_type if event.event_type in self._index else OTHER_TYPE
         missing = [name for name in self.properties if event.properties.get(name) is None]
         without = f", without {' and '.join(missing)}" if missing else ""
         return f"{name} between {start} and {start + _BAND_H} o'clock{without}"
-
-
-def _band(event: Event) -> int:
-    return local_hour(event.event_time_ms, event.context) // _BAND_H

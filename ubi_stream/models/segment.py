@@ -123,7 +123,7 @@ class Segments:
         it is told when it changes at an event (the fallback apart: one event proves nothing yet), when the first visit
         of a day ends, and when a silence makes the entity dormant.
         """
-        first = self._first_that_holds(batch.values)
+        first = self._first_that_holds(batch.values).tolist()
         assigned = Assigned([], [], {})
         for position, (moment, row) in enumerate(zip(batch.moments, batch.rows, strict=True)):
             state, before = moment.state, moment.state.segment
@@ -131,7 +131,8 @@ class Segments:
             if moment.ended is not None and before and moment.ended.session.last_ms // DAY_MS > state.segment_day:
                 change = SegmentChange(before, before, state.segment_since_ms, None, daily=True)
             # Kept in the state, so only an event may write it, and no later event of the batch before it is read here.
-            state.segment_day = max(state.segment_day, moment.day_over)
+            if moment.day_over > state.segment_day:
+                state.segment_day = moment.day_over
             if moment.dormant and self.silent:
                 change = SegmentChange(self.silent, before or None, state.segment_since_ms, None, daily=False)
             if row != NO_ROW and self._names:

@@ -39,7 +39,8 @@ class Progress(msgspec.Struct):
 
     def advance(self, watermark_ms: int) -> None:
         """Move the watermark on; it stays where that would be back."""
-        self.watermark_ms = max(self.watermark_ms, watermark_ms)
+        if watermark_ms > self.watermark_ms:
+            self.watermark_ms = watermark_ms
 
     def learn_up_to(self, topic: str, offset: int) -> None:
         """Note that everything of a topic up to an offset is done with."""

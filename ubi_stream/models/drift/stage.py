@@ -45,7 +45,7 @@ class DriftStage:
         """
         rows = Rows(
             np.array([moment.watermark_ms for moment in moments[first:]], dtype=np.int64),
-            self._combinations.keys(moments[first:]) if keys is None else keys[first:],
+            self._combinations.keys(moments[first:], batch.facts[first:]) if keys is None else keys[first:],
             np.array([facts.first_in_pane for facts in batch.facts[first:]], dtype=np.bool_),
             batch.scaled[first:, self._columns],
         )
