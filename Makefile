@@ -5,6 +5,9 @@ VENV ?= .venv
 PYTHON ?= $(or $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done),python3)
 BIN := $(VENV)/bin
+# Tests run in so many processes, each with servers of its own; 0 runs them in one, in order, which is easier to read.
+PROCESSES ?= 2
+PYTEST = $(BIN)/pytest -n $(PROCESSES) --dist worksteal
 BENCH := .venv-bench
 STAMP := $(VENV)/.installed
 # No index in the lock files: whoever installs decides where packages come from, the hashes decide which.
@@ -34,14 +37,14 @@ check: setup ## Style, types, layers
 	$(BIN)/lint-imports
 
 unit: setup ## The tests that need no server
-	$(BIN)/pytest -m "not server"
+	$(PYTEST) -m "not server"
 
 format: setup ## Put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 test: setup ## All tests, with a real Kafka and Postgres that they start themselves
-	$(BIN)/pytest
+	$(PYTEST)
 
 slow: setup ## The tests that take minutes: the whole of the public files, many more crashes
 	$(BIN)/pytest --slow -m slow

@@ -74,7 +74,11 @@ def closed_port() -> int:
         return port
 
 
-@pytest.mark.parametrize("url", [f"http://127.0.0.1:{closed_port()}", "http://127.0.0.1:99999", "no url", "ftp://x/"])
+@pytest.mark.parametrize(
+    "url",
+    [f"http://127.0.0.1:{closed_port()}", "http://127.0.0.1:99999", "no url", "ftp://x/"],
+    ids=["closed", "no such port", "no url", "no http"],
+)
 async def test_an_owner_that_can_t_be_reached_is_a_503(client: Client, worker: MemoryWorker, url: str) -> None:
     worker.owners["u1"] = Owner(Place.ELSEWHERE, url)
     await assert_unreachable(client)
