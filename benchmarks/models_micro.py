@@ -24,7 +24,8 @@ from ubi_stream.models.drift.subjects import Rows
 from ubi_stream.models.drift.watch import DriftWatch
 from ubi_stream.models.half_space import HalfSpaceForest
 from ubi_stream.models.logistic import OnlineLogistic
-from ubi_stream.models.oddness.blend import OddnessBlend, Sights
+from ubi_stream.models.oddness.blend import OddnessBlend
+from ubi_stream.models.oddness.sights import Sights
 from ubi_stream.models.peers import PeerBaseline
 from ubi_stream.models.quality import RollingQuality
 from ubi_stream.models.quantile import OnlineQuantile

@@ -15,7 +15,8 @@ from ubi_stream.models.arrays import FloatArray, row_sums, running_sums
 from ubi_stream.models.digest import digest
 from ubi_stream.models.half_space import HalfSpaceForest
 from ubi_stream.models.logistic import OnlineLogistic
-from ubi_stream.models.oddness.blend import OddnessBlend, Sights
+from ubi_stream.models.oddness.blend import OddnessBlend
+from ubi_stream.models.oddness.sights import Sights
 from ubi_stream.models.peers import PeerBaseline
 from ubi_stream.models.quantile import OnlineQuantile
 

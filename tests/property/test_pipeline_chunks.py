@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.folding import Runner
-from support.probe import Stream, probe_pack, record
+from support.probe import FURTHER_MODELS, Stream, probe_pack, record
 from ubi_stream.effects import Effects
 from ubi_stream.models.digest import digest
 from ubi_stream.models.quantile import OnlineQuantile
@@ -23,7 +23,7 @@ LIVELY = probe_pack(
     (
         "[models.change]",
         "[models.anomaly.population]\nfactor = 1.1\nwindow_min = 1440\nmin_entities = 2\n\n"
-        "[models.drift]\nblock = 20\nwarm_up_h = 0\nmin_blocks = 5\n\n[models.change]",
+        f"[models.drift]\nblock = 20\nwarm_up_h = 0\nmin_blocks = 5\n\n{FURTHER_MODELS}\n[models.change]",
     )
 )
 
@@ -34,6 +34,7 @@ def _small_blocks() -> Iterator[None]:
         patch.setattr("ubi_stream.models.anomaly.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
         patch.setattr("ubi_stream.models.stage._PEERS_BLOCK", 25)
         patch.setattr("ubi_stream.models.outcomes.stage._BLOCK", 7)
+        patch.setattr("ubi_stream.models.oddness.blend.LESSON", 15)
         yield
 
 

@@ -171,6 +171,56 @@ features = true
 sessions = true
 """
 
+FURTHER_MODELS = """
+[models.forecast]
+target = "events"
+min_days = 2
+every_days = 1
+min_change = 0.0
+
+[[models.candidates]]
+task = "anomaly"
+name = "loda"
+kind = "anomaly.LODA"
+parameters = { n_random_cuts = 10 }
+
+[[models.candidates]]
+task = "anomaly"
+name = "trees_of_river"
+kind = "anomaly.HalfSpaceTrees"
+parameters = { n_trees = 4, height = 4, window_size = 20 }
+features = ["events_1h", "session_depth"]
+share = 0.5
+
+[[models.candidates]]
+task = "anomaly"
+name = "one_figure"
+kind = "anomaly.GaussianScorer"
+parameters = { grace_period = 10 }
+features = ["events_1h"]
+
+[[models.candidates]]
+task = "change"
+name = "steps"
+kind = "drift.PageHinkley"
+parameters = { min_instances = 2, threshold = 0.02, delta = 0.001 }
+features = ["events_1h"]
+
+[[models.candidates]]
+task = "change"
+name = "worse"
+kind = "drift.KSWIN"
+parameters = { window_size = 8, stat_size = 3, alpha = 0.4 }
+outcome = "buys_in_visit"
+
+[[models.candidates]]
+task = "forecast"
+name = "autoregression"
+kind = "time_series.SNARIMAX"
+parameters = { p = 2, d = 0, q = 1 }
+"""
+"""A model more for each task but classification, for a pack with `[models.drift]`."""
+
 
 def probe_pack(*replacements: tuple[str, str]) -> Pack:
     """The pack, after replacing parts of its text."""

@@ -16,7 +16,7 @@ from ubi_stream.models.catalogue import MODELS
 from ubi_stream.models.outcomes.candidate import Candidate
 from ubi_stream.models.outcomes.panel import OutcomePanel
 from ubi_stream.models.registry import Recipe, kinds
-from ubi_stream.packs.candidates import CandidateModel
+from ubi_stream.packs.candidates import CandidateModel, of_task, running
 from ubi_stream.packs.loader import load_pack, shipped_packs
 from ubi_stream.packs.plan import compile_plan
 
@@ -82,9 +82,10 @@ def names() -> dict[str, str]:
     """Return every name that `make_registered` takes, and what it is."""
     found = {kind: "a model of packs" for kind in kinds() if kind not in MODELS}
     for pack in map(load_pack, shipped_packs()):
-        for candidate in pack.models.candidates:
+        predicting = of_task("classification", pack.models.candidates, costly=True)
+        for candidate in predicting:
             found[f"{pack.name}/{candidate.outcome}/{candidate.name}"] = f"candidate of a pack: {candidate.kind}"
-        for outcome in {candidate.outcome: None for candidate in pack.models.candidates}:
+        for outcome in {candidate.outcome: None for candidate in predicting}:
             found[f"{pack.name}/{outcome}/{ALL}"] = "all candidates, as a worker runs them"
     return found
 
@@ -114,7 +115,7 @@ def make_registered(name: str, columns: Sequence[str], *, seed: int = 1) -> Pane
     if not (pack_name and outcome and candidate):
         return None
     pack = load_pack(pack_name)
-    chosen = [c for c in pack.models.candidates if c.outcome == outcome and candidate in (c.name, ALL)]
+    chosen = [c for c in running(pack.models.candidates, outcome, costly=True) if candidate in (c.name, ALL)]
     if not chosen:
         raise ConfigError(f"pack {pack_name} has no candidate {candidate!r} for an outcome {outcome!r}")
     return _panel_model(outcome, chosen, columns, Featurizer(compile_plan(pack, pack.entities[0].name)), seed)

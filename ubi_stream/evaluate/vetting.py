@@ -14,8 +14,10 @@ import numpy as np
 from ubi_stream.events.model import Record
 from ubi_stream.events.stage import read_events
 from ubi_stream.features.stage import Matrix
+from ubi_stream.models.forecast import candidates_of
 from ubi_stream.models.registry import Recipe
 from ubi_stream.models.vetting import Vetted, vet
+from ubi_stream.models.vetting_tasks import vet_change, vet_forecaster, vet_voice
 from ubi_stream.packs.candidates import CandidateModel
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
@@ -35,7 +37,8 @@ class Tried:
     Attributes
     ----------
     us_per_event
-        Processor time for an event on this machine, scored always and learned as often as questions are asked.
+        Processor time for an event on this machine, scored always; learned as often as questions are asked, or as its
+        share says. Of a drift detector it is the time for one value, of a forecaster that for one user's forecast.
     """
 
     candidate: CandidateModel
@@ -43,7 +46,8 @@ class Tried:
 
     @property
     def us_per_event(self) -> float:
-        return self.vetted.score_us + _QUESTION_SHARE * self.vetted.learn_us
+        learned = self.candidate.share if self.candidate.task == "anomaly" else _QUESTION_SHARE
+        return self.vetted.score_us + learned * self.vetted.learn_us
 
 
 def try_pack(pack: Pack, *, cpu_s: Callable[[], float] = time.process_time) -> Iterator[Tried]:
@@ -57,14 +61,28 @@ def try_pack(pack: Pack, *, cpu_s: Callable[[], float] = time.process_time) -> I
     partition = Partition(
         PartitionSetup(pack, "user", 0, epoch=0, seed=1, snapshot_key=b"none is written", cache_size=10_000), {}, {}
     )
-    names = partition.pipeline.featurizer.names
     rows = _rows(partition, list(_records(pack)))
-    labels = _labels(rows)
+    forecasters = {made.name: made for made in candidates_of(pack.models.model_copy(update={"costly": True}))}
     for candidate in pack.models.candidates:
-        features = candidate.features or names
-        columns = [names.index(name) for name in features]
-        recipe = Recipe(candidate.kind, features, dict(candidate.parameters))
-        yield Tried(candidate, vet(recipe, np.ascontiguousarray(rows[:, columns]), labels, cpu_s=cpu_s))
+        if candidate.task == "forecast":
+            yield Tried(candidate, vet_forecaster(forecasters[candidate.name], cpu_s=cpu_s))
+        else:
+            yield Tried(candidate, _vetted(candidate, pack, partition.pipeline.featurizer.names, rows, cpu_s))
+
+
+def _vetted(
+    candidate: CandidateModel, pack: Pack, names: tuple[str, ...], rows: Matrix, cpu_s: Callable[[], float]
+) -> Vetted:
+    """Try one that looks at rows."""
+    usual = names if candidate.task == "classification" else pack.entities[0].anomaly_features or names
+    features = candidate.features or usual
+    seen = np.ascontiguousarray(rows[:, [names.index(name) for name in features]])
+    if candidate.task == "change":
+        return vet_change(candidate.kind, candidate.parameters, np.nan_to_num(seen).mean(axis=1), cpu_s=cpu_s)
+    recipe = Recipe(candidate.kind, features, dict(candidate.parameters))
+    if candidate.task == "anomaly":
+        return vet_voice(recipe, seen, cpu_s=cpu_s)
+    return vet(recipe, seen, _labels(rows), cpu_s=cpu_s)
 
 
 def _records(pack: Pack) -> Iterator[Record]:

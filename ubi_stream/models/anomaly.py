@@ -14,9 +14,13 @@ from ubi_stream.ids import short_hash
 from ubi_stream.models.anomaly_keys import Combinations
 from ubi_stream.models.anomaly_rate import AlertRate, Seen
 from ubi_stream.models.feedback.thresholds import Gate
-from ubi_stream.models.oddness.blend import OWN, Look, OddnessBlend, Sights, one_in
+from ubi_stream.models.oddness.blend import OWN, OddnessBlend
+from ubi_stream.models.oddness.sights import Look, Sights
+from ubi_stream.models.oddness.voice import Voice
 from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.models.registry import Recipe
 from ubi_stream.models.scores import Alert, Scores
+from ubi_stream.packs.candidates import of_task
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.stage import Moment
 
@@ -64,7 +68,14 @@ class AnomalyEnsemble:
         self.columns = np.array([names.index(name) for name in watched])
         self.own_columns = np.array([names.index(name) for name in OWN_BASELINE if name in names], dtype=np.intp)
         self.min_events = config.min_entity_events
-        self.blend = OddnessBlend(watched, trees=config.trees, height=config.height, window=config.window, seed=seed)
+        self.blend = OddnessBlend(
+            watched,
+            trees=config.trees,
+            height=config.height,
+            window=config.window,
+            voices=_voices(plan, watched, seed=seed),
+            seed=seed,
+        )
         self.warm_up = config.warm_up
         # One score above the threshold is the least that tells where it lies.
         enough = max(min(config.warm_up, round(1.0 / config.alert_rate)), 1)
@@ -93,7 +104,7 @@ class AnomalyEnsemble:
         look = self.blend.look(sights)
         scores.anomaly[rows] = look.score
         # Of those that can alert alone: newcomers are usual, and would lower the threshold for all others.
-        thresholds = self.quantile.track_many(np.where(passing.known[rows], look.score, np.nan))
+        thresholds, ranks = self.quantile.rank_many(np.where(passing.known[rows], look.score, np.nan))
         warm = self.blend.n_seen + np.arange(len(sights)) >= self.warm_up
         judged = np.isfinite(thresholds) & warm
         found: list[tuple[int, int, str]] = []
@@ -103,7 +114,8 @@ class AnomalyEnsemble:
             if look.score[position] <= threshold:
                 continue
             alert = self._explained(passing, row, sights, look, position, peers)
-            scores.alerts[row] = replace(alert, threshold=threshold, quantile=quantile)
+            one_in = 1.0 / float(ranks[position])
+            scores.alerts[row] = replace(alert, threshold=threshold, quantile=quantile, one_in=one_in)
             found.append((position, short_hash(passing.moments[row].entity_id), self._lead(alert)))
         self._watch_rate(passing, rows, judged, found)
         self.blend.learn(sights, look)
@@ -142,7 +154,6 @@ class AnomalyEnsemble:
             shares=dict(sorted(shares.items(), key=lambda item: (item[1], item[0]))),
             spoken=score - self.blend.silent(look, position, speaker),
             n_seen=self.blend.n_seen + position,
-            one_in=one_in(score),
             combination="" if event is None else self.combinations.in_words(event),
         )
 
@@ -153,3 +164,13 @@ class AnomalyEnsemble:
         if alert.parts[strongest] > _SILENT * alert.score or speaker == OWN:
             return self.names[strongest]
         return speaker
+
+
+def _voices(plan: Plan, watched: tuple[str, ...], *, seed: int) -> list[Voice]:
+    """The voices that the pack adds to the ensemble of its users."""
+    models = plan.pack.models
+    added = of_task("anomaly", models.candidates, costly=models.costly) if plan.entity.key is None else []
+    return [
+        Voice(one.name, Recipe(one.kind, one.features or watched, dict(one.parameters), seed), watched, share=one.share)
+        for one in added
+    ]

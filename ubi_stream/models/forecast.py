@@ -1,9 +1,9 @@
 """What a user will spend or do in the days ahead, from the days before.
 
 Holt-Winters by River, fitted anew from the few days that a user's state keeps, so that there is no further state and
-nothing depends on when it is asked. Three candidates, a slow level, a quick one, and a level with a weekly rhythm,
-forecast each day from those before it (rolling origin). The first serves, unless another one's mean absolute error is
-clearly smaller, and its own errors are the interval.
+nothing depends on when it is asked. Three candidates, a slow level, a quick one, and a level with a weekly rhythm, and
+those that the pack adds, forecast each day from those before it (rolling origin). The first serves, unless another
+one's mean absolute error is clearly smaller, and its own errors are the interval.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import ceil, floor, isfinite, sqrt
+from math import ceil, floor, isfinite, isnan, sqrt
 from statistics import fmean
-from typing import Final
+from typing import Any, Final
 
-from river.time_series import HoltWinters
+from river.time_series import SNARIMAX, HoltWinters
+
+from ubi_stream.models.river_models import make_listed
+from ubi_stream.packs.candidates import FORECASTERS, of_task
+from ubi_stream.packs.models import Models
 
 WEEK: Final = 7
 MIN_ERRORS: Final = 9
@@ -67,7 +71,8 @@ class Backtest:
 class Forecast:
     """Days ahead, what they come to together, and how good such forecasts of this series were.
 
-    `rhythm` says whether the weekly one served; `recent` is what the newest days came to, as many as are forecast.
+    `model` is the candidate that served, `rhythm` says whether it knows weeks; `recent` is what the newest days came
+    to, as many as are forecast.
     """
 
     days: tuple[Expected, ...]
@@ -75,6 +80,7 @@ class Forecast:
     recent: float
     rhythm: bool
     backtest: Backtest
+    model: str
 
     @property
     def change(self) -> float:
@@ -131,10 +137,37 @@ class Weekly(HoltWinters):  # type: ignore[misc]  # River has no types
             self._initialized = True
 
 
-_CANDIDATES: Final[tuple[Callable[[], HoltWinters], ...]] = (Level, partial(Level, _QUICK_ALPHA), Weekly)
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that may forecast, and its name; `make` gives a fresh one."""
+
+    name: str
+    make: Callable[[], Any]
 
 
-def forecast(series: Sequence[float], *, horizon: int, interval: float) -> Forecast | None:
+_SLOW, _QUICK, _WEEKLY = FORECASTERS
+_FIRST: Final = Candidate(_SLOW, Level)
+_OTHERS: Final = (Candidate(_QUICK, partial(Level, _QUICK_ALPHA)), Candidate(_WEEKLY, Weekly))
+
+
+def candidates_of(models: Models, *, seed: int = 1) -> tuple[Candidate, ...]:
+    """Candidates that a pack adds: Holt-Winters or SNARIMAX of River with its own parameters.
+
+    Raises
+    ------
+    ConfigError
+        One is something else, or doesn't take its parameters.
+    """
+    added = of_task("forecast", models.candidates, costly=models.costly)
+    makers = [partial(make_listed, one.kind, one.parameters, (HoltWinters, SNARIMAX), seed=seed) for one in added]
+    for make in makers:
+        make()
+    return tuple(Candidate(one.name, make) for one, make in zip(added, makers, strict=True))
+
+
+def forecast(
+    series: Sequence[float], *, horizon: int, interval: float, further: Sequence[Candidate] = ()
+) -> Forecast | None:
     """Forecast a series of days.
 
     Parameters
@@ -145,6 +178,9 @@ def forecast(series: Sequence[float], *, horizon: int, interval: float) -> Forec
         Days ahead, 1 to `MAX_HORIZON`.
     interval
         Nominal coverage of the intervals, in (0, 1).
+    further
+        Candidates beside the three. One that can't forecast this series, by an arithmetic error or figures that are not
+        finite, is left out.
 
     Returns
     -------
@@ -174,25 +210,38 @@ def forecast(series: Sequence[float], *, horizon: int, interval: float) -> Forec
         raise ValueError(f"horizon = {horizon}, interval = {interval}: expected 1 to {MAX_HORIZON}, and 0 to 1")
     if len(series) < MIN_DAYS or not all(map(isfinite, series)):
         return None
-    best, *others = (_Run(make(), series, horizon) for make in _CANDIDATES)
-    for run in others:
-        if run.error < _CLEARLY * best.error:
+    best = _Run(_FIRST, series, horizon)
+    for candidate in (*_OTHERS, *further):
+        run = run_if_able(candidate, series, horizon)
+        if run is not None and run.error < _CLEARLY * best.error:
             best = run
     return best.forecast(series, horizon, interval)
+
+
+def run_if_able(candidate: Candidate, series: Sequence[float], horizon: int) -> _Run | None:
+    """Take a candidate over the series; None if it can't forecast it."""
+    try:
+        run = _Run(candidate, series, horizon)
+    except (ArithmeticError, IndexError, ValueError):  # what River's models raise where a series doesn't suit them
+        return None
+    return run if all(map(isfinite, (*run.errors, *run.ahead))) else None
 
 
 class _Run:
     """One candidate, taken over the series: its error for each day after the first week, and what it says next."""
 
-    def __init__(self, model: HoltWinters, series: Sequence[float], horizon: int) -> None:
-        self.rhythm = isinstance(model, Weekly)
-        self._alpha = float(model.alpha)
+    def __init__(self, candidate: Candidate, series: Sequence[float], horizon: int) -> None:
+        model = candidate.make()
+        self.name = candidate.name
+        self.rhythm = WEEK in (getattr(model, "seasonality", 0), getattr(model, "m", 0))
+        # SNARIMAX doesn't say how its errors grow: as those of a quick level.
+        self._alpha = float(getattr(model, "alpha", _QUICK_ALPHA))
         self.errors: list[float] = []
         for day, value in enumerate(series):
             if day >= WEEK:
-                self.errors.append(value - max(0.0, model.forecast(1)[0]))
+                self.errors.append(value - _at_least_0(model.forecast(1)[0]))
             model.learn_one(value)
-        self.ahead = [max(0.0, value) for value in model.forecast(horizon)]
+        self.ahead = [_at_least_0(value) for value in model.forecast(horizon)]
         self.error = fmean(map(abs, self.errors))
 
     def forecast(self, series: Sequence[float], horizon: int, interval: float) -> Forecast:
@@ -204,7 +253,7 @@ class _Run:
         centre = fmean(self.errors)
         widening = sqrt(sum((1 + k * self._alpha) ** 2 for k in range(horizon)))
         total = _expected(sum(self.ahead), (low - centre) * widening, (high - centre) * widening)
-        return Forecast(days, total, sum(series[-horizon:]), self.rhythm, self._backtest(series))
+        return Forecast(days, total, sum(series[-horizon:]), self.rhythm, self._backtest(series), self.name)
 
     def _widening(self, horizon: int) -> list[float]:
         """How much wider a day's interval is than that of the first, for each day."""
@@ -227,6 +276,10 @@ def _quantiles(errors: Sequence[float], interval: float) -> tuple[float, float]:
     lower = max(0, floor((n + 1) * tail) - 1)
     upper = min(n - 1, ceil((n + 1) * (1 - tail)) - 1)
     return min(0.0, ordered[lower]), max(0.0, ordered[upper])
+
+
+def _at_least_0(value: float) -> float:
+    return value if value > 0.0 or isnan(value) else 0.0
 
 
 def _expected(value: float, low: float, high: float) -> Expected:

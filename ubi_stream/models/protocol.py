@@ -50,6 +50,36 @@ class OnlineModel(Protocol):
         ...
 
 
+@runtime_checkable
+class RowDetector(Protocol):
+    """An anomaly detector that joins the ensemble: it scores a row of named values, and learns it later.
+
+    Scoring changes nothing. All of it must be a function of the rows in their order alone. Its attributes are its
+    snapshot: numbers, text, lists, dicts, NumPy arrays, objects of River.
+    """
+
+    def score_one(self, x: Mapping[str, float]) -> float:
+        """Return how odd the values are, in any unit: high is odd, NaN is no answer. Missing values are left out."""
+        ...
+
+    def learn_one(self, x: Mapping[str, float]) -> None:
+        """Learn a row."""
+        ...
+
+
+@runtime_checkable
+class ManyRowsDetector(RowDetector, Protocol):
+    """One that takes arrays, too: rows of shape (n, F) in the order of its features, NaN where missing."""
+
+    def score_many(self, rows: FloatArray) -> FloatArray:
+        """Return the scores of rows, shape (n,): of each row the same, whatever comes with it."""
+        ...
+
+    def learn_many(self, rows: FloatArray) -> None:
+        """Learn rows in order: the same as one after another."""
+        ...
+
+
 class RowModel(ABC):
     """Base of models that work on one row at a time: what is left to write is `score` and `learn`.
 

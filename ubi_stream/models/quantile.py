@@ -78,18 +78,27 @@ class OnlineQuantile:
         The value that was in force for each score before it was learned; NaN where there was none, and for ignored
         scores.
         """
-        in_force = np.full(len(scores), np.nan)
+        return self.rank_many(scores)[0]
+
+    def rank_many(self, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Learn as `track_many`; returns the share of recent scores that were as high as each one, too.
+
+        The share counts the score itself, so that it is never 0: above all of 1,000 recent scores it is 1 / 1,001.
+        """
+        in_force, shares = np.full((2, len(scores)), np.nan)
         (positions,) = np.nonzero(np.isfinite(scores))
         last = len(self._weights) - 1
         bins = np.minimum((np.clip(scores[positions], 0.0, 1.0) * len(self._weights)).astype(np.intp), last)
         for part in blocks(len(bins), self.n_seen % self._block, self._block):
             if self._value is not None:
+                as_high = np.add.accumulate(self._weights[::-1])[::-1]
                 in_force[positions[part]] = self._value
+                shares[positions[part]] = (as_high[bins[part]] + 1.0) / (as_high[0] + 1.0)
             self._current += np.bincount(bins[part], minlength=len(self._current))
             self.n_seen += part.stop - part.start
             if self.n_seen % self._block == 0:
                 self._end_block()
-        return in_force
+        return in_force, shares
 
     def _end_block(self) -> None:
         self._weights = self._weights * self._decay + self._current

@@ -1,4 +1,4 @@
-"""Models of panels by their kind: ours, River's, and those of installed extensions."""
+"""Models by their kind: ours, River's, and those of installed extensions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from ubi_stream.errors import ConfigError
 from ubi_stream.models.catalogue import MODELS
 from ubi_stream.models.ensemble.rows import BayesBlend, BayesLine
 from ubi_stream.models.logistic import LogisticRows
-from ubi_stream.models.protocol import OnlineModel
+from ubi_stream.models.protocol import OnlineModel, RowDetector
+from ubi_stream.models.river_detector import RiverDetector
 from ubi_stream.models.river_models import RiverModel, make_pipeline
 
 GROUP: Final = "ubi_stream.models"
-"""Entry points of this group are factories: `factory(features, seed=1, **parameters)` returns an `OnlineModel`."""
+"""Entry points of this group are factories: `factory(features, seed=1, **parameters)` returns an `OnlineModel`, or,
+where the task is "anomaly", a `RowDetector`."""
 
 _OURS: Final[Mapping[str, Callable[..., OnlineModel]]] = {
     "line": lambda features, seed, **parameters: BayesLine(len(features), **parameters),
@@ -66,16 +68,33 @@ class Recipe:
             return RiverModel(MODELS[self.kind][1](self.seed, False), self.features)
         if self.kind not in _OURS and "." in self.kind:
             return RiverModel(make_pipeline(self.kind, self.parameters, seed=self.seed), self.features)
-        factory = _OURS.get(self.kind) or _of_extension(self.kind)
+        model = self._made_by(_OURS.get(self.kind) or _of_extension(self.kind))
+        if not isinstance(model, OnlineModel):
+            raise ConfigError(f"model {self.kind!r} is a {type(model).__name__}, which lacks a method of OnlineModel")
+        return model
+
+    def make_detector(self) -> RowDetector:
+        """Make a fresh anomaly detector.
+
+        Raises
+        ------
+        ConfigError
+            There is no such detector, or it doesn't take those parameters.
+        """
+        if "." in self.kind:
+            return RiverDetector(make_pipeline(self.kind, self.parameters, seed=self.seed), self.features)
+        model = self._made_by(_of_extension(self.kind))
+        if not isinstance(model, RowDetector):
+            raise ConfigError(f"{self.kind!r} is a {type(model).__name__}, which lacks score_one or learn_one")
+        return model
+
+    def _made_by(self, factory: Callable[..., Any]) -> Any:
         try:
-            model = factory(self.features, seed=self.seed, **self.parameters)
+            return factory(self.features, seed=self.seed, **self.parameters)
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"model {self.kind!r} doesn't take parameters {dict(self.parameters)}: {error}"
             ) from error
-        if not isinstance(model, OnlineModel):
-            raise ConfigError(f"model {self.kind!r} is a {type(model).__name__}, which lacks a method of OnlineModel")
-        return model
 
 
 def kinds() -> tuple[str, ...]:
@@ -87,9 +106,9 @@ def _extensions() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def _of_extension(kind: str) -> Callable[..., OnlineModel]:
+def _of_extension(kind: str) -> Callable[..., Any]:
     known = _extensions()
     if kind not in known:
         raise ConfigError(f"no model {kind!r}: expected one of {', '.join(kinds())}, or a dotted name of River")
-    factory: Callable[..., OnlineModel] = known[kind].load()
+    factory: Callable[..., Any] = known[kind].load()
     return factory

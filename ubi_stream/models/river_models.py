@@ -27,6 +27,7 @@ MODULES: Final = (
     "optim",
     "preprocessing",
     "stats",
+    "time_series",
     "tree",
 )
 """Modules of River that hold models, what stands before them and what they are made of, and no input or output."""
@@ -60,6 +61,20 @@ def make_pipeline(text: str, parameters: Mapping[str, Any] | None = None, *, see
     if not isinstance(model, base.Estimator):
         raise ConfigError(f"{text!r} is a part of models, not a model")
     return model
+
+
+def make_listed(text: str, parameters: Mapping[str, Any], listed: tuple[type, ...], *, seed: int = 1) -> Any:
+    """Make a fresh object of River of one of these classes, from a text as `make_pipeline` takes it.
+
+    Raises
+    ------
+    ConfigError
+        The text can't be read, or makes something else.
+    """
+    made = _made(_parsed(text), seed, {name: _made_value(value, seed) for name, value in parameters.items()})
+    if type(made) not in listed:
+        raise ConfigError(f"{text!r} can't do this: expected one of {', '.join(sorted(k.__name__ for k in listed))}")
+    return made
 
 
 def fed(model: base.Estimator) -> base.Estimator:
@@ -158,8 +173,13 @@ class RiverModel(RowModel):
 
     def named(self, row: FloatArray) -> dict[str, float]:
         """Return the row as the estimator takes it."""
-        values = zip(self.features, row.tolist(), strict=True)
-        return {name: min(max(value, -MAX_ABS), MAX_ABS) for name, value in values if math.isfinite(value)}
+        return named(self.features, row)
+
+
+def named(features: Sequence[str], row: FloatArray) -> dict[str, float]:
+    """Return a row as River's models take it: what is missing is left out."""
+    values = zip(features, row.tolist(), strict=True)
+    return {name: min(max(value, -MAX_ABS), MAX_ABS) for name, value in values if math.isfinite(value)}
 
 
 def _parsed(text: str) -> ast.expr:

@@ -31,7 +31,7 @@ class Alert:
     n_seen
         Rows that the model had learned.
     one_in
-        About one recent row in so many scores as high.
+        One in so many recent rows scored as high, of those that could alert: counted, half of them the last 20,000.
     combination
         The event's discrete values in words.
     held

@@ -48,7 +48,7 @@ class PartitionModels:
             self.anomaly = AnomalyEnsemble(plan, names, seed=seed)
         self.drift: DriftStage | None = None
         if plan.pack.models.drift is not None and plan.entity.key is None:
-            self.drift = DriftStage(plan.pack.models.drift, plan, names)
+            self.drift = DriftStage(plan.pack.models.drift, plan, names, seed=seed)
         self.choosers: dict[str, ArmChooser] = {}
         if (bandit := plan.pack.models.bandit) is not None and plan.entity.key is None:
             self.choosers = {

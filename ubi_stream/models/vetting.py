@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -18,8 +19,8 @@ from ubi_stream.models.protocol import OnlineModel
 from ubi_stream.models.registry import Recipe
 from ubi_stream.models.river_models import RiverModel
 
-_KEY: Final = b"not a secret: nothing leaves the process"
-_EXAMPLES: Final = 60
+KEY: Final = b"not a secret: nothing leaves the process"
+EXAMPLES: Final = 60
 """Rows that River's checks get: each of them goes through all a few times."""
 
 _RIVERS: Final = (
@@ -89,7 +90,7 @@ def vet(recipe: Recipe, rows: FloatArray, labels: Labels, *, cpu_s: CpuClock) ->
         model.score_many(rows[place : place + 64])
     score_s, learn_s = cpu_s() - learned_s, learned_s - start_s
     try:
-        size = len(snapshot.dumps(dict(model.snapshot()), key=_KEY, feature_hash=""))
+        size = len(snapshot.dumps(dict(model.snapshot()), key=KEY, feature_hash=""))
     except SnapshotError as error:
         return Vetted((f"a snapshot must fit into a record: {error}",))
     return Vetted((), score_s / len(rows) * 1e6, learn_s / len(rows) * 1e6, size)
@@ -98,9 +99,14 @@ def vet(recipe: Recipe, rows: FloatArray, labels: Labels, *, cpu_s: CpuClock) ->
 def _problems(recipe: Recipe, first: OnlineModel, rows: FloatArray, labels: Labels) -> Iterator[str]:
     if isinstance(first, RiverModel):
         yield from _rivers_problems(first, rows, labels)
-    for promise, holds in _PROMISES:
+    yield from problems_of((promise, partial(holds, recipe, rows, labels)) for promise, holds in _PROMISES)
+
+
+def problems_of(promises: Iterable[tuple[str, Callable[[], bool]]]) -> Iterator[str]:
+    """Say which promises a model doesn't keep, one sentence each."""
+    for promise, holds in promises:
         try:
-            kept = holds(recipe, rows, labels)
+            kept = holds()
         except Exception as error:  # noqa: BLE001 - anybody's code may raise anything; it is what is to be told
             yield f"{promise}: {type(error).__name__}: {error}"
         else:
@@ -109,7 +115,7 @@ def _problems(recipe: Recipe, first: OnlineModel, rows: FloatArray, labels: Labe
 
 
 def _rivers_problems(model: RiverModel, rows: FloatArray, labels: Labels) -> Iterator[str]:
-    numbers = [model.named(row) for row in rows[:_EXAMPLES]]
+    numbers = [model.named(row) for row in rows[:EXAMPLES]]
     for check in _RIVERS:
         try:
             check(model.estimator.clone(), list(zip(numbers, labels, strict=False)))
@@ -144,7 +150,7 @@ def _survives_a_restart(recipe: Recipe, rows: FloatArray, labels: Labels) -> boo
     half = len(rows) // 2
     stays, moves = recipe.make(), recipe.make()
     _teach(stays, rows[:half], labels[:half])
-    state = snapshot.loads(snapshot.dumps(dict(stays.snapshot()), key=_KEY, feature_hash=""), key=_KEY, feature_hash="")
+    state = snapshot.loads(snapshot.dumps(dict(stays.snapshot()), key=KEY, feature_hash=""), key=KEY, feature_hash="")
     if not isinstance(state, dict):
         return False
     moves.restore(state)

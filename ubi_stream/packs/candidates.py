@@ -1,22 +1,44 @@
-"""Models that compete for an outcome: which run, on how much, at what price."""
+"""Models that a pack adds to those that run anyway: for what task, on how much, at what price."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from ubi_stream.packs.base import Model, Name
 from ubi_stream.packs.outcomes import Outcome
 
+Task: TypeAlias = Literal["classification", "anomaly", "change", "forecast"]
+
+DETECTORS: Final = ("crowd", "repeat", "trees", "own", "combination")
+"""The anomaly ensemble's own."""
+
+DRIFT_DETECTORS: Final = ("page_hinkley", "adwin")
+"""What watches blocks of events, and losses, in any pack with drift."""
+
+FORECASTERS: Final = ("slow", "quick", "weekly")
+"""What forecasts in any pack."""
+
+_TAKEN: Final[dict[str, tuple[str, ...]]] = {
+    "anomaly": DETECTORS,
+    "change": DRIFT_DETECTORS,
+    "forecast": FORECASTERS,
+}
+
 
 class CandidateModel(Model):
-    """One model that predicts an outcome, and may serve if it is the best."""
+    """One model more.
+
+    For `classification` it predicts an outcome, and may serve if it is the best. For `anomaly` it is a further voice of
+    the ensemble. For `change` it watches the losses of an outcome's predictions, or the features, for drift. For
+    `forecast` it competes for each user's days ahead.
+    """
 
     name: Name = Field(description="As metrics, insights and the API call it")
-    outcome: Name = Field(description="Which of the pack's outcomes")
-    task: Literal["classification"] = "classification"
+    task: Task = "classification"
+    outcome: Name | None = Field(None, description="That it predicts, or whose losses it watches for a change")
     kind: Annotated[str, Field(min_length=1, max_length=500)] = Field(
         description="A name of `ubi evaluate`'s list, of an installed extension, or steps of River by dotted name"
     )
@@ -26,9 +48,26 @@ class CandidateModel(Model):
     share: float = Field(1.0, gt=0, le=1, description="Of the questions, while it doesn't serve")
     budget_us: float = Field(60.0, gt=0, description="What it may cost for an event, in µs of processor time")
 
+    @model_validator(mode="after")
+    def _keys_belong_to_the_task(self) -> CandidateModel:
+        told = f"candidate {self.name!r} of task = {self.task!r}"
+        if self.task == "classification" and self.outcome is None:
+            raise ValueError(f"{told} needs outcome: what it predicts")
+        if self.task in ("anomaly", "forecast") and self.outcome is not None:
+            raise ValueError(f"{told} takes no outcome")
+        if self.features and (self.task == "forecast" or (self.task == "change" and self.outcome is not None)):
+            raise ValueError(f"{told} takes no features here")
+        if self.share < 1.0 and self.task in ("change", "forecast"):
+            raise ValueError(f"{told} takes no share: it sees all")
+        if self.name in _TAKEN.get(self.task, ()):
+            raise ValueError(f"{told}: one that always runs has that name")
+        return self
 
-def check_looks(candidates: Sequence[CandidateModel], outcomes: Sequence[Outcome], features: Sequence[str]) -> None:
-    """Refuse candidates that predict or look at what there isn't.
+
+def check_looks(
+    candidates: Sequence[CandidateModel], outcomes: Sequence[Outcome], features: Sequence[str], watched: Sequence[str]
+) -> None:
+    """Refuse candidates that predict or look at what there isn't; those for anomalies and change see what is watched.
 
     Raises
     ------
@@ -37,20 +76,21 @@ def check_looks(candidates: Sequence[CandidateModel], outcomes: Sequence[Outcome
     """
     asked = [outcome.name for outcome in outcomes]
     for candidate in candidates:
-        if candidate.outcome not in asked:
+        if candidate.outcome is not None and candidate.outcome not in asked:
             raise ValueError(
                 f"candidate {candidate.name!r} predicts {candidate.outcome!r}, which is no outcome of the pack"
             )
-        if unknown := [name for name in candidate.features if name not in features]:
-            raise ValueError(
-                f"candidate {candidate.name!r} looks at {unknown[0]!r}, which the user entity does not list"
-            )
+        of_events = candidate.task in ("anomaly", "change")
+        seen, where = (watched, "the anomaly features don't") if of_events else (features, "the user entity does not")
+        if unknown := [name for name in candidate.features if name not in seen]:
+            raise ValueError(f"candidate {candidate.name!r} looks at {unknown[0]!r}, which {where} list")
 
 
 def check_candidates(candidates: Sequence[CandidateModel], *, budget_us: float, costly: bool) -> None:
     """Refuse candidates of one name, and those that may cost more than the limit together.
 
-    All may be champion one day, so the dearest one counts as if it were: asked at every event.
+    All that predict may be champion one day, so the dearest one counts as if it were: asked at every event. A voice of
+    the anomaly ensemble counts whole: it scores every event. Change and forecasts are no matter of single events.
 
     Raises
     ------
@@ -58,14 +98,16 @@ def check_candidates(candidates: Sequence[CandidateModel], *, budget_us: float, 
         With the key, the value and what was expected.
     """
     spent: dict[str, list[tuple[float, float]]] = {}
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, str]] = set()
     for candidate in candidates:
-        if (candidate.outcome, candidate.name) in seen:
-            raise ValueError(f"candidates: {candidate.name!r} is listed twice for {candidate.outcome!r}")
-        seen.add((candidate.outcome, candidate.name))
-        if candidate.tier == "default" or costly:
-            spent.setdefault(candidate.outcome, []).append((candidate.budget_us, candidate.share))
-    total = sum(
+        of, outcome = candidate.task, candidate.outcome or ""
+        if (of, outcome, candidate.name) in seen:
+            raise ValueError(f"candidates: {candidate.name!r} is listed twice for {outcome or of!r}")
+        seen.add((of, outcome, candidate.name))
+        if of == "classification" and (candidate.tier == "default" or costly):
+            spent.setdefault(outcome, []).append((candidate.budget_us, candidate.share))
+    voices = of_task("anomaly", candidates, costly=costly)
+    total = sum(voice.budget_us for voice in voices) + sum(
         sum(us * share for us, share in of) + max(us * (1 - share) for us, share in of) for of in spent.values()
     )
     if not costly and total > budget_us:
@@ -75,6 +117,11 @@ def check_candidates(candidates: Sequence[CandidateModel], *, budget_us: float, 
         )
 
 
+def of_task(task: Task, candidates: Sequence[CandidateModel], *, costly: bool) -> list[CandidateModel]:
+    """Candidates for a task that run."""
+    return [c for c in candidates if c.task == task and (costly or c.tier == "default")]
+
+
 def running(candidates: Sequence[CandidateModel], outcome: str, *, costly: bool) -> list[CandidateModel]:
-    """Candidates of an outcome that run."""
-    return [c for c in candidates if c.outcome == outcome and (costly or c.tier == "default")]
+    """Candidates that predict an outcome, and run."""
+    return [c for c in of_task("classification", candidates, costly=costly) if c.outcome == outcome]

@@ -82,11 +82,20 @@ class Models(Model):
     drift: DriftModel | None = None
     forecast: ForecastModel | None = None
     bandit: BanditModel | None = None
-    candidates: tuple[CandidateModel, ...] = Field((), max_length=32, description="What predicts the pack's outcomes")
+    candidates: tuple[CandidateModel, ...] = Field((), max_length=32, description="Further models, by task")
     budget_us: float = Field(60.0, gt=0, description="Most that the default tier's candidates may cost for an event")
     costly: bool = Field(False, description="Run the costly tier's candidates too, whatever they cost")
 
     @model_validator(mode="after")
     def _candidates_fit_the_budget(self) -> Models:
         check_candidates(self.candidates, budget_us=self.budget_us, costly=self.costly)
+        return self
+
+    @model_validator(mode="after")
+    def _candidates_have_something_to_join(self) -> Models:
+        joined = {"anomaly": "anomaly", "change": "drift", "forecast": "forecast"}
+        for candidate in self.candidates:
+            table = joined.get(candidate.task)
+            if table and getattr(self, table) is None:
+                raise ValueError(f"candidate {candidate.name!r} of task = {candidate.task!r} needs [models.{table}]")
         return self

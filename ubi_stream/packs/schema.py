@@ -176,7 +176,9 @@ class Pack(Model):
         labelled, retention_h = bool(roles.reference and roles.outcome), self.times.retention_days * 24
         for outcome in self.outcomes:
             outcome.check(self.events.types, labelled=labelled, retention_h=retention_h)
-        check_looks(self.models.candidates, self.outcomes, self.entities[0].features)
+        features = self.entities[0].features
+        watched = self.entities[0].anomaly_features or features
+        check_looks(self.models.candidates, self.outcomes, features, watched)
         return self
 
     @model_validator(mode="after")

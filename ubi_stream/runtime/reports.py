@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.outcomes.candidate import Candidate
 from ubi_stream.models.quality import RollingQuality, merged
 from ubi_stream.models.stage import PartitionModels
-from ubi_stream.runtime.status import ANOMALY, BANDIT, DetectorReport, ModelReport
+from ubi_stream.runtime.status import ANOMALY, BANDIT, DRIFT, DetectorReport, ModelReport
 
 Part: TypeAlias = tuple[str, int, PartitionModels]
 """Kind of entity, number of the partition, and its models."""
@@ -27,6 +27,12 @@ def reports_of(parts: Iterable[Part]) -> list[ModelReport]:
         if models.anomaly is not None:
             warm = models.anomaly.quantile.value is not None
             reports.append(ModelReport(entity, partition, ANOMALY, models.n_seen, warm))
+            voices = models.anomaly.blend.voices.values()
+            reports.extend(
+                ModelReport(entity, partition, f"{ANOMALY}/{voice.name}", voice.n_seen, warm and voice.n_seen > 0)
+                for voice in voices
+            )
+        reports.extend(_drift_detectors(entity, partition, models))
         for outcome, panel in models.outcomes.panels.items():
             for candidate in panel.candidates:
                 serves = candidate is panel.serving
@@ -54,6 +60,20 @@ def detectors_of(parts: Iterable[Part]) -> list[DetectorReport]:
         for entity, partition, models in parts
         if models.anomaly is not None
     ]
+
+
+def _drift_detectors(entity: str, partition: int, models: PartitionModels) -> Iterator[ModelReport]:
+    """One line for each drift detector that the pack adds: by the feature or the outcome that it watches."""
+    if models.drift is not None:
+        watch = models.drift.watch
+        for column, detectors in watch.further.items():
+            for found in detectors:
+                name = f"{DRIFT}/{found.name}/{watch.figures.subjects[column].name}"
+                yield ModelReport(entity, partition, name, found.n_seen, watch.ready)
+    for outcome, panel in models.outcomes.panels.items():
+        for losses in panel.watches:
+            name, n_seen = f"{DRIFT}/{losses.watch.name}/{outcome}", losses.watch.n_seen
+            yield ModelReport(entity, partition, name, n_seen, n_seen > 0)
 
 
 def _arms(entity: str, partition: int, segment: str, chooser: ArmChooser) -> list[ModelReport]:

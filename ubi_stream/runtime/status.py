@@ -36,6 +36,9 @@ ANOMALY: Final = "anomaly"
 """Name of the anomaly model; those of outcomes are called as the pack calls them."""
 
 
+DRIFT: Final = "drift"
+"""What a pack's drift detectors are called by: `drift/<name>/<feature or outcome>`."""
+
 BANDIT: Final = "bandit"
 """What the models of recommendations are called by: `bandit/<segment>/<action>`."""
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ubi_stream.features.days import days_before_today
 from ubi_stream.insights.policy.forecast import forecast_document
-from ubi_stream.models.forecast import forecast
+from ubi_stream.models.forecast import candidates_of, forecast
 from ubi_stream.packs.models import ForecastModel
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import Pack
@@ -33,9 +33,9 @@ def forecast_of(plan: Plan, entity_id: str, state: UserState, model: ForecastMod
     `status` is `warming_up`, and `forecast` null, while there are too few days with events.
     """
     days = days_before_today(state, plan, model.target)
-    found = None
+    found, further = None, candidates_of(plan.pack.models)
     if days.active >= model.min_days:
-        found = forecast(days.values, horizon=model.horizon_days, interval=model.interval)
+        found = forecast(days.values, horizon=model.horizon_days, interval=model.interval, further=further)
     return {
         "id": entity_id,
         "entity": plan.entity.name,
@@ -43,5 +43,5 @@ def forecast_of(plan: Plan, entity_id: str, state: UserState, model: ForecastMod
         "status": WARMING_UP if found is None else READY,
         "active_days": days.active,
         "min_days": model.min_days,
-        "forecast": None if found is None else forecast_document(found, days, model),
+        "forecast": None if found is None else forecast_document(found, days, model, further),
     }

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.oddness.blend import COMBINATION, CROWD, OWN, REPEAT, TREES, Look, OddnessBlend, Sights
+from ubi_stream.models.oddness.blend import COMBINATION, CROWD, OWN, REPEAT, TREES, OddnessBlend
 from ubi_stream.models.oddness.crowd import NearestCrowd
 from ubi_stream.models.oddness.keyed import GROUPS, CombinationDensity, RepeatWatch
 from ubi_stream.models.oddness.noise import keys_of, uniforms
 from ubi_stream.models.oddness.sample import FadingSample
+from ubi_stream.models.oddness.sights import Look, Sights
 from ubi_stream.models.oddness.tails import SMALLEST, TailShare
 
 NAMES = tuple("abcdef")

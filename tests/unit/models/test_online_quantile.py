@@ -101,3 +101,17 @@ def test_memory_is_bounded() -> None:
     early = len(pickle.dumps(quantile))
     quantile.update_many(np.random.default_rng(1).random(50_000))
     assert len(pickle.dumps(quantile)) <= early + 16
+
+
+def test_the_share_of_scores_as_high_is_counted_and_never_0() -> None:
+    scores = np.random.default_rng(3).random(10_000)
+    quantile = OnlineQuantile(0.995, block=1_000, half_life=1e9)
+    thresholds, shares = quantile.rank_many(scores)
+    assert np.isnan(shares[:1_000]).all()
+    last = slice(9_000, None)
+    counted = np.array([(scores[:9_000] >= score).mean() for score in scores[last]])
+    assert np.abs(shares[last] - counted).max() < 0.003  # all of a bin count as high
+    alerts = np.flatnonzero(scores > thresholds)
+    assert ((shares[alerts] > 0.0) & (shares[alerts] < 0.0075)).all()
+    top = quantile.rank_many(np.array([2.0]))[1][0]
+    assert top == pytest.approx(((scores >= 1 - 1 / 2048).sum() + 1) / 10_001)

@@ -21,9 +21,7 @@ def learned(panel: OutcomePanel, n: int, *, turned: bool, seed: int) -> list[Wor
         question = 10_000 * seed + number
         asked = panel.ask(row[np.newaxis], [question])[0]
         panel.learn(row, bool(row[0] > 0.5) != turned, asked=asked, question=question)
-        moved = panel.take_loss_moved()
-        if moved is not None and moved.worse:
-            worse.append(Worsened("buys", moved.before, moved.after, switched=False))
+        worse.extend(panel.take_worsened(switched=False))
     return worse
 
 
@@ -32,4 +30,4 @@ def test_a_panel_says_when_its_predictions_have_become_worse() -> None:
     assert learned(panel, 1_500, turned=False, seed=1) == []
     first = learned(panel, 300, turned=True, seed=2)[0]
     assert first.after > first.before + 0.1
-    assert panel.take_loss_moved() is None
+    assert panel.take_worsened(switched=False) == []

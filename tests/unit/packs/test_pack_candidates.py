@@ -41,3 +41,34 @@ def test_the_costly_tier_runs_when_it_is_asked_for_alone() -> None:
     assert running(models.candidates, "comes_back", costly=models.costly) == []
     models = probe_pack(costly, ("budget_us = 1000", "costly = true")).models
     assert [c.name for c in running(models.candidates, "comes_back", costly=models.costly)] == ["blend"]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "message"),
+    [
+        ('task = "anomaly"\nkind = "anomaly.LODA"\noutcome = "bad"', "takes no outcome"),
+        ('task = "anomaly"\nkind = "anomaly.LODA"\nfeatures = ["session_intents"]', "anomaly features don't list"),
+        ('task = "change"\nkind = "drift.ADWIN"', r"needs \[models.drift\]"),
+        ('task = "change"\nkind = "drift.ADWIN"\noutcome = "bad"\nfeatures = ["events_1h"]', "takes no features here"),
+        ('task = "change"\nkind = "drift.ADWIN"\nshare = 0.5', "takes no share"),
+        ('task = "forecast"\nkind = "time_series.SNARIMAX"', r"needs \[models.forecast\]"),
+        ('kind = "line"', "needs outcome"),
+    ],
+)
+def test_keys_that_dont_belong_to_the_task_are_refused(candidate: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        probe_pack(("[models.change]", f'[[models.candidates]]\nname = "more"\n{candidate}\n\n[models.change]'))
+
+
+def test_names_of_what_always_runs_are_taken() -> None:
+    voice = '[[models.candidates]]\ntask = "anomaly"\nname = "crowd"\nkind = "anomaly.LODA"\n\n[models.change]'
+    with pytest.raises(ConfigError, match="one that always runs has that name"):
+        probe_pack(("[models.change]", voice))
+
+
+def test_a_voice_counts_whole_in_the_budget_because_it_scores_every_event() -> None:
+    voice = '[[models.candidates]]\ntask = "anomaly"\nname = "svm"\nkind = "anomaly.OneClassSVM"\nshare = 0.1\n'
+    more = ("[models.change]", f"{voice}budget_us = 20\n\n[models.change]")
+    assert probe_pack(more, ("budget_us = 1000", "budget_us = 200")).models.budget_us == 200
+    with pytest.raises(ConfigError, match="200 µs"):
+        probe_pack(more, ("budget_us = 1000", "budget_us = 199"))

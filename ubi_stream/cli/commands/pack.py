@@ -145,12 +145,12 @@ def _models(pack: Pack) -> Table:
 
 
 def _candidates(tried: list[Tried]) -> Table:
-    table = Table("outcome", "model", "µs an event", "budget", "snapshot", "verdict", box=None, pad_edge=False)
+    table = Table("for", "model", "µs an event", "budget", "snapshot", "verdict", box=None, pad_edge=False)
     for one in tried:
         candidate, vetted = one.candidate, one.vetted
         dear = "dearer than its budget on this machine" if one.us_per_event > candidate.budget_us else "fit"
         table.add_row(
-            candidate.outcome,
+            candidate.outcome if candidate.task == "classification" else candidate.task,
             candidate.name,
             "-" if vetted.problems else f"{one.us_per_event:.0f}",
             f"{candidate.budget_us:g}",
@@ -163,6 +163,8 @@ def _candidates(tried: list[Tried]) -> Table:
 def _shown(value: object) -> str:
     if isinstance(value, Model):
         return ", ".join(f"{key} = {_shown(part)}" for key, part in value)
+    if value is None:
+        return "none"
     if isinstance(value, tuple):
         return "; ".join(map(_shown, value)) or "none"
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -16,7 +16,7 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.memo import Told
 
 HIGH_ANOMALY: Final = 2 / 3
-"""Score from which on an anomaly is of high severity: as odd as one event in 10,000."""
+"""Score from which on an anomaly is of high severity: a mean share of one in 10,000."""
 _SPEAKS: Final = 0.05
 """A detector with a rarer answer than this is named."""
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from ubi_stream.insights.explain import Explainer, short
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.models.drift.losses import OURS as LOSS_OURS
 from ubi_stream.models.drift.losses import Worsened
 from ubi_stream.models.drift.subjects import Subject, SubjectKind
-from ubi_stream.models.drift.watch import Drift, Verdict
+from ubi_stream.models.drift.watch import OURS, Drift, Verdict
 from ubi_stream.packs.plan import Plan
 
 
@@ -28,6 +29,8 @@ class Drifts:
         window = f"{subject.kind}/{subject.name}"
         if not teller.population_allows(InsightKind.DRIFT, window, self._cool_down_min):
             return
+        if drift.detector != OURS:
+            window = f"{window}/{drift.detector}"
         broke = drift.verdict is Verdict.TRACKING_BROKE
         yield teller.insight(
             InsightKind.DRIFT,
@@ -46,6 +49,7 @@ class Drifts:
                 "blocks": drift.blocks,
                 "entities_in_a_block": drift.entities,
                 "action": drift.action,
+                "detector": drift.detector,
             },
             window=window,
             population=True,
@@ -69,8 +73,9 @@ class Drifts:
                 "before": worse.before,
                 "after": worse.after,
                 "action": "switched" if worse.switched else "kept",
+                "detector": worse.detector,
             },
-            window=window,
+            window=window if worse.detector == LOSS_OURS else f"{window}/{worse.detector}",
             population=True,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ubi_stream.features.days import Days
@@ -10,7 +10,7 @@ from ubi_stream.insights.encode import iso_time
 from ubi_stream.insights.explain import short
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind
 from ubi_stream.insights.policy.teller import Teller
-from ubi_stream.models.forecast import Expected, Forecast, forecast
+from ubi_stream.models.forecast import Candidate, Expected, Forecast, candidates_of, forecast
 from ubi_stream.packs.models import ForecastModel
 from ubi_stream.packs.plan import DAY_MS, Plan
 
@@ -25,6 +25,7 @@ class Forecasts:
 
     def __init__(self, plan: Plan) -> None:
         self._model = plan.pack.models.forecast
+        self._further = candidates_of(plan.pack.models)
         self._texts = plan.pack.texts
 
     def tell(self, teller: Teller, days: Days) -> Iterator[Insight]:
@@ -32,7 +33,7 @@ class Forecasts:
         model = self._model
         if model is None or not teller.allows(InsightKind.FORECAST, "", model.every_days * _MINUTES_A_DAY):
             return
-        found = forecast(days.values, horizon=model.horizon_days, interval=model.interval)
+        found = forecast(days.values, horizon=model.horizon_days, interval=model.interval, further=self._further)
         if found is None or found.backtest.skill <= 0 or abs(found.change) < model.min_change:
             return
         label = f"{model.target}_{'up' if found.change > 0 else 'down'}"
@@ -43,7 +44,7 @@ class Forecasts:
             score=min(1.0, found.backtest.skill),
             explanation=Explanation(self._sentence(found, model), (part,)),
             window=label,
-            evidence=forecast_document(found, days, model),
+            evidence=forecast_document(found, days, model, self._further),
         )
 
     def _sentence(self, found: Forecast, model: ForecastModel) -> str:
@@ -58,10 +59,12 @@ class Forecasts:
         )
 
 
-def forecast_document(found: Forecast, days: Days, model: ForecastModel) -> dict[str, Any]:
+def forecast_document(
+    found: Forecast, days: Days, model: ForecastModel, further: Sequence[Candidate]
+) -> dict[str, Any]:
     """A forecast as it is shown: its days by date, their total, the same by category, and the backtest."""
     by_category = {
-        name: forecast(values, horizon=model.horizon_days, interval=model.interval)
+        name: forecast(values, horizon=model.horizon_days, interval=model.interval, further=further)
         for name, values in sorted(days.by_category.items())
         if sum(value > 0 for value in values) >= model.min_days
     }
@@ -76,6 +79,7 @@ def forecast_document(found: Forecast, days: Days, model: ForecastModel) -> dict
         "total": _figure(found.total),
         "recent_total": found.recent,
         "weekly_rhythm": found.rhythm,
+        "model": found.model,
         "by_category": {name: _figure(part.total) for name, part in by_category.items() if part is not None},
         "backtest": {
             "days": backtest.origins,

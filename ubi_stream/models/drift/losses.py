@@ -7,6 +7,9 @@ from typing import Final
 
 from river.drift import ADWIN
 
+from ubi_stream.models.drift.figure import FigureWatch
+from ubi_stream.packs.candidates import DRIFT_DETECTORS
+
 _DELTA: Final = 1e-4
 """Chance that ADWIN allows for cutting a window without a change, each time it looks."""
 
@@ -17,12 +20,20 @@ _WORST: Final = 5.0
 """A loss beyond it counts as it: one answer that was sure and wrong is no drift. In nats."""
 
 
+OURS: Final = DRIFT_DETECTORS[1]
+"""The detector that always runs."""
+
+NEWEST: Final = 50
+"""Losses that say how good a model is now, where a pack's detector spoke."""
+
+
 @dataclass(frozen=True, slots=True)
 class LossMoved:
-    """Mean loss in the window that ADWIN kept, and before it cut."""
+    """Mean loss before a detector spoke, and of late."""
 
     before: float
     after: float
+    detector: str = OURS
 
     @property
     def worse(self) -> bool:
@@ -38,6 +49,7 @@ class Worsened:
     before: float
     after: float
     switched: bool
+    detector: str = OURS
 
 
 class LossWatch:
@@ -72,3 +84,15 @@ class LossWatch:
         before = self.mean
         self._adwin.update(min(loss, _WORST) / _WORST)  # ADWIN's bound is for values in [0, 1]
         return LossMoved(before, self.mean) if self._adwin.drift_detected else None
+
+
+class PackLossWatch:
+    """Watches the same losses by a detector that the pack names; it sees them as shares of the worst one."""
+
+    def __init__(self, watch: FigureWatch) -> None:
+        self.watch = watch
+
+    def update(self, loss: float) -> LossMoved | None:
+        """Take in a loss, in nats; NaN and negative ones are ignored."""
+        moved = self.watch.update(min(loss, _WORST) / _WORST) if loss >= 0.0 else None
+        return LossMoved(_WORST * moved.before, _WORST * moved.after, self.watch.name) if moved else None

@@ -8,6 +8,7 @@ import numpy as np
 
 from ubi_stream.features.stage import Featurized
 from ubi_stream.models.anomaly_keys import Combinations
+from ubi_stream.models.drift.of_packs import feature_watches
 from ubi_stream.models.drift.subjects import Rows
 from ubi_stream.models.drift.watch import Drift, DriftWatch
 from ubi_stream.models.oddness.noise import Keys
@@ -25,11 +26,12 @@ class DriftStage:
         The watch itself.
     """
 
-    def __init__(self, config: DriftModel, plan: Plan, names: tuple[str, ...]) -> None:
+    def __init__(self, config: DriftModel, plan: Plan, names: tuple[str, ...], *, seed: int) -> None:
         watched = plan.entity.anomaly_features or names
         self._columns = np.array([names.index(name) for name in watched])
         self._combinations = Combinations(plan)
-        self.watch = DriftWatch(config, self._combinations, watched)
+        further = feature_watches(plan.pack.models, watched, seed=seed)
+        self.watch = DriftWatch(config, self._combinations, watched, further)
 
     def run(
         self, batch: Featurized, moments: Sequence[Moment], first: int, keys: Keys | None

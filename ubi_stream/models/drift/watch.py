@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -10,9 +11,11 @@ import numpy as np
 
 from ubi_stream.models.anomaly_keys import Combinations
 from ubi_stream.models.arrays import blocks
+from ubi_stream.models.drift.figure import FigureWatch
 from ubi_stream.models.drift.levels import Levels
 from ubi_stream.models.drift.page_hinkley import PageHinkleyMany
 from ubi_stream.models.drift.subjects import BlockFigures, Observation, Rows, Subject, SubjectKind
+from ubi_stream.packs.candidates import DRIFT_DETECTORS
 from ubi_stream.packs.models import DriftModel
 from ubi_stream.state.panes import HOUR_MS
 
@@ -30,6 +33,9 @@ _DOUBTED: Final = 20
 
 _FAR: Final = 8.0
 """Deviations: a block further out counts as one that far, so that it takes several."""
+
+NEWEST: Final = 5
+"""Blocks that say where a feature is now, where a pack's detector spoke."""
 
 _RING: Final = 64
 """Newest blocks whose distance from what was usual is kept, to tell how far a change went, and whether at once."""
@@ -61,6 +67,10 @@ _TYPE_FACTOR: Final = 1.5
 """The same for a type's share, as a factor."""
 
 
+OURS: Final = DRIFT_DETECTORS[0]
+"""The detector that always runs."""
+
+
 class Verdict(StrEnum):
     """What a drift is taken for."""
 
@@ -84,6 +94,8 @@ class Drift:
         Entities in a block, about.
     action
         What was done: the figure's level was set anew (`reset`), or nothing (`kept`).
+    detector
+        Which one spoke: ours, or one of the pack.
     """
 
     subject: Subject
@@ -94,6 +106,7 @@ class Drift:
     entities: int
     verdict: Verdict
     action: str
+    detector: str = OURS
 
 
 class DriftWatch:
@@ -109,6 +122,8 @@ class DriftWatch:
         How rows' discrete values are read.
     features
         Names of the watched features.
+    further
+        Further detectors, by the feature whose means they watch.
 
     Attributes
     ----------
@@ -118,7 +133,13 @@ class DriftWatch:
         Drifts so far, also those that were not worth telling.
     """
 
-    def __init__(self, config: DriftModel, combinations: Combinations, features: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        config: DriftModel,
+        combinations: Combinations,
+        features: tuple[str, ...],
+        further: Mapping[str, Sequence[FigureWatch]] | None = None,
+    ) -> None:
         self._block = config.block
         self._min_blocks = config.min_blocks
         self._warm_up_ms = round(config.warm_up_h * HOUR_MS)
@@ -132,6 +153,11 @@ class DriftWatch:
         self._broke_at = -_CONSEQUENCES
         self.n_blocks = 0
         self.found = 0
+        self.further = {
+            column: tuple(further[subject.name])
+            for column, subject in enumerate(subjects)
+            if further and subject.kind is SubjectKind.FEATURE and subject.name in further
+        }
 
     @property
     def ready(self) -> bool:
@@ -168,7 +194,22 @@ class DriftWatch:
         self.levels.learn(np.where(doubtful, np.nan, seen.values), hour)
         drifts = [self._drift(int(column), float(usual[column]), seen) for column in np.flatnonzero(moved)]
         self.test.reset(moved)
-        return self._worth_telling(drifts)
+        return self._worth_telling([*drifts, *self._by_further(seen)])
+
+    def _by_further(self, seen: Observation) -> Iterator[Drift]:
+        """What the pack's detectors say of the block; ours go on from the levels that they know."""
+        for column, watches in self.further.items():
+            for watch in watches:
+                moved = watch.update(float(seen.values[column]))
+                if moved is None or not self.ready:
+                    continue
+                self.found += 1
+                blocks = min(NEWEST, self.n_blocks)
+                since_ms = int(self._times[(self.n_blocks - blocks) % _RING])
+                subject, verdict = self.figures.subjects[column], Verdict.USERS_CHANGED
+                yield Drift(
+                    subject, moved.before, moved.after, since_ms, blocks, seen.entities, verdict, "kept", watch.name
+                )
 
     def _drift(self, column: int, usual: float, seen: Observation) -> Drift:
         """Describe a change, and go on from the new level."""
@@ -203,6 +244,8 @@ def _is_gone(subject: Subject, before: float, after: float) -> bool:
 
 
 def _is_large(drift: Drift) -> bool:
+    if drift.detector != OURS:  # the pack's parameters say what is
+        return True
     if drift.subject.kind is SubjectKind.TYPE:
         low, high = sorted((max(drift.before, 1e-4), max(drift.after, 1e-4)))
         return high >= _TYPE_FACTOR * low

@@ -12,8 +12,9 @@ from river.base import AnomalyDetector
 
 from ubi_stream.models.arrays import FloatArray
 from ubi_stream.models.ensemble.encoder import FeatureEncoder
-from ubi_stream.models.oddness.blend import Look, OddnessBlend, Sights
+from ubi_stream.models.oddness.blend import OddnessBlend
 from ubi_stream.models.oddness.keyed import GROUPS
+from ubi_stream.models.oddness.sights import Look, Sights
 
 _LIMIT: Final = 50.0
 """Standard deviations: further out is a broken sensor or another unit, and odd enough."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,76 +13,22 @@ from ubi_stream.models.arrays import FloatArray, row_sums
 from ubi_stream.models.half_space import HalfSpaceForest
 from ubi_stream.models.oddness.crowd import NearestCrowd
 from ubi_stream.models.oddness.keyed import CombinationDensity, RepeatWatch
-from ubi_stream.models.oddness.noise import Keys, keys_of
+from ubi_stream.models.oddness.sights import Look, Sights
 from ubi_stream.models.oddness.tails import SMALLEST, TailShare
+from ubi_stream.models.oddness.voice import LESSON, Voice
+from ubi_stream.packs.candidates import DETECTORS
 
-CROWD, REPEAT, TREES, OWN, COMBINATION = DETECTORS = ("crowd", "repeat", "trees", "own", "combination")
+CROWD, REPEAT, TREES, OWN, COMBINATION = DETECTORS
 """What is asked: far from the crowd? exactly this again? a thin region? unlike itself? a rare combination?"""
 
 _DECADES: Final = -math.log10(SMALLEST)
-"""A score of 1 is a share of one in a million."""
+"""A score of 1 is a combined share of one in a million. It ranks; how rare it is, is counted elsewhere."""
 
 _EARLY_TURNS: Final = 10
 """The first block is cut into so many, so that there is something to compare with soon."""
 
 _FARTHEST: Final = 1e6
 """Deviations: all that is further out is one place for the trees."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sights:
-    """Rows to be judged.
-
-    Attributes
-    ----------
-    rows
-        Shape (n, F), NaN where missing.
-    own
-        Deviations from the entity's own baseline, shape (n, k); NaN where there is none. k may be 0.
-    combinations, exact
-        Keys of each row's discrete values, and of the whole row, shape (n,).
-    """
-
-    rows: FloatArray
-    own: FloatArray
-    combinations: Keys
-    exact: Keys
-
-    @classmethod
-    def of(cls, rows: FloatArray, own: FloatArray | None = None, combinations: Keys | None = None) -> Sights:
-        """Sights of rows that may have no own baseline, or no discrete values."""
-        if own is None:
-            own = np.zeros((len(rows), 0))
-        if combinations is None:
-            combinations = np.zeros(len(rows), dtype=np.uint64)
-        return cls(rows, own, combinations, keys_of(rows))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, part: slice) -> Sights:
-        return Sights(self.rows[part], self.own[part], self.combinations[part], self.exact[part])
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What the detectors say about rows; good until something is learned.
-
-    Attributes
-    ----------
-    score
-        Shape (n,), in [0, 1]: decades of the combined share over six. 0.5 is about one in a thousand. NaN while
-        warming up.
-    shares
-        Shape (n, detectors): share of earlier rows that were at least as odd, in [1e-6, 1].
-    answers
-        The same shape: what the detectors measure, in their own units; NaN where they can't tell.
-    """
-
-    score: FloatArray
-    shares: FloatArray
-    answers: FloatArray
-    leaves: NDArray[np.intp] | None
 
 
 class OddnessBlend:
@@ -106,6 +51,8 @@ class OddnessBlend:
     unit
         Whether rows are in [0, 1], as the trees need them. Else the trees are grown after the first window, on the
         columns that had values in it, and see rows squashed by their centre and spread.
+    voices
+        Further detectors, asked and combined like the others.
     seed
         Of all sampling.
 
@@ -123,6 +70,7 @@ class OddnessBlend:
         window: int = 250,
         sample: int = 192,
         unit: bool = True,
+        voices: Sequence[Voice] = (),
         seed: int = 0,
     ) -> None:
         self.features = features
@@ -137,7 +85,8 @@ class OddnessBlend:
         if trees and unit:
             self._grow(np.arange(len(features)))
         self._squash: tuple[FloatArray, FloatArray] | None = None
-        self.detectors = tuple(name for name in DETECTORS if trees or name != TREES)
+        self.voices = {voice.name: voice for voice in voices}
+        self.detectors = (*(name for name in DETECTORS if trees or name != TREES), *self.voices)
         # The combination's answer is a share already.
         ranked = [name for name in self.detectors if name != COMBINATION]
         self.tails = {name: TailShare(seed=seed + 1 + i) for i, name in enumerate(ranked)}
@@ -148,10 +97,10 @@ class OddnessBlend:
         return len(self.tails[CROWD].sample.rows) > 0
 
     def parts(self, n_rows: int) -> Iterator[slice]:
-        """Cut a batch where references turn over: look at each part, then learn it, then go on."""
+        """Cut a batch where references turn over or voices learn: look at each part, then learn it, then go on."""
         start, seen = 0, self.n_seen
         while start < n_rows:
-            stop = min(n_rows, start + self._next_turn(seen) - seen)
+            stop = min(n_rows, start + self._next_stop(seen) - seen)
             yield slice(start, stop)
             seen += stop - start
             start = stop
@@ -174,7 +123,12 @@ class OddnessBlend:
         for name, answers in zip(self.detectors, look.answers.T, strict=True):
             if name in self.tails:
                 self.tails[name].learn_many(answers)
+        for voice in self.voices.values():
+            voice.keep(sights.rows, self.n_seen)
         self.n_seen += len(sights)
+        if self.n_seen % LESSON == 0:
+            for voice in self.voices.values():
+                voice.learn()
         if self.n_seen == self._next_turn(self.n_seen - 1):
             self._turn()
 
@@ -209,6 +163,8 @@ class OddnessBlend:
         answers[:, self.detectors.index(CROWD)] = self.crowd.score_many(rows)
         if self.trees:
             answers[:, self.detectors.index(TREES)] = self._in_trees(self._leaves(rows), len(rows))
+        for name, voice in self.voices.items():
+            answers[:, self.detectors.index(name)] = voice.score_many(rows)
         return self._judged(answers, None).score
 
     def own_without(self, sights: Sights, look: Look, position: int) -> FloatArray:
@@ -238,6 +194,8 @@ class OddnessBlend:
             return self._in_trees(leaves, len(sights))
         if name == OWN:
             return _largest(sights.own)
+        if name in self.voices:
+            return self.voices[name].score_many(sights.rows)
         return self.combination.score_many(sights.combinations)
 
     def _turn(self) -> None:
@@ -248,6 +206,10 @@ class OddnessBlend:
         if self.trees and self.forest is None and self.n_seen >= self.window and len(self.crowd.used):
             self._squash = self.crowd.centre, self.crowd.scale
             self._grow(self.crowd.used)
+
+    def _next_stop(self, seen: int) -> int:
+        turn = self._next_turn(seen)
+        return min(turn, (seen // LESSON + 1) * LESSON) if self.voices else turn
 
     def _next_turn(self, seen: int) -> int:
         if seen >= self.window:
@@ -276,15 +238,6 @@ class OddnessBlend:
         if self.forest is None or leaves is None:
             return np.full(n, np.nan)
         return self.forest.score_located(leaves)
-
-
-def one_in(score: float) -> float:
-    """About one row in so many is as odd: what a score means.
-
-    >>> one_in(0.0), round(one_in(0.5))
-    (1.0, 1000)
-    """
-    return float(10.0 ** (_DECADES * score))
 
 
 def _own_share(answers: FloatArray) -> FloatArray:

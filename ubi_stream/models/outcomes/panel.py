@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.drift.losses import LossMoved, LossWatch
+from ubi_stream.models.drift.losses import LossMoved, LossWatch, PackLossWatch, Worsened
 from ubi_stream.models.outcomes.candidate import Candidate
 from ubi_stream.models.outcomes.champion import Choice, Duel, log_loss
 
@@ -42,6 +42,8 @@ class OutcomePanel:
         Its name.
     candidates
         At least one; the first serves at the start.
+    watches
+        Further detectors over the losses of what was told.
 
     Attributes
     ----------
@@ -64,7 +66,7 @@ class OutcomePanel:
     True
     """
 
-    def __init__(self, outcome: str, candidates: Sequence[Candidate]) -> None:
+    def __init__(self, outcome: str, candidates: Sequence[Candidate], watches: Sequence[PackLossWatch] = ()) -> None:
         self.outcome = outcome
         self.candidates = tuple(candidates)
         self.champion = 0
@@ -72,8 +74,9 @@ class OutcomePanel:
         self.n_late = 0
         self._choice: Choice | None = None
         self._announced = False
-        self._losses = LossWatch()
-        self._loss_moved: LossMoved | None = None
+        self.watches = tuple(watches)
+        self._losses: tuple[LossWatch | PackLossWatch, ...] = (LossWatch(), *self.watches)
+        self._moved: list[LossMoved] = []
         self._last = _UNKNOWN  # the newest label learned: 0, 1 or NaN
 
     @property
@@ -162,7 +165,8 @@ class OutcomePanel:
         last, said = self._read(asked)
         champion = said[self.champion][1]
         if not math.isnan(champion):
-            self._loss_moved = self._losses.update(log_loss(champion, positive)) or self._loss_moved
+            loss = log_loss(champion, positive)
+            self._moved.extend(moved for watch in self._losses if (moved := watch.update(loss)))
         for place, (candidate, (raw, told)) in enumerate(zip(self.candidates, said, strict=True)):
             candidate.quality.update(told, positive, last=last, delay_s=delay_s)
             if place != self.champion and not (math.isnan(told) or math.isnan(champion)):
@@ -179,10 +183,10 @@ class OutcomePanel:
         choice, self._choice = self._choice, None
         return choice
 
-    def take_loss_moved(self) -> LossMoved | None:
-        """Return, once, that the losses of what was told have another mean than before."""
-        moved, self._loss_moved = self._loss_moved, None
-        return moved
+    def take_worsened(self, *, switched: bool) -> list[Worsened]:
+        """Return, once, by which detectors what was told is worse than before; `switched` if another serves now."""
+        moved, self._moved = self._moved, []
+        return [Worsened(self.outcome, one.before, one.after, switched, one.detector) for one in moved if one.worse]
 
     def _read(self, asked: bytes | None) -> tuple[bool | None, list[tuple[float, float]]]:
         n = len(self.candidates)

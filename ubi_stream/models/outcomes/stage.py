@@ -10,7 +10,7 @@ import numpy as np
 
 from ubi_stream.features.stage import NO_ROW, Featurized, Matrix, unpack_kept
 from ubi_stream.models.arrays import blocks
-from ubi_stream.models.drift.losses import Worsened
+from ubi_stream.models.drift.of_packs import loss_watches
 from ubi_stream.models.outcomes.candidate import Candidate
 from ubi_stream.models.outcomes.panel import OutcomePanel
 from ubi_stream.models.outcomes.predictions import Foreseen, OutcomeScores, Predictions, Standing
@@ -70,7 +70,8 @@ class Outcomes:
         self.panels: dict[str, OutcomePanel] = {}
         for name, outcome in asked.items():
             candidates = running(models.candidates, name, costly=models.costly) or [_usual(name)]
-            self.panels[name] = OutcomePanel(name, [_candidate(c, outcome, names, seed) for c in candidates])
+            made = [_candidate(c, outcome, names, seed) for c in candidates]
+            self.panels[name] = OutcomePanel(name, made, loss_watches(models, name, seed=seed))
         self._rules = {
             name: _Rules(
                 most=outcome.max_open if outcome.by == "label" else 1,
@@ -219,12 +220,11 @@ class _Work:
                 delay_s=answer.delay_s,
                 late=answer.late,
             )
-            choice, moved = self.panel.take_choice(), self.panel.take_loss_moved()
+            choice = self.panel.take_choice()
             if choice is not None:
                 self.found.choices.setdefault(position, []).append(choice)
-            if moved is not None and moved.worse:
-                worse = Worsened(self.panel.outcome, moved.before, moved.after, switched=choice is not None)
-                self.found.worsened.setdefault(position, []).append(worse)
+            if worse := self.panel.take_worsened(switched=choice is not None):
+                self.found.worsened.setdefault(position, []).extend(worse)
         self.waiting.clear()
 
     def _foresee(self, row: int) -> None:

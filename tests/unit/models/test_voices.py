@@ -1,0 +1,157 @@
+"""Further voices of the anomaly ensemble: River's detectors, and those of extensions by row and by array."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from ubi_stream.errors import ConfigError
+from ubi_stream.models import registry
+from ubi_stream.models.arrays import FloatArray
+from ubi_stream.models.digest import digest
+from ubi_stream.models.oddness.voice import LESSON, Voice
+from ubi_stream.models.registry import Recipe
+from ubi_stream.models.snapshot import dumps, loads
+from ubi_stream.models.vetting_tasks import vet_change, vet_voice
+
+NAMES = ("a", "b")
+ROWS = np.random.default_rng(0).random((4 * LESSON, 2))
+KINDS = {
+    "anomaly.HalfSpaceTrees(window_size=50)": NAMES,
+    "anomaly.LODA(n_random_cuts=10)": NAMES,
+    "preprocessing.StandardScaler | anomaly.OneClassSVM": NAMES,
+    "anomaly.GaussianScorer(window_size=50)": ("a",),
+    "anomaly.StandardAbsoluteDeviation": ("b",),
+}
+
+
+def taught(voice: Voice, rows: FloatArray) -> Voice:
+    for start in range(0, len(rows), LESSON):
+        voice.keep(rows[start : start + LESSON], start)
+        voice.learn()
+    return voice
+
+
+class Far:
+    """An extension's detector: distance from the mean of one value."""
+
+    def __init__(self) -> None:
+        self.mean, self.count = 0.0, 0
+
+    def score_one(self, x: Mapping[str, float]) -> float:
+        return abs(x["a"] - self.mean) if "a" in x else math.nan
+
+    def learn_one(self, x: Mapping[str, float]) -> None:
+        if "a" in x:
+            self.count += 1
+            self.mean += (x["a"] - self.mean) / self.count
+
+
+class FarMany(Far):
+    """The same, by arrays."""
+
+    def score_many(self, rows: FloatArray) -> FloatArray:
+        far: FloatArray = np.abs(rows[:, 0] - self.mean)
+        return far
+
+    def learn_many(self, rows: FloatArray) -> None:
+        for value in rows[:, 0].tolist():
+            if math.isfinite(value):
+                self.learn_one({"a": value})
+
+
+class Growing(Far):
+    """It keeps all that it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all = np.random.default_rng(0).random(200_000)
+
+
+class Learning(Far):
+    """It learns while it scores."""
+
+    def score_one(self, x: Mapping[str, float]) -> float:
+        self.mean += 0.01
+        return super().score_one(x)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rivers_detectors_are_fit_and_go_on_after_a_restart(kind: str) -> None:
+    recipe = Recipe(kind, KINDS[kind])
+    stays = taught(Voice("v", recipe, NAMES), ROWS[: 2 * LESSON])
+    moves = loads(dumps(stays, key=b"k", feature_hash=""), key=b"k", feature_hash="")
+    assert isinstance(moves, Voice)
+    assert digest(taught(moves, ROWS[2 * LESSON :])) == digest(taught(stays, ROWS[2 * LESSON :]))
+    assert np.isfinite(stays.score_many(ROWS)).all()
+    assert np.isnan(stays.score_many(np.full((1, 2), math.nan))).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rivers_detectors_keep_every_promise(kind: str) -> None:
+    features = KINDS[kind]
+    vetted = vet_voice(Recipe(kind, features), ROWS[:200, : len(features)], cpu_s=iter(range(9)).__next__)
+    assert vetted.problems == ()
+    assert 0 < vetted.snapshot_bytes < 60_000
+    assert vetted.score_us == vetted.learn_us == pytest.approx(1e6 / 200)
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"), [(Far, ""), (FarMany, ""), (Learning, "scoring"), (Growing, "more than")]
+)
+def test_an_extensions_detector_runs_if_it_keeps_its_promises(
+    monkeypatch: pytest.MonkeyPatch, model: type[Far], problem: str
+) -> None:
+    monkeypatch.setattr(registry, "_of_extension", lambda kind: lambda features, seed: model())
+    vetted = vet_voice(Recipe("far", NAMES), ROWS[:200], cpu_s=iter(range(9)).__next__)
+    assert any(problem in told for told in vetted.problems) if problem else vetted.problems == ()
+
+
+def test_arrays_and_rows_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = []
+    for model in (Far, FarMany):
+        monkeypatch.setattr(registry, "_of_extension", lambda kind, model=model: lambda features, seed: model())
+        said.append(taught(Voice("far", Recipe("far", NAMES), NAMES), ROWS).score_many(ROWS).tolist())
+    assert said[0] == said[1]
+
+
+def test_a_share_of_the_rows_is_learned_the_same_one_however_they_come() -> None:
+    recipe = Recipe("anomaly.StandardAbsoluteDeviation", ("a",))
+    whole, parts = (Voice("some", recipe, NAMES, share=0.3) for _ in range(2))
+    whole.keep(ROWS, 0)
+    for start in range(0, len(ROWS), 7):
+        parts.keep(ROWS[start : start + 7], start)
+    for voice in (whole, parts):
+        voice.learn()
+    assert digest(whole) == digest(parts)
+    assert 0.2 < whole.n_seen / len(ROWS) < 0.4
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (Recipe("anomaly.LocalOutlierFactor", NAMES), "no anomaly detector that may run: expected one of Gauss"),
+        (Recipe("naive_bayes.GaussianNB", NAMES), "no anomaly detector"),
+        (Recipe("anomaly.GaussianScorer", NAMES), "expected a single feature"),
+        (Recipe("anomaly.LODA(wings=2)", NAMES), "doesn't take these parameters"),
+        (Recipe("unknown", NAMES), "no model 'unknown'"),
+    ],
+)
+def test_what_may_not_run_is_refused(recipe: Recipe, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recipe.make_detector()
+
+
+@pytest.mark.parametrize("kind", ["drift.ADWIN", "drift.PageHinkley", "drift.KSWIN(window_size=40, stat_size=10)"])
+def test_drift_detectors_are_fit_and_measured(kind: str) -> None:
+    vetted = vet_change(kind, {}, ROWS[:200, 0], cpu_s=iter(range(9)).__next__)
+    assert vetted.problems == ()
+    assert vetted.score_us == pytest.approx(1e6 / 200)
+
+
+def test_a_drift_detector_off_the_list_is_refused() -> None:
+    with pytest.raises(ConfigError, match="expected one of ADWIN, KSWIN, PageHinkley"):
+        vet_change("drift.DummyDriftDetector", {}, ROWS[:20, 0], cpu_s=float)
