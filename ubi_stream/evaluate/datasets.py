@@ -127,11 +127,17 @@ def load_file(path: Path, description: LabelledFile, *, name: str | None = None,
     Raises
     ------
     ConfigError
-        The file can't be read, lacks a column, or has a label or time that can't be understood.
+        The file can't be read, lacks a column, has a label or time that can't be understood, or no positive label.
     """
     if description.delay_s and description.time is None:
-        raise ConfigError("a delay needs the column of the time it is counted from")
-    return Dataset(name or path.stem, description.task, list(islice(_examples(path, description), limit)))
+        raise ConfigError("a delay needs the column of the time it is counted from: name it by --time")
+    examples = list(islice(_examples(path, description), limit))
+    if name is None and description.positive is not None and not any(example.y for example in examples):
+        raise ConfigError(
+            f"file {path} has no {description.positive!r} among the {description.label!r} of {len(examples):,} rows: "
+            "nothing could be judged"
+        )
+    return Dataset(name or path.stem, description.task, examples)
 
 
 def _examples(path: Path, description: LabelledFile) -> Iterator[Example]:
@@ -157,7 +163,7 @@ def _label_reader(path: Path, description: LabelledFile) -> Callable[[Any], bool
         if description.positive is not None:
             return text == description.positive
         if text.lower() not in _TRUE | _FALSE:
-            raise ConfigError(f"file {path} has label {text!r}: say which value is the positive one")
+            raise ConfigError(f"file {path} has label {text!r}: say which value is the positive one, by --positive")
         return text.lower() in _TRUE
 
     return read
@@ -178,4 +184,4 @@ def _seconds(value: Any, path: Path) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"file {path} has time {value!r}: expected seconds") from error
+        raise ConfigError(f"file {path} has time {value!r}: expected seconds, as a number") from error

@@ -117,7 +117,10 @@ def make_registered(name: str, columns: Sequence[str], *, seed: int = 1) -> Pane
     pack = load_pack(pack_name)
     chosen = [c for c in running(pack.models.candidates, outcome, costly=True) if candidate in (c.name, ALL)]
     if not chosen:
-        raise ConfigError(f"pack {pack_name} has no candidate {candidate!r} for an outcome {outcome!r}")
+        there_are = ", ".join(f"{c.outcome}/{c.name}" for c in pack.models.candidates) or "none"
+        raise ConfigError(
+            f"pack {pack_name} has no candidate {candidate!r} for an outcome {outcome!r}; there are: {there_are}"
+        )
     return _panel_model(outcome, chosen, columns, Featurizer(compile_plan(pack, pack.entities[0].name)), seed)
 
 

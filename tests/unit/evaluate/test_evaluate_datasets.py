@@ -47,6 +47,7 @@ def test_a_delay_moves_labels_and_not_predictions(visits: Path) -> None:
         (LabelledFile("bought", delay_s=5.0), "a delay needs the column of the time"),
         (LabelledFile("shop"), "label 'north': say which value is the positive one"),
         (LabelledFile("bought", time="shop"), "time 'north': expected seconds"),
+        (LabelledFile("bought", positive="maybe"), "no 'maybe' among the 'bought' of 4 rows"),
     ],
 )
 def test_what_is_wrong_is_said(visits: Path, description: LabelledFile, message: str) -> None:
