@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.packs.overlay import Table, overlaid
@@ -75,11 +76,17 @@ def _checked(content: Table, where: str) -> Pack:
     try:
         return Pack.model_validate(content)
     except ValidationError as error:
-        lines = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or 'pack'} = {_short(item['input'])}: {item['msg']}"
-            for item in error.errors()
-        )
-        raise ConfigError(f"pack {where} is wrong: {lines}") from error
+        raise ConfigError(f"pack {where} is wrong: {'; '.join(map(_mistake, error.errors()))}") from error
+
+
+def _mistake(item: ErrorDetails) -> str:
+    """Key, value and what was expected. Of a whole table the value is left out: it would bury the sentence."""
+    key, said = ".".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        said = "there is no such key; docs/packs.md lists those there are"
+    if isinstance(item["input"], dict):
+        return f"{key}: {said}" if key else said
+    return f"{key} = {_short(item['input'])}: {said}"
 
 
 def _short(value: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from ubi_stream.packs.loader import load_pack, shipped_packs
+from ubi_stream.packs.loader import load_pack, shipped_overlays, shipped_packs
 from ubi_stream.resources import config_dir
 
 Ubi = Callable[..., Result]
@@ -27,10 +27,12 @@ def changed_pack(tmp_path: Path, old: str, new: str) -> Path:
 def test_list_names_every_shipped_pack(ubi: Ubi) -> None:
     result = ubi("pack", "list")
     assert result.exit_code == 0
-    for name in shipped_packs():
+    names = sorted({*shipped_packs(), *shipped_overlays()})
+    assert {"ecommerce", "ecommerce.de", "payments"} <= set(names)
+    for name in names:
         assert f"\n{name} " in result.stdout
     listed = json.loads(ubi("pack", "list", "--json").stdout)
-    assert [pack["name"] for pack in listed] == list(shipped_packs())
+    assert [pack["name"] for pack in listed] == names
 
 
 @pytest.mark.parametrize("name", list(shipped_packs()))

@@ -17,7 +17,7 @@ WRONG: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "no description": (
         'description = "Ses',
         'descriptoin = "Ses',
-        ("description", "required", "descriptoin", "not permitted"),
+        ("description", "required", "descriptoin", "no such key"),
     ),
     "type twice": ('"cart", "purchase"]\nunknown', '"cart", "view"]\nunknown', ("types", "'view'", "twice")),
     "reserved type": (
@@ -134,7 +134,7 @@ WRONG: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("rules.0.severity = 'worst'", "'info', 'low', 'medium' or 'high'"),
     ),
     "trees": ("trees = 5", "trees = 500", ("models.anomaly.trees = 500", "less than or equal to 100")),
-    "unknown model": ("[models.change]", "[models.changes]", ("models.changes", "not permitted")),
+    "unknown model": ("[models.change]", "[models.changes]", ("models.changes", "no such key")),
 }
 
 

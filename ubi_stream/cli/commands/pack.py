@@ -14,7 +14,7 @@ from rich.table import Table
 from ubi_stream.cli.console import say, stdout
 from ubi_stream.errors import ConfigError
 from ubi_stream.packs.base import Model
-from ubi_stream.packs.loader import load_pack, shipped_packs
+from ubi_stream.packs.loader import load_pack, shipped_overlays, shipped_packs
 from ubi_stream.packs.schema import Pack
 from ubi_stream.packs.segments import Condition
 
@@ -32,14 +32,16 @@ def list_packs(as_json: _AsJson = False) -> None:
 
     Example: `ubi pack list`
     """
-    packs = [load_pack(name) for name in shipped_packs()]
+    packs = {name: load_pack(name) for name in sorted(shipped_packs() | shipped_overlays())}
     if as_json:
-        rows = [{"name": pack.name, "version": pack.version, "description": pack.description} for pack in packs]
+        rows = [
+            {"name": name, "version": pack.version, "description": pack.description} for name, pack in packs.items()
+        ]
         typer.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
         return
     table = Table("pack", "version", "what it is for", box=None, pad_edge=False, header_style="bold")
-    for pack in packs:
-        table.add_row(pack.name, str(pack.version), escape(pack.description))
+    for name, pack in packs.items():
+        table.add_row(name, str(pack.version), escape(pack.description))
     stdout().print(table)
 
 
