@@ -43,7 +43,9 @@ async def started_producer(settings: Settings) -> AsyncIterator[Producer]:
         await producer.start()
     except KafkaConnectionError as error:
         await producer.stop()
-        raise BrokerUnavailableError(f"Kafka at {settings.broker} can't be reached") from error
+        raise BrokerUnavailableError(
+            f"Kafka at {settings.broker} can't be reached: is it running, and is UBI_BROKER right?"
+        ) from error
     try:
         yield producer
     finally:

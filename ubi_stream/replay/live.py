@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
-from ubi_stream.errors import DatabaseUnavailableError, TopicLayoutError
+from ubi_stream.errors import BrokerUnavailableError, DatabaseUnavailableError, TopicLayoutError
 from ubi_stream.events.model import Record
 from ubi_stream.replay.shadow import PositionWindow
 from ubi_stream.runtime.kafka_client import client_options
@@ -46,7 +47,13 @@ class TopicReader:
         )
 
     async def __aenter__(self) -> TopicReader:
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except KafkaConnectionError as error:
+            await self._consumer.stop()
+            raise BrokerUnavailableError(
+                f"Kafka at {self._settings.broker} can't be reached: is it running, and is UBI_BROKER right?"
+            ) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:

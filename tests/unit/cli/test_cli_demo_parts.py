@@ -6,6 +6,7 @@ import io
 import json
 from collections import Counter
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -113,6 +114,12 @@ def test_the_report_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert ["insights", "by", "kind", "1", "risk,", "1", "segment"] in [line.split() for line in out.splitlines()]
     assert err == ""
+
+
+def test_the_table_of_a_run_without_insights(capsys: pytest.CaptureFixture[str]) -> None:
+    found = outcome()
+    show_outcome(Outcome(msgspec.structs.replace(found.report, insights_by_kind={}), ()), as_json=False)
+    assert ["insights", "by", "kind", "none"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
 def test_the_feed_counts_each_user_in_the_newest_segment() -> None:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import Result
 
 from ubi_stream.cli.shadow import ShadowReport, describe, parse_time
+from ubi_stream.local.ports import free_port
 from ubi_stream.replay.shadow import Counts
 
 
@@ -35,3 +36,9 @@ def test_the_report_names_only_what_differs() -> None:
 )
 def test_options_that_make_no_sense_are_refused(ubi: Callable[..., Result], arguments: list[str]) -> None:
     assert ubi("replay", *arguments).exit_code == 2
+
+
+def test_without_kafka_it_says_so(ubi: Callable[..., Result]) -> None:
+    result = ubi("replay", "--shadow", UBI_BROKER=f"127.0.0.1:{free_port()}")
+    assert result.exit_code == 69
+    assert "can't be reached: is it running, and is UBI_BROKER right?" in result.stderr

@@ -116,3 +116,9 @@ def test_wrong_options_of_generate(ubi: Ubi, arguments: list[str], code: int, ex
     result = ubi("generate", *arguments)
     assert result.exit_code == code
     assert expected in result.stderr
+
+
+def test_a_file_without_its_mapping_is_all_dead_letters_and_that_is_said(ubi: Ubi, shop_file: Path) -> None:
+    lines = ubi("replay", shop_file, "--offline").stderr
+    assert "dead letters: " in lines
+    assert "is own the right --mapping?" in lines

@@ -157,6 +157,11 @@ def _offline(file: Path, mapping: str, settings: Settings, out: Path | None, *, 
         f"{summary.duplicates:,} duplicates, {summary.late:,} late; {summary.insights:,} insights"
         + (f" ({kinds})" if kinds else "")
     )
+    if summary.dead_letters:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.dead_letters_by_reason.items())
+        say(f"dead letters: {reasons}; docs/dead-letters.md says what to do")
+    if summary.dead_letters == summary.events > 0:
+        say(f"Nothing of the file was understood: is {mapping} the right --mapping? docs/mappings.md helps")
 
 
 async def _online(file: Path, mapping: str, settings: Settings, speed: str, *, as_json: bool) -> None:

@@ -136,8 +136,11 @@ def show_outcome(outcome: Outcome, *, as_json: bool) -> None:
         table = Table.grid(padding=(0, 2))
         for name in report.__struct_fields__:
             value = getattr(report, name)
-            text = ", ".join(f"{count:,} {kind}" for kind, count in value.items()) if name == "insights_by_kind" else ""
-            table.add_row(name.replace("_", " "), text or f"{value:,}")
+            if name == "insights_by_kind":
+                text = ", ".join(f"{count:,} {kind}" for kind, count in value.items()) or "none"
+            else:
+                text = f"{value:,}"
+            table.add_row(name.replace("_", " "), text)
         stdout().print(table)
     for problem in outcome.problems:
         say(f"[bold red]not accounted for:[/] {problem}")
