@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows
+from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows, clipped
 from ubi_stream.models.oddness.sample import FadingSample
 
 _CROWD: Final = 0.07
@@ -105,7 +105,7 @@ class NearestCrowd:
     def learn_many(self, rows: FloatArray) -> None:
         """Take in rows; they count from the next `turn` on."""
         x = as_rows(rows, self.n_features)
-        self.sample.learn_many(np.where(np.isfinite(x), np.clip(x, -MAX_ABS, MAX_ABS), np.nan))
+        self.sample.learn_many(np.where(np.isfinite(x), clipped(x, MAX_ABS), np.nan))
 
     def turn(self) -> None:
         """Renew the sample, its centre and its spread: the end of a block."""
@@ -114,8 +114,8 @@ class NearestCrowd:
 
     def standardised(self, rows: FloatArray) -> FloatArray:
         """Rows as deviations from the sample's median; 0 where a value is missing."""
-        deviations: FloatArray = (np.clip(rows, -MAX_ABS, MAX_ABS) - self.centre) * self.scale
-        return np.where(np.isnan(deviations), 0.0, np.clip(deviations, -MAX_ABS, MAX_ABS))
+        deviations: FloatArray = (clipped(rows, MAX_ABS) - self.centre) * self.scale
+        return np.where(np.isnan(deviations), 0.0, clipped(deviations, MAX_ABS))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what the sample gives."""

@@ -63,10 +63,12 @@ class TailShare:
         x = np.where(np.isnan(scores), -MAX_ABS, clipped(scores, MAX_ABS)).astype(np.float32)
         counted = (n - np.searchsorted(self._sorted, x, side="left") + 1.0) / (n + 1.0)
         if self._excess > 0.0:
-            inside = np.minimum(x.astype(np.float64), float(self._sorted[-1]))
-            tail = self._top_share * np.exp(-np.clip((inside - self._start) / self._excess, 0.0, _FARTHEST))
-            counted = np.where(inside > self._start, np.clip(tail, _TRUST * counted, counted), counted)
-            counted = counted * np.exp(-np.clip((x - inside) / self._excess, 0.0, _FARTHEST))
+            exact = x.astype(np.float64)
+            inside: FloatArray = np.minimum(exact, float(self._sorted[-1]))
+            tail = self._top_share * np.exp(-_within((inside - self._start) / self._excess))
+            trusted = np.minimum(np.maximum(tail, _TRUST * counted), counted)
+            counted = np.where(inside > self._start, trusted, counted)
+            counted = counted * np.exp(-_within((exact - inside) / self._excess))
         shares: FloatArray = np.maximum(counted, SMALLEST)
         return shares
 
@@ -96,3 +98,8 @@ class TailShare:
             self._start = float(top[0])
             self._excess = float(np.add.accumulate(top - top[0])[-1] / len(top))
             self._top_share = (n - float(np.searchsorted(self._sorted, top[0], side="left")) + 1.0) / (n + 1.0)
+
+
+def _within(excesses: FloatArray) -> FloatArray:
+    inside: FloatArray = np.minimum(np.maximum(excesses, 0.0), _FARTHEST)
+    return inside
