@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import JsonValue
 from river.time_series import HoltWinters
 
-from ubi_stream.models.forecast import MAX_HORIZON, MIN_DAYS, WEEK, Forecast, Level, Weekly, forecast
+from ubi_stream.errors import ConfigError
+from ubi_stream.models.forecast import MAX_HORIZON, MIN_DAYS, WEEK, Forecast, Level, Weekly, candidates_of, forecast
+from ubi_stream.packs.candidates import CandidateModel
+from ubi_stream.packs.models import ForecastModel, Models
 
 
 def ahead(series: list[float], *, horizon: int = 7, interval: float = 0.8) -> Forecast:
@@ -139,3 +143,44 @@ def test_any_days_give_ordered_numbers_that_are_not_negative_and_the_same_again(
         assert 0 <= expected.low <= expected.high < math.inf
         assert expected.low <= expected.value <= expected.high
     assert ahead(days) == found
+
+
+def with_models(*candidates: CandidateModel) -> Models:
+    return Models(forecast=ForecastModel(), candidates=candidates)
+
+
+def further(kind: str, **parameters: JsonValue) -> CandidateModel:
+    return CandidateModel(task="forecast", name="mine", kind=kind, parameters=parameters)
+
+
+def test_a_packs_model_serves_where_the_backtest_says_so() -> None:
+    steps = [10.0] * 8 + [50.0] * 8 + [5.0] * 8 + [80.0] * 5
+    latest = further("time_series.HoltWinters", alpha=0.99)
+    found = forecast(steps, horizon=4, interval=0.8, further=candidates_of(with_models(latest)))
+    assert found is not None
+    assert found.model == "mine"
+    assert [day.value for day in found.days] == pytest.approx([80.0] * 4, abs=0.1)
+    assert ahead(steps).model == "quick"
+
+
+def test_an_autoregression_competes_and_loses_to_a_rhythm_that_it_doesnt_know() -> None:
+    regression = further("time_series.SNARIMAX", p=1, d=0, q=1)
+    found = forecast(RHYTHM, horizon=7, interval=0.8, further=candidates_of(with_models(regression)))
+    assert found == ahead(RHYTHM)
+    assert found.model == "weekly"
+
+
+def test_a_packs_model_that_cant_forecast_the_days_is_left_out() -> None:
+    ratios = further("time_series.HoltWinters", alpha=0.3, beta=0.1, gamma=0.1, seasonality=7, multiplicative=True)
+    days = [0.0] * 8 + [5.0] * 20
+    found = forecast(days, horizon=7, interval=0.8, further=candidates_of(with_models(ratios)))
+    assert found == forecast(days, horizon=7, interval=0.8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [("time_series.HoltWinters", {}), ("linear_model.LinearRegression", {}), ("drift.ADWIN", {})],
+)
+def test_what_cant_be_made_or_is_no_forecaster_is_refused(kind: str, parameters: dict[str, JsonValue]) -> None:
+    with pytest.raises(ConfigError):
+        candidates_of(with_models(further(kind, **parameters)))
