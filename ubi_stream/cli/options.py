@@ -38,3 +38,18 @@ OutFile = Annotated[
         show_default=False,
     ),
 ]
+
+
+def mapping_for(file: Path | None, mapping: str | None) -> str:
+    """Name of the mapping to read a file with: `own` unless one was asked for, or the file can't be of that form.
+
+    Raises
+    ------
+    typer.BadParameter
+        A CSV file, whose columns only a mapping can tell: as `own`, each row would become a dead letter.
+    """
+    if mapping is None and file is not None and ".csv" in file.suffixes[-2:]:
+        raise typer.BadParameter(
+            f"{file.name} needs --mapping: which column of a CSV file is what; docs/mappings.md shows how to write one"
+        )
+    return mapping or "own"

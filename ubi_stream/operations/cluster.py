@@ -127,8 +127,8 @@ class Cluster:
         ((_, _, state, *_),) = response.groups
         if state not in _IDLE_STATES:
             raise TopicLayoutError(
-                f"the group {self.settings.app_id} has members ({state}): stop all workers {to}, and wait "
-                f"{self.settings.session_timeout_s:.0f} s where one was killed"
+                f"the group {self.settings.app_id} has members ({state}): stop all workers, wait "
+                f"{self.settings.session_timeout_s:.0f} s where one was killed, then {to}"
             )
 
     async def commit(self, offsets: Offsets) -> None:

@@ -118,7 +118,14 @@ def test_wrong_options_of_generate(ubi: Ubi, arguments: list[str], code: int, ex
     assert expected in result.stderr
 
 
-def test_a_file_without_its_mapping_is_all_dead_letters_and_that_is_said(ubi: Ubi, shop_file: Path) -> None:
-    lines = ubi("replay", shop_file, "--offline").stderr
+@pytest.mark.parametrize("arguments", [["replay", "shop.csv"], ["demo", "--input", "shop.csv.gz", "--exit"]])
+def test_a_csv_file_needs_a_mapping(ubi: Ubi, arguments: list[str]) -> None:
+    result = ubi(*arguments)
+    assert result.exit_code == 2
+    assert "needs --mapping" in result.stderr
+
+
+def test_a_file_in_the_wrong_mapping_is_all_dead_letters_and_that_is_said(ubi: Ubi, shop_file: Path) -> None:
+    lines = ubi("replay", shop_file, "-m", "own", "--offline").stderr
     assert "dead letters: " in lines
     assert "is own the right --mapping?" in lines

@@ -10,7 +10,7 @@ import typer
 
 from ubi_stream.cli.configured import load_settings
 from ubi_stream.cli.console import run_async, say
-from ubi_stream.cli.options import MappingName, PackName, SpeedText
+from ubi_stream.cli.options import MappingName, PackName, SpeedText, mapping_for
 from ubi_stream.cli.signals import EndedBySignal, until_signalled
 from ubi_stream.clock import SystemClock
 from ubi_stream.replay.pacing import parse_speed
@@ -60,13 +60,14 @@ def demo(
         raise typer.BadParameter("--exit needs --input: invented users never end")
     if as_json and not exit_at_end:
         raise typer.BadParameter("--json needs --exit")
+    mapping = mapping_for(file, mapping)
     settings, clock, pace = load_settings(pack=pack, web_port=web_port), SystemClock(), parse_speed(speed)
     from ubi_stream.cli.demo.file import run_to_end  # noqa: PLC0415 - loads aiokafka, polars, and the extra `local`
     from ubi_stream.cli.demo.live import run_live  # noqa: PLC0415 - as above
     from ubi_stream.cli.demo.report import show_outcome  # noqa: PLC0415 - as above
     from ubi_stream.cli.demo.source import DemoOptions, prepared  # noqa: PLC0415 - as above
 
-    options = DemoOptions(data, file, mapping or "own", pace, rate, users, seed)
+    options = DemoOptions(data, file, mapping, pace, rate, users, seed)
     try:
         with prepared(options, settings, clock) as job:
             if exit_at_end:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from ubi_stream.cli.configured import load_settings, pack_for
 from ubi_stream.cli.console import run_async, say
 from ubi_stream.cli.lines import open_lines
-from ubi_stream.cli.options import MappingName, OutFile, PackName, SpeedText
+from ubi_stream.cli.options import MappingName, OutFile, PackName, SpeedText, mapping_for
 from ubi_stream.cli.progress import progress_bar
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import ConfigError
@@ -58,8 +58,8 @@ def replay(
     """Send a file to the events topic, or run it through the pipeline here with --offline or --shadow.
 
     The same file, settings and seed give the same insights either way. A mapping says which column is what:
-    `docs/mappings.md` shows how to write one. Default: `own`, events in our own form. --out and --pack go with
-    --offline and --shadow only: a worker has its own pack.
+    `docs/mappings.md` shows how to write one. Default: `own`, events in our own form, one JSON object a line; a CSV
+    file needs one. --out and --pack go with --offline and --shadow only: a worker has its own pack.
 
     --shadow (or --from and --to without a file) reads the events topic itself, or a file, writes nothing anywhere, and
     tells which insights would be missing, more or another: what would change if a changed pack were deployed.
@@ -77,7 +77,7 @@ def replay(
     shadow = shadow or (file is None and (since or until) is not None)
     _check_options(file, offline=offline, shadow=shadow, ours=out or pack, window=since or until)
     settings = load_settings(pack=pack)
-    name = mapping or "own"
+    name = mapping_for(file, mapping)
     if shadow:
         _shadow(file, name, settings, (since, until), live, out, as_json=as_json)
     elif offline and file is not None:
