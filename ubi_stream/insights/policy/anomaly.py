@@ -19,6 +19,8 @@ HIGH_ANOMALY: Final = 2 / 3
 """Score from which on an anomaly is of high severity: a mean share of one in 10,000."""
 _SPEAKS: Final = 0.05
 """A detector with a rarer answer than this is named."""
+_COUNTS: Final = 0.05
+"""A feature with a larger share of the score than this is a reason to name."""
 
 
 class Anomalies:
@@ -76,7 +78,9 @@ class Anomalies:
         if alert.speaker == REPEAT:
             yield texts.repeat
         features = [part for part in contributions if part.feature != alert.speaker]
-        leading = [part for part in features if part.contribution > 0][:2] or features[:1]
+        leading = [part for part in features if part.contribution > _COUNTS * alert.score][:2]
+        if not leading and alert.speaker not in (COMBINATION, REPEAT):
+            leading = [part for part in features if part.contribution > 0][:1] or features[:1]
         yield from map(self._explain.phrase, leading)
         if not leading and alert.speaker not in (COMBINATION, REPEAT):
             yield texts.rare.format(one_in=short(alert.one_in))
