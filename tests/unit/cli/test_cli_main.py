@@ -147,3 +147,9 @@ def test_together_raises_the_error_itself_and_cancels_the_others() -> None:
 def test_exit_statuses_pass_through(ubi: Ubi) -> None:
     assert typer.Exit(3).exit_code == 3
     assert ubi("no-such-command").exit_code == 2
+
+
+def test_a_worker_s_transport_is_one_of_two(ubi: Ubi) -> None:
+    result = ubi("worker", "--transport", "carrier pigeon")
+    assert result.exit_code == 64
+    assert "UBI_TRANSPORT = 'carrier pigeon': it should be 'chunked' or 'stock'" in result.stderr

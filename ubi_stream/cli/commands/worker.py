@@ -22,6 +22,14 @@ def worker(
         int | None,
         typer.Option("--web-port", help="Port of the views; 0 takes a free one. Default: UBI_WEB_PORT.", metavar="N"),
     ] = None,
+    transport: Annotated[
+        str | None,
+        typer.Option(
+            "--transport",
+            help="chunked, or stock: Faust's own loop, slower, only to compare with. Default: UBI_TRANSPORT.",
+            metavar="NAME",
+        ),
+    ] = None,
     supervised: Annotated[
         bool,
         typer.Option("--supervise", help="Start it again when it ends by itself: where nothing else does."),
@@ -38,7 +46,7 @@ def worker(
 
     - `ubi worker --pack payments --web-port 8089`
     """
-    settings = load_settings(pack=pack, web_port=web_port)
+    settings = load_settings(pack=pack, web_port=web_port, transport=transport)
     if supervised:
         raise typer.Exit(_supervised(settings))
     from ubi_stream.worker import run_worker  # noqa: PLC0415 - loads Faust and the models
