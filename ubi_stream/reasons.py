@@ -25,14 +25,6 @@ class DeadLetterReason(StrEnum):
     PROCESSING_ERROR = "processing_error"
 
 
-class DropReason(StrEnum):
-    """Why a valid record changed nothing and is not a dead letter."""
-
-    DUPLICATE = "duplicate"
-    REPLAYED = "replayed"
-    UNKNOWN_EVENT_TYPE = "unknown_event_type"
-
-
 class SnapshotReason(StrEnum):
     """Why a model snapshot is not used, and the model starts fresh."""
 
