@@ -28,7 +28,8 @@ from ubi_stream.pipeline import Pipeline
 from ubi_stream.state.codec import decode_header
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
-from ubi_stream.state.stage import Fold, silence_timers
+from ubi_stream.state.silences import silence_timers
+from ubi_stream.state.stage import Fold
 from ubi_stream.state.store import StateStore
 from ubi_stream.state.timers import DueTimers
 

@@ -21,7 +21,7 @@ from ubi_stream.models.digest import digest
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.state.codec import decode_state
-from ubi_stream.state.stage import GRACE_MS
+from ubi_stream.state.silences import GRACE_MS
 
 Position = tuple[str, int]
 """Topic and offset, within one partition."""

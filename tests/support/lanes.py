@@ -22,7 +22,7 @@ from ubi_stream.runtime.lane import Lane, LaneIO
 from ubi_stream.runtime.outbox import Acknowledged
 from ubi_stream.settings import Settings
 from ubi_stream.state.codec import decode_state
-from ubi_stream.state.stage import GRACE_MS
+from ubi_stream.state.silences import GRACE_MS
 
 SETTINGS = Settings(_env_file=None)
 TP_EVENTS = TP(EVENTS_TOPIC, 0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 
@@ -30,23 +29,10 @@ from ubi_stream.state.questions import (
     dues,
     next_due_ms,
 )
+from ubi_stream.state.silences import DORMANT_STAGE, QUESTION_STAGE, RETENTION_STAGE, SESSION_STAGE
 from ubi_stream.state.store import Live, StateStore
 from ubi_stream.state.timers import Due, DueTimers, SilenceTimers
 from ubi_stream.state.visits import EndedVisit, ended_visit
-
-SESSION_STAGE: Final = 0
-DORMANT_STAGE: Final = 1
-RETENTION_STAGE: Final = 2
-QUESTION_STAGE: Final = 3
-GRACE_MS: Final = DAY_MS
-"""How much longer than the retention a record is kept. An event after the retention finds nothing of before, be the
-record still there or not; the grace makes that true of late ones too. Else a replay, which finds records that were
-forgotten later, would differ."""
-
-
-def silence_timers(plan: Plan) -> SilenceTimers:
-    """Timers of a visit's end, of dormancy, and of the time from which on an entity is forgotten."""
-    return SilenceTimers((plan.session_gap_ms, plan.dormant_ms, plan.retention_ms + GRACE_MS))
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
