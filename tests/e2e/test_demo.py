@@ -82,7 +82,8 @@ async def test_the_live_demo_ends_soon_and_leaves_nothing(
 
 async def test_sigterm_while_the_servers_start_leaves_nothing(start_ubi: Ubi, tmp_path: Path) -> None:
     demo = start_ubi("demo", "--data", tmp_path / "data")
-    await eventually(demo.descendants, 60, "a server is being started")
+    # Not any process: imports may start one for a moment, before signals are listened to.
+    await eventually(lambda: (tmp_path / "data").exists() and demo.descendants(), 60, "a server is being started")
     processes = demo.descendants()
     demo.signal(signal.SIGTERM)
     assert demo.wait(40) == 128 + signal.SIGTERM
