@@ -9,9 +9,9 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
+from benchmarks.databases import execute
 from support.leftovers import Surroundings, tasks_left
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.local.service import LocalService
@@ -95,21 +95,13 @@ def postgres(server_data: Path, session_servers: list[LocalService]) -> Iterator
 async def database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """Address (DSN) of a new, empty database, dropped after the test."""
     name = f"test_{uuid.uuid4().hex}"
-    await _execute(postgres.dsn, f'CREATE DATABASE "{name}"')
+    await execute(postgres.dsn, f'CREATE DATABASE "{name}"')
     yield postgres.dsn_for(name)
     if postgres.running:  # a test may have killed it
-        await _execute(postgres.dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
+        await execute(postgres.dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
 def topic_prefix() -> str:
     """First part of the names of this test's topics and groups; no other test has it."""
     return f"t{uuid.uuid4().hex[:12]}"
-
-
-async def _execute(dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

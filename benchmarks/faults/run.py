@@ -12,10 +12,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-import asyncpg
 from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
+from benchmarks.databases import new_database
 from benchmarks.faults.fleet import Fleet
 from benchmarks.faults.topics import Watch
 from ubi_stream.clock import SystemClock
@@ -160,7 +160,6 @@ async def prepared(
     that the broker allows.
     """
     name = f"faults-{uuid.uuid4().hex[:8]}"
-    await _execute(servers.postgres.dsn, f'CREATE DATABASE "{name}"')
     dsn = servers.postgres.dsn_for(name)
     if postgres_port is not None:
         dsn = dsn.replace(f":{servers.postgres.port}/", f":{postgres_port}/")
@@ -180,19 +179,19 @@ async def prepared(
         },
     )
     loaded = load_pack(pack)
-    admin = await connect_admin(settings, SystemClock())
-    try:
-        await ensure_topics(admin, settings, loaded)
-    finally:
-        await admin.close()
-    fleet = Fleet(settings, folder)
-    try:
-        async with Watch(settings, loaded) as watch:
-            yield Run(servers, settings, loaded, fleet, watch, records, per_s, Random(f"faults {seed}"))
-    finally:
-        await fleet.stop()
-        fleet.kill()
-        await _execute(servers.postgres.dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
+    async with new_database(servers.postgres.dsn, name):
+        admin = await connect_admin(settings, SystemClock())
+        try:
+            await ensure_topics(admin, settings, loaded)
+        finally:
+            await admin.close()
+        fleet = Fleet(settings, folder)
+        try:
+            async with Watch(settings, loaded) as watch:
+                yield Run(servers, settings, loaded, fleet, watch, records, per_s, Random(f"faults {seed}"))
+        finally:
+            await fleet.stop()
+            fleet.kill()
 
 
 async def send(settings: Settings, records: Sequence[ProducerRecord], per_s: float) -> int:
@@ -214,11 +213,3 @@ async def send(settings: Settings, records: Sequence[ProducerRecord], per_s: flo
         return report.acknowledged
     finally:
         await producer.stop()
-
-
-async def _execute(dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

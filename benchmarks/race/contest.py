@@ -13,11 +13,11 @@ from time import monotonic
 from typing import Final
 
 import aiohttp
-import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
+from benchmarks.databases import new_database
 from benchmarks.race import progress
 from benchmarks.race.sampling import SAMPLE_S, Course, follow
 from ubi_stream.cli.configured import child_environment
@@ -107,15 +107,14 @@ class Track:
         """Settings of a run: a new group, empty topics for what comes out, and a new database."""
         name = f"{contestant.key}-{uuid.uuid4().hex[:6]}"
         settings = self.settings.model_copy(update={"app_id": name, **dict(contestant.changes)})
-        admin = await connect_admin(settings, SystemClock())
-        await _execute(self.postgres.dsn, f'CREATE DATABASE "{name}"')
-        try:
-            await ensure_topics(admin, settings, load_pack(settings.pack))
-            yield settings.model_copy(update={"postgres_dsn": SecretStr(self.postgres.dsn_for(name))})
-        finally:
-            await _delete_outputs(admin, settings)
-            await admin.close()
-            await _execute(self.postgres.dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
+        async with new_database(self.postgres.dsn, name):
+            admin = await connect_admin(settings, SystemClock())
+            try:
+                await ensure_topics(admin, settings, load_pack(settings.pack))
+                yield settings.model_copy(update={"postgres_dsn": SecretStr(self.postgres.dsn_for(name))})
+            finally:
+                await _delete_outputs(admin, settings)
+                await admin.close()
 
 
 class Runner:
@@ -258,11 +257,3 @@ async def _delete_outputs(admin: AIOKafkaAdminClient, settings: Settings) -> Non
         return not await left()
 
     await until(gone, 30.0, "topics are deleted")
-
-
-async def _execute(dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

@@ -13,24 +13,17 @@ from aiokafka import AIOKafkaConsumer
 
 from support.running_ubi import RunningUbi
 from support.waiting import eventually
+from support.workers import make_topics
 from ubi_stream.cli.demo.topics import Offsets, read_results, watching
 from ubi_stream.cli.sending import started_producer
 from ubi_stream.clock import SystemClock
 from ubi_stream.local.ports import free_port
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.runtime.kafka_client import client_options, connect_admin
-from ubi_stream.runtime.topics import all_topics, ensure_topics
+from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.runtime.topics import all_topics
 from ubi_stream.settings import Settings
 
 Ubi = Callable[..., RunningUbi]
-
-
-async def make_topics(settings: Settings) -> None:
-    admin = await connect_admin(settings, SystemClock())
-    try:
-        await ensure_topics(admin, settings, load_pack(settings.pack))
-    finally:
-        await admin.close()
 
 
 async def events_sent(settings: Settings) -> int:

@@ -25,7 +25,8 @@ from ubi_stream.local.ports import free_port
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.sender import Sender
-from ubi_stream.runtime.topics import source_topics
+from ubi_stream.runtime.kafka_client import connect_admin
+from ubi_stream.runtime.topics import ensure_topics, source_topics
 from ubi_stream.settings import Settings
 from ubi_stream.state.codec import decode_state
 from ubi_stream.state.model import UserState
@@ -295,3 +296,12 @@ class Offsets:
             return await self.events_committed() >= events and await self.behind() == 0
 
         await eventually(done, within_s, f"{events} events are committed")
+
+
+async def make_topics(settings: Settings) -> None:
+    """Make the topics of a worker that is not started yet."""
+    admin = await connect_admin(settings, SystemClock())
+    try:
+        await ensure_topics(admin, settings, load_pack(settings.pack))
+    finally:
+        await admin.close()

@@ -89,16 +89,10 @@ class Forecast:
         return (self.total.value - self.recent) / most if most > 0 else 0.0
 
 
-class Level(HoltWinters):  # type: ignore[misc]  # River has no types
-    """Exponential smoothing without trend or season, begun at the mean of the first week.
-
-    River begins at the mean of two days, which a month hardly forgets.
-    """
+class _BegunByAWeek(HoltWinters):  # type: ignore[misc]  # River has no types
+    """Holt-Winters that begins when a whole week is known. River begins with what a month hardly forgets."""
 
     _initialized: bool
-
-    def __init__(self, alpha: float = _SLOW_ALPHA) -> None:
-        super().__init__(alpha)
 
     def learn_one(self, y: float, x: object = None) -> None:
         """Take in the next value."""
@@ -107,34 +101,35 @@ class Level(HoltWinters):  # type: ignore[misc]  # River has no types
             return
         self._first_values.append(y)
         if len(self._first_values) == WEEK:
-            self.level.append(fmean(self._first_values))
+            self._begin(fmean(self._first_values))
             self._initialized = True
 
+    def _begin(self, level: float) -> None:
+        """Set out from the first week and its mean."""
+        self.level.append(level)
 
-class Weekly(HoltWinters):  # type: ignore[misc]  # River has no types
+
+class Level(_BegunByAWeek):
+    """Exponential smoothing without trend or season, begun at the mean of the first week, not of two days."""
+
+    def __init__(self, alpha: float = _SLOW_ALPHA) -> None:
+        super().__init__(alpha)
+
+
+class Weekly(_BegunByAWeek):
     """Additive Holt-Winters with a season of a week.
 
     River begins an additive season with the ratios of the first values to their mean, and a trend with the difference
     of the first and last value: here the season begins with the differences, and the trend with nothing.
     """
 
-    _initialized: bool
-
     def __init__(self, alpha: float = _SLOW_ALPHA, beta: float = _TREND_BETA, gamma: float = _SEASON_GAMMA) -> None:
         super().__init__(alpha, beta, gamma, seasonality=WEEK)
 
-    def learn_one(self, y: float, x: object = None) -> None:
-        """Take in the next value."""
-        if self._initialized:
-            super().learn_one(y)
-            return
-        self._first_values.append(y)
-        if len(self._first_values) == WEEK:
-            level = fmean(self._first_values)
-            self.level.append(level)
-            self.trend.append(0.0)
-            self.season.extend(value - level for value in self._first_values)
-            self._initialized = True
+    def _begin(self, level: float) -> None:
+        super()._begin(level)
+        self.trend.append(0.0)
+        self.season.extend(value - level for value in self._first_values)
 
 
 @dataclass(frozen=True, slots=True)

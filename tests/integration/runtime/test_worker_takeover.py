@@ -7,13 +7,9 @@ import signal
 from pathlib import Path
 
 from support.running_ubi import RunningUbi
-from support.workers import Offsets, send, worker_environment
-from ubi_stream.clock import SystemClock
+from support.workers import Offsets, make_topics, send, worker_environment
 from ubi_stream.local.ports import free_port
-from ubi_stream.packs.loader import load_pack
 from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.runtime.kafka_client import connect_admin
-from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.settings import Settings
 
 SESSION_S = 90.0
@@ -42,14 +38,6 @@ async def test_a_supervised_worker_goes_on_before_its_session_is_over(
         assert not again.is_running()
     finally:
         end_all(supervisor)
-
-
-async def make_topics(settings: Settings) -> None:
-    admin = await connect_admin(settings, SystemClock())
-    try:
-        await ensure_topics(admin, settings, load_pack(settings.pack))
-    finally:
-        await admin.close()
 
 
 def end_all(supervisor: RunningUbi) -> None:

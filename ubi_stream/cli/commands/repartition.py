@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import run_async, say
+from ubi_stream.cli.console import say
+from ubi_stream.cli.operating import AsJson, operate, partition_step
 from ubi_stream.cli.options import PackName
-from ubi_stream.cli.progress import progress_bar
 from ubi_stream.clock import SystemClock
 from ubi_stream.packs.loader import load_pack
 
@@ -23,7 +22,7 @@ def repartition(
     with_backlog: Annotated[
         bool, typer.Option("--with-backlog", help="Go on although events of the old partitions are not processed yet.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Give the topics more partitions, and move each user's state to the partition that the user now belongs to.
 
@@ -37,21 +36,14 @@ def repartition(
     from ubi_stream.operations.repartition import repartition as run  # noqa: PLC0415 - loads aiokafka and the models
 
     settings = load_settings(pack=pack)
-    with progress_bar(None) as bar:
-        summary = run_async(
-            run(
-                settings,
-                load_pack(settings.pack),
-                partitions,
-                SystemClock(),
-                with_backlog=with_backlog,
-                on_progress=lambda done, of: bar.move(None, f"partition {done + 1} of {of}"),
-                on_retry=say,
-            )
-        )
-    if as_json:
-        typer.echo(msgspec.json.encode(summary))
-        return
+    pack_of_state, clock = load_pack(settings.pack), SystemClock()
+    summary = operate(
+        lambda on_progress: run(
+            settings, pack_of_state, partitions, clock, with_backlog=with_backlog, on_progress=on_progress, on_retry=say
+        ),
+        step=partition_step,
+        as_json=as_json,
+    )
     say(
         f"{summary.moved:,} of {summary.states:,} states moved, from {summary.before} to {summary.partitions} "
         f"partitions ({summary.seconds:.1f} s). Start the workers with UBI_PARTITIONS={summary.partitions}"
