@@ -145,7 +145,7 @@ class Partition:
             home=self.setup.home,
             further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
             progress=self.progress,
-            validator=Validator(pack.events, tuple(entity.key for entity in pack.entities if entity.key)),
+            validator=Validator.of(pack),
             folder=Fold(plan, self.store, self.progress, self.timers, self._questions),
             featurizer=self._featurizer,
             segments=assigner,

@@ -24,7 +24,7 @@ EXACT_PLAN = compile_plan(probe_pack(), "shop")
 
 def events_of(*contents: dict[str, Any], plan: Plan = PLAN) -> list[Event]:
     """Valid events, at offsets 0, 1, ..."""
-    validator = Validator(plan.pack.events)
+    validator = Validator.of(plan.pack)
     read = read_events([record(content, n) for n, content in enumerate(contents)], validator, forwarded=False)
     assert not read.dead_letters, read.dead_letters[0]
     return read.events

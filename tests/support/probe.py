@@ -335,7 +335,7 @@ class Stream:
         }
         if draw.random() < 0.3:
             unknown = {"insight_id": str(UUID(int=draw.getrandbits(128)))}
-            said |= draw.choice([unknown, {"outcome": "rain"}, {"outcome": "buys_in_visit"}, {"weight": 11}])
+            said |= draw.choice([unknown, {"label": "ignored"}, {"outcome": "buys_in_visit"}, {"weight": 11}])
         at_ms = now_ms + draw.choice([0, 4 * MINUTE_MS, -3 * DAY_MS])
         return msgspec.json.encode(event(user, at_ms, "$label", event_id=f"l{draw.getrandbits(64)}", **said))
 

@@ -75,13 +75,14 @@ async def by_kafka(said: Said, settings: Settings, event_id: str, clock: Clock, 
     ConfigError
         The label is wrong.
     """
-    keys = {entity.name: entity.key for entity in load_pack(settings.pack).entities}
+    pack = load_pack(settings.pack)
+    keys = {entity.name: entity.key for entity in pack.entities}
     if said.entity not in keys:
         raise ConfigError(f"entity = {said.entity}: expected one of {', '.join(keys)}")
     properties = {name: value for name, value in msgspec.to_builtins(said).items() if name not in ("user_id", "entity")}
     try:
         read_id(said.user_id, "user_id")
-        read_verdict(properties)
+        read_verdict(properties, [outcome.name for outcome in pack.outcomes])
     except RefusedError as refused:
         raise ConfigError(refused.message.replace("properties.", "")) from refused
     value = label_event(event_id, clock.now_ms(), said.user_id, properties, key=keys[said.entity])

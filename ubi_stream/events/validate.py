@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from ubi_stream.events.fields import (
 from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_PROPERTIES_BYTES, MAX_SKEW_MS, MIN_TIME_MS
 from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Sender, Unwanted
 from ubi_stream.events.verdict import read_verdict
-from ubi_stream.packs.schema import LABEL_TYPE, Events
+from ubi_stream.packs.schema import LABEL_TYPE, Events, Pack
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 FIELDS: Final = frozenset(
@@ -38,6 +39,8 @@ class Validator:
         Event types of the pack.
     entity_keys
         Properties that hold the id of a further entity: absent, or an id like the user's.
+    outcomes
+        Names of the pack's outcomes, which a person's label may name.
 
     Attributes
     ----------
@@ -45,12 +48,19 @@ class Validator:
         Number of fields ignored so far because no event has them.
     """
 
-    def __init__(self, events: Events, entity_keys: tuple[str, ...] = ()) -> None:
+    def __init__(self, events: Events, entity_keys: tuple[str, ...] = (), outcomes: Collection[str] = ()) -> None:
         self._entity_keys = entity_keys
+        self._outcomes = outcomes
         self._types = frozenset(events.types) | {LABEL_TYPE}
         self._unknown_types = events.unknown
         self._max_age_ms = int(events.max_age_days * 86_400_000)
         self.unknown_fields = 0
+
+    @classmethod
+    def of(cls, pack: Pack) -> Validator:
+        """Make the validator of a pack's events."""
+        keys = tuple(entity.key for entity in pack.entities if entity.key)
+        return cls(pack.events, keys, tuple(outcome.name for outcome in pack.outcomes))
 
     def validate(
         self, data: dict[str, Any], record: Record, origin: Origin, sender: Sender | None
@@ -90,7 +100,7 @@ class Validator:
             origin=origin,
             sender=sender,
             raw=record.value,
-            verdict=read_verdict(properties) if event_type == LABEL_TYPE else None,
+            verdict=read_verdict(properties, self._outcomes) if event_type == LABEL_TYPE else None,
         )
         for key in self._entity_keys:
             read_optional_id(event.properties.get(key), f"properties.{key}")

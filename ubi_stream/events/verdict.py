@@ -7,7 +7,7 @@ by itself, in the properties that the pack's roles name.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,9 +20,11 @@ from ubi_stream.reasons import DeadLetterReason as Reason
 CONFIRMED: Final = "confirmed"
 FALSE_POSITIVE: Final = "false_positive"
 
+ANSWERS: Final = {"accepted": True, "ignored": False}
+"""What may be said of a recommendation, besides right and wrong."""
+
 _WORDS: Final[dict[object, bool]] = {CONFIRMED: True, FALSE_POSITIVE: False}
 _INSIGHT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_OUTCOME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -33,7 +35,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     insight_id
         The insight that it is about; None means the newest one that the user was told about.
     outcome
-        Name of the pack's outcome that it teaches; None where it is about the insight itself.
+        Name of the pack's outcome that it teaches, or one of `ANSWERS`; None where it is about the insight itself.
     positive
         Whether the insight was right, or the outcome came true.
     weight
@@ -74,12 +76,12 @@ def label_event(
     )
 
 
-def read_verdict(properties: Mapping[str, Any]) -> Verdict | None:
-    """Read the properties of a `$label` event; None if it is no person's.
+def read_verdict(properties: Mapping[str, Any], outcomes: Collection[str]) -> Verdict | None:
+    """Read the properties of a `$label` event; None if it is no person's. `outcomes` are those of the pack.
 
-    >>> read_verdict({"outcome": "churned", "label": True, "weight": 2})
+    >>> read_verdict({"outcome": "churned", "label": True, "weight": 2}, ["churned"])
     Verdict(insight_id=None, outcome='churned', positive=True, weight=2.0, author=None, note=None)
-    >>> read_verdict({"tx_id": "p-993", "fraud": True}) is None
+    >>> read_verdict({"tx_id": "p-993", "fraud": True}, []) is None
     True
 
     Raises
@@ -90,7 +92,7 @@ def read_verdict(properties: Mapping[str, Any]) -> Verdict | None:
     if VERDICT_PROPERTIES.isdisjoint(properties):
         return None
     get = properties.get
-    outcome, positive = _outcome(get("outcome"), get("label"))
+    outcome, positive = _outcome(get("outcome"), get("label"), outcomes)
     return Verdict(
         insight_id=_insight_id(get("insight_id")),
         outcome=outcome,
@@ -101,17 +103,17 @@ def read_verdict(properties: Mapping[str, Any]) -> Verdict | None:
     )
 
 
-def _outcome(outcome: object, label: object) -> tuple[str | None, bool]:
+def _outcome(outcome: object, label: object, outcomes: Collection[str]) -> tuple[str | None, bool]:
     """The outcome that a label is about, if any, and whether it says yes. An outcome's own name is a yes too."""
     if outcome is not None:
-        outcome = _name(outcome, "properties.outcome")
+        outcome = _name(outcome, "outcome", outcomes, or_else="")
     if type(label) is bool:
         return outcome, label
     if type(label) is not str:
         missing_or_wrong(label, "properties.label", "true, false or a string")
     if label in _WORDS:
         return outcome, _WORDS[label]
-    name = _name(label, "properties.label")
+    name = _name(label, "label", (*ANSWERS, *outcomes), or_else=f"true, false, {', '.join(map(str, _WORDS))}, ")
     if outcome not in (None, name):
         refuse(
             Reason.INVALID_VALUE,
@@ -121,11 +123,13 @@ def _outcome(outcome: object, label: object) -> tuple[str | None, bool]:
     return name, True
 
 
-def _name(value: object, field: str) -> str:
+def _name(value: object, field: str, allowed: Collection[str], *, or_else: str) -> str:
+    """A word that must be among those allowed; `or_else` are further ones for the message."""
     if type(value) is not str:
-        missing_or_wrong(value, field, "a string")
-    if not _OUTCOME.fullmatch(value):
-        refuse(Reason.INVALID_VALUE, field, f"{field} is {short(value)}, the name of an outcome was expected")
+        missing_or_wrong(value, f"properties.{field}", "a string")
+    if value not in allowed:
+        names = f"{or_else}{', '.join(allowed)}" or "none: the pack has no outcomes"
+        refuse(Reason.INVALID_VALUE, f"properties.{field}", f"{field} is {short(value)}; there are: {names}")
     return value
 
 

@@ -31,7 +31,7 @@ def try_features(features: tuple[Feature, ...], plan: Plan) -> None:
     state = UserState()
     _try(features, state, _START_MS, plan)
     for record in _records(plan):
-        for event in read_events([record], Validator(plan.pack.events), forwarded=False).events:
+        for event in read_events([record], Validator.of(plan.pack), forwarded=False).events:
             fold(state, event, plan)
             _try(features, state, event.event_time_ms, plan)
 

@@ -104,7 +104,7 @@ class Texts(Model):
         "The label is about nothing that is still kept of this {entity}: nothing was learned from it"
     )
     label_unknown_outcome: Annotated[str, _says("outcome")] = (
-        "The pack has no outcome {outcome}: nothing was learned from it"
+        "No model here learns {outcome}: nothing was learned from it"
     )
     measure_amount: Words = "Money"
     measure_events: Words = "Events"

@@ -159,7 +159,11 @@ def test_nobody_there_is_one_sentence(ubi: Ubi) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--label", "Bad Name"], "label is 'Bad Name'"),
+        (
+            ["--label", "bogus"],
+            "label is 'bogus'; there are: true, false, confirmed, false_positive, accepted, ignored",
+        ),
+        (["--label", "true", "--outcome", "bogus"], "outcome is 'bogus'; there are: buys_in_visit"),
         (["--label", "confirmed", "--weight", "11"], "weight is 11.0"),
         (["--label", "confirmed", "--entity", "shop"], "expected one of user"),
     ],

@@ -19,7 +19,8 @@ INSIGHT = "695ffd3b-3505-50d5-8f8e-fda8c16250e8"
 
 def read(properties: dict[str, Any], event_type: str = "$label") -> Event | DeadLetter:
     content = event(event_type=event_type, properties=properties)
-    outcome = read_events([record(content, timestamp_ms=START_MS)], Validator(Events(types=("view",))), forwarded=False)
+    validator = Validator(Events(types=("view",)), outcomes=("churned", "bought"))
+    outcome = read_events([record(content, timestamp_ms=START_MS)], validator, forwarded=False)
     found: list[Event | DeadLetter] = [*outcome.events, *outcome.dead_letters]
     (only,) = found
     return only
@@ -49,6 +50,8 @@ def test_a_label_may_say_all_of_this() -> None:
         ({"label": "churned", "outcome": "churned"}, "churned", True),
         ({"label": "confirmed", "outcome": "churned"}, "churned", True),
         ({"label": False, "outcome": "churned"}, "churned", False),
+        ({"label": "accepted"}, "accepted", True),
+        ({"label": "ignored"}, "ignored", True),
     ],
 )
 def test_a_label_says_yes_or_no_of_an_insight_or_of_an_outcome(
@@ -66,8 +69,11 @@ def test_a_label_says_yes_or_no_of_an_insight_or_of_an_outcome(
         ({"label": ["confirmed"]}, Reason.WRONG_TYPE, "label"),
         ({"label": ""}, Reason.INVALID_VALUE, "label"),
         ({"label": "False Positive"}, Reason.INVALID_VALUE, "label"),
+        ({"label": "confrimed"}, Reason.INVALID_VALUE, "label"),
+        ({"label": "acepted", "insight_id": INSIGHT}, Reason.INVALID_VALUE, "label"),
         ({"label": "bought", "outcome": "churned"}, Reason.INVALID_VALUE, "label"),
         ({"label": True, "outcome": 3}, Reason.WRONG_TYPE, "outcome"),
+        ({"label": True, "outcome": "churn"}, Reason.INVALID_VALUE, "outcome"),
         ({"label": True, "outcome": ""}, Reason.INVALID_VALUE, "outcome"),
         ({"label": True, "insight_id": 7}, Reason.WRONG_TYPE, "insight_id"),
         ({"label": True, "insight_id": "7"}, Reason.INVALID_VALUE, "insight_id"),
@@ -88,6 +94,23 @@ def test_what_is_wrong_is_a_dead_letter_that_names_it(properties: dict[str, Any]
     assert isinstance(letter, DeadLetter)
     assert (letter.reason, letter.path) == (reason, f"$.properties.{field}")
     assert field in letter.message
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        (
+            {"label": "confrimed"},
+            "label is 'confrimed'; there are: "
+            "true, false, confirmed, false_positive, accepted, ignored, churned, bought",
+        ),
+        ({"label": True, "outcome": "churn"}, "outcome is 'churn'; there are: churned, bought"),
+    ],
+)
+def test_a_typing_error_is_answered_by_what_there_is(properties: dict[str, Any], message: str) -> None:
+    letter = read(properties)
+    assert isinstance(letter, DeadLetter)
+    assert letter.message == message
 
 
 @pytest.mark.parametrize("weight", [b"NaN", b"Infinity", b"1e999"])

@@ -126,14 +126,14 @@ def test_the_sentence_says_what_became_of_it(desk: Desk) -> None:
         desk.label(label="confirmed").explanation.summary,
         desk.label(label="false_positive").explanation.summary,
         desk.label(insight_id="00000000-0000-0000-0000-000000000000").explanation.summary,
-        desk.label(outcome="rain").explanation.summary,
+        desk.label(label="ignored").explanation.summary,
     ]
     assert [sentence.split(";")[0] for sentence in sentences] == [
         "Confirmed",
         "The same was said before: nothing changed",
         "Taken for a false alarm, against what was said before",
         "The label is about nothing that is still kept of this user: nothing was learned from it",
-        "The pack has no outcome rain: nothing was learned from it",
+        "No model here learns ignored: nothing was learned from it",
     ]
     assert all("None" not in sentence and "nan" not in sentence for sentence in sentences)
 

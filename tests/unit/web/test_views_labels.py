@@ -68,7 +68,7 @@ async def test_a_label_that_is_posted_again_is_the_same_label(
 
 async def test_what_is_said_or_who_says_it_makes_another_label(client: Client, worker: MemoryWorker) -> None:
     ids = []
-    for change in ({}, {"label": "confirmed"}, {"weight": 2}, {"author": "ann"}, {"note": "x"}, {"outcome": "o"}):
+    for change in ({}, {"label": "confirmed"}, {"weight": 2}, {"author": "ann"}, {"note": "x"}, {"outcome": "buys_in_visit"}):
         _, answer, _ = await post(client, LABEL | change)
         ids.append(answer["event_id"])
     assert len(set(ids)) == len(ids) == len(worker.labels)
@@ -122,6 +122,9 @@ async def test_a_user_of_whom_nothing_is_known_is_a_404(client: Client, worker: 
         ({"user_id": "u1", "label": True, "weight": 0}, "weight is 0"),
         ({"user_id": "u1", "label": True, "weight": "2"}, "weight is '2'"),
         ({"user_id": "u1", "label": True, "insight_id": "7"}, "insight_id is '7'"),
+        ({"user_id": "u1", "label": "bogus"}, "label is 'bogus'; there are: true, false, confirmed"),
+        ({"user_id": "u1", "label": "bogus", "insight_id": INSIGHT}, "false_positive, accepted, ignored"),
+        ({"user_id": "u1", "label": True, "outcome": "o"}, "outcome is 'o'; there are: "),
         ({"user_id": "u1", "label": True, "lable": 1}, "no member 'lable'"),
         ({"user_id": "u1", "label": True, "entity": "shop"}, "entity is not one of: user"),
         ({"user_id": "u1", "label": True, "entity": []}, "entity is not one of: user"),

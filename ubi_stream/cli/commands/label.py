@@ -23,7 +23,13 @@ _FIGURES: Final = {
 def label(
     user: Annotated[str, typer.Option("--user", help="Whom the insight is about.")],
     said: Annotated[
-        str, typer.Option("--label", help="confirmed, false_positive, or an outcome that came true.", metavar="LABEL")
+        str,
+        typer.Option(
+            "--label",
+            help="confirmed or true, false_positive or false; of a recommendation also accepted or ignored; or an "
+            "outcome of the pack that came true.",
+            metavar="LABEL",
+        ),
     ],
     insight: Annotated[
         str | None, typer.Option("--insight", help="Id of an anomaly or prediction. Default: the user's newest one.")
@@ -51,8 +57,8 @@ def label(
 ) -> None:
     """Say whether an insight was right, and print what the models learned from it.
 
-    Ends with status 1 if nothing could be learned, because nothing is kept of the insight, or the pack has no such
-    outcome.
+    Ends with status 1 if nothing could be learned, because nothing is kept of the insight, or no model learns such
+    outcomes.
 
     Examples:
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from ubi_stream.events.verdict import ANSWERS
 from ubi_stream.features.stage import NO_ROW
 from ubi_stream.ids import short_hash
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
@@ -21,8 +22,6 @@ from ubi_stream.state.panes import HOUR_MS
 
 RECOMMEND_EVERY_MIN: Final = 1440
 """The same action is not recommended twice a day for one entity, nor two for the same segment."""
-_ANSWERS: Final = {"accepted": True, "ignored": False}
-"""What a person may say of a recommendation, besides right and wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ class Recommendations:
             verdict = moment.event.verdict if moment.event is not None else None
             if verdict is None or verdict.insight_id is None or short_hash(verdict.insight_id) != advised.insight:
                 return None, expired
-            return float(_ANSWERS.get(verdict.outcome or "", True) == verdict.positive), True
+            return float(ANSWERS.get(verdict.outcome or "", True) == verdict.positive), True
         converted = moment.event is not None and (
             self._plan.type_index.get(moment.event.event_type) in self._plan.conversions
         )

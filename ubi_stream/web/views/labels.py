@@ -53,6 +53,7 @@ class Labels:
         self._clock = clock
         self._bucket = TokenBucket(per_s=LABELS_PER_S, at_once=LABELS_AT_ONCE, clock=clock)
         self._keys = {entity.name: entity.key for entity in port.pack.entities}
+        self._outcomes = [outcome.name for outcome in port.pack.outcomes]
 
     async def take(self, request: web.Request) -> web.Response:
         """Take one label: 200 with what it brought about, or 202 if that is not known within a second."""
@@ -87,7 +88,7 @@ class Labels:
         properties = {name: document[name] for name in _SAID if document.get(name) is not None}
         try:
             entity_id = read_id(document.get("user_id"), "user_id")
-            verdict = read_verdict({"label": None, **properties})
+            verdict = read_verdict({"label": None, **properties}, self._outcomes)
         except RefusedError as refused:
             raise invalid(refused.message.replace("properties.", "")) from None
         assert verdict is not None, "what has a label is a verdict"
