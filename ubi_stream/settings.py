@@ -47,8 +47,9 @@ class Settings(BaseSettings):
     # Delivery
     flush_interval_s: float = Field(2.0, gt=0, le=60, description="Longest time between two barriers of a partition")
     flush_max_events: int = Field(20_000, ge=1, description="Events of a partition after which a barrier comes at once")
-    chunk_max_events: int = Field(
-        256, ge=1, le=10_000, description="Events of one pass through the pipeline (10-20 ms)"
+    chunk_max_events: int = Field(256, ge=1, le=10_000, description="Most events of one pass through the pipeline")
+    chunk_max_ms: float = Field(
+        20.0, ge=1, le=1_000, description="Time of one pass that its number of events aims at: the views wait so long"
     )
     transport: Literal["chunked", "stock"] = Field(
         "chunked", description="stock: Faust's own way, one message at a time; slow, only to compare with"

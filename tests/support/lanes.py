@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaTimeoutError
 from faust.types import TP
 
 from support.probe import DAY_MS, EVENTS_TOPIC, Stream, probe_pack
-from ubi_stream.clock import ManualClock
+from ubi_stream.clock import Clock, ManualClock
 from ubi_stream.effects import Effects
 from ubi_stream.errors import DeliveryError, SnapshotError
 from ubi_stream.events.model import Record
@@ -128,7 +128,13 @@ class Observer:
 
 
 def make_lane(
-    broker: Broker, observer: Observer | None = None, *, pack: Pack | None = None, key: bytes = b"key", **changes: Any
+    broker: Broker,
+    observer: Observer | None = None,
+    *,
+    pack: Pack | None = None,
+    key: bytes = b"key",
+    clock: Clock | None = None,
+    **changes: Any,
 ) -> Lane:
     """A lane of users as it is after a restore of what the broker has."""
     setup = PartitionSetup(pack or probe_pack(), "user", 0, epoch=11, seed=3, snapshot_key=key, cache_size=4)
@@ -140,7 +146,7 @@ def make_lane(
         records_changelog=RECORDS,
         mark_done=broker.mark_done,
         observer=observer or Observer(),
-        clock=ManualClock(),
+        clock=clock or ManualClock(),
     )
     return Lane(setup, SETTINGS.model_copy(update=changes), io)
 

@@ -35,6 +35,7 @@ from ubi_stream.insights.encode import (
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.runtime.isolate import Batch, describe, isolate
 from ubi_stream.runtime.outbox import DEAD_LETTERS_MAX_BYTES, Acknowledged, Outbox, acknowledged
+from ubi_stream.runtime.pace import Pace
 from ubi_stream.settings import Settings
 
 MAX_UNACKNOWLEDGED: Final = 5_000
@@ -113,15 +114,18 @@ class Lane:
         self._closed = False
         self._log = structlog.get_logger("ubi_stream.lane")
         self._traces = settings.log_level == "debug"
+        self._pace = Pace(most_events=settings.chunk_max_events, longest_s=settings.chunk_max_ms / 1000)
 
     async def process(self, tp: TP, raw: Sequence[Any], *, forwarded: bool) -> None:
         """Take a chunk through the pipeline, and send what comes of it."""
-        size = self._settings.chunk_max_events
-        for start in range(0, len(raw), size):
+        start = 0
+        while start < len(raw):
+            part = raw[start : start + self._pace.events]
             async with self._processing:
                 if self._closed:
                     return  # given up meanwhile: its next owner gets these records again
-                await self._process_batch(tp, Batch([_record(item) for item in raw[start : start + size]], forwarded))
+                await self._process_batch(tp, Batch(list(map(_record, part)), forwarded))
+            start += len(part)
             await asyncio.sleep(0)  # let the views answer
         if self._events_since_cut >= self._settings.flush_max_events and not self._closed:
             await self.barrier()
@@ -164,6 +168,7 @@ class Lane:
         next_offset, size = batch.records[-1].offset + 1, len(batch.records)
         effects, batch = self._run(batch)
         seconds = self._io.clock.monotonic_s() - started_s
+        self._pace.took(size, seconds)
         for part in effects:
             await self._deliver(part)
             self._io.observer.processed(self.setup.entity, part, size // len(effects), seconds / len(effects))
