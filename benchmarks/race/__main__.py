@@ -27,7 +27,7 @@ from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.settings import Settings
 
 OUT = Path("benchmarks") / "results"
-FULL = Plan(events=2_000_000, others_events=2_000_000, users=50_000, rounds=3, restart=True)
+FULL = Plan(events=2_000_000, others_events=50_000, users=50_000, rounds=3, restart=True)
 QUICK = Plan(events=60_000, others_events=6_000, users=50_000, rounds=1, restart=False)
 FULL_RATES, QUICK_RATES = (1_000, 5_000, 10_000), (5_000,)
 """Offered loads, events a second."""
@@ -143,7 +143,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.race", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under three minutes")
     parser.add_argument("--events", type=int, help=f"on the topic; default {FULL.events:,}, quick {QUICK.events:,}")
-    parser.add_argument("--others-events", type=int, help="read by the others alone: the first so many of them")
+    parser.add_argument(
+        "--others-events",
+        type=int,
+        help=f"read by those who take one at a time; default {FULL.others_events:,}, quick {QUICK.others_events:,}",
+    )
     parser.add_argument("--rounds", type=int, help=f"default {FULL.rounds}, quick {QUICK.rounds}")
     parser.add_argument("--only", action="append", default=[], choices=[one.key for one in ALL], help="repeatable")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for race.json, race.md and race.png")

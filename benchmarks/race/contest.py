@@ -75,8 +75,8 @@ class Contestant:
 
     @property
     def reads_all(self) -> bool:
-        """Whether it is fast enough to read all of a short race."""
-        return self.is_product
+        """Whether it is fast enough to read all of a race."""
+        return self.chunked
 
 
 _PROGRAMS: Final = "benchmarks.race.contestants"

@@ -34,9 +34,9 @@ class Plan:
     Attributes
     ----------
     events
-        On the topic; the product reads them all.
+        On the topic; who takes them in chunks reads them all.
     others_events
-        The first so many are read by everybody else: a short race would else be a long one.
+        The first so many are read by everybody else, who would take hours for all.
     restart
         Whether everybody is stopped and started once more.
     """
