@@ -10,6 +10,8 @@ import numpy as np
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.datasets import Dataset
+from ubi_stream.evaluate.ensemble import ENSEMBLE, PackEnsemble, pack_of_ensemble
+from ubi_stream.evaluate.progressive import Task
 from ubi_stream.features.stage import Featurizer
 from ubi_stream.models.arrays import FloatArray, row_of
 from ubi_stream.models.catalogue import MODELS
@@ -40,6 +42,8 @@ class PanelModel:
     scale
         What is done to a row before the models see it: a worker maps its features to [0, 1].
     """
+
+    task: Final[Task] = "classification"
 
     def __init__(
         self, panel: OutcomePanel, features: Sequence[str], scale: Callable[[FloatArray], FloatArray] | None = None
@@ -87,16 +91,19 @@ def names() -> dict[str, str]:
             found[f"{pack.name}/{candidate.outcome}/{candidate.name}"] = f"candidate of a pack: {candidate.kind}"
         for outcome in {candidate.outcome: None for candidate in predicting}:
             found[f"{pack.name}/{outcome}/{ALL}"] = "all candidates, as a worker runs them"
+        if pack.models.anomaly is not None:
+            found[f"{pack.name}/{ENSEMBLE}"] = "the pack's anomaly ensemble with its voices, as a worker runs it"
     return found
 
 
-def make_registered(name: str, columns: Sequence[str], *, seed: int = 1) -> PanelModel | None:
-    """Make the model of a name such as ``ecommerce/buys_in_visit/line``, or of a kind such as ``line``.
+def make_registered(name: str, columns: Sequence[str], *, seed: int = 1) -> PanelModel | PackEnsemble | None:
+    """Make the model of a name such as ``ecommerce/buys_in_visit/line`` or ``ecommerce/anomalies``, or of a kind.
 
     Parameters
     ----------
     name
-        Pack (shipped, or the path of a file), outcome, and candidate or `ALL`; or a kind of packs' models.
+        Pack (shipped, or the path of a file), outcome, and candidate or `ALL`; pack and `ENSEMBLE`; or a kind of
+        packs' models.
     columns
         Those of the set. A candidate of a pack looks at its own features where the set has them all, else at all.
 
@@ -107,8 +114,10 @@ def make_registered(name: str, columns: Sequence[str], *, seed: int = 1) -> Pane
     Raises
     ------
     ConfigError
-        The pack has no such outcome or candidate.
+        The pack has no such outcome or candidate, or no anomaly model.
     """
+    if (of_pack := pack_of_ensemble(name)) is not None:
+        return PackEnsemble(of_pack, columns, seed=seed)
     if name in kinds() and name not in MODELS:
         return _panel_model("label", [CandidateModel(name="only", outcome="label", kind=name)], columns, None, seed)
     pack_name, outcome, candidate = ([""] * 3 + name.rsplit("/", 2))[-3:]

@@ -73,7 +73,7 @@ class AnomalyEnsemble:
             trees=config.trees,
             height=config.height,
             window=config.window,
-            voices=_voices(plan, watched, seed=seed),
+            voices=voices_of(plan, watched, seed=seed),
             seed=seed,
         )
         self.warm_up = config.warm_up
@@ -166,11 +166,13 @@ class AnomalyEnsemble:
         return speaker
 
 
-def _voices(plan: Plan, watched: tuple[str, ...], *, seed: int) -> list[Voice]:
-    """The voices that the pack adds to the ensemble of its users."""
+def voices_of(plan: Plan, watched: tuple[str, ...], *, seed: int) -> list[Voice]:
+    """The voices that the pack adds to the ensemble of its users; those whose features are not watched see all."""
     models = plan.pack.models
     added = of_task("anomaly", models.candidates, costly=models.costly) if plan.entity.key is None else []
-    return [
-        Voice(one.name, Recipe(one.kind, one.features or watched, dict(one.parameters), seed), watched, share=one.share)
-        for one in added
-    ]
+    voices = []
+    for one in added:
+        features = one.features if one.features and set(one.features) <= set(watched) else watched
+        recipe = Recipe(one.kind, features, dict(one.parameters), seed)
+        voices.append(Voice(one.name, recipe, watched, share=one.share))
+    return voices

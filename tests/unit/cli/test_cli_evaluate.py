@@ -49,10 +49,11 @@ def test_a_file_of_ones_own_with_late_labels(ubi: Ubi, tmp_path: Path) -> None:
     assert figures["accuracy"] > 0.95
 
 
-def test_a_detector_needs_the_label_only_to_be_judged(ubi: Ubi, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["anomalies", "ecommerce/anomalies"])
+def test_a_detector_needs_the_label_only_to_be_judged(ubi: Ubi, tmp_path: Path, model: str) -> None:
     rows = "\n".join(f"{90 if i % 100 == 99 else i % 5},{int(i % 100 == 99)}" for i in range(400))
     (tmp_path / "load.csv").write_text(f"load,odd\n{rows}\n")
-    result = ubi("evaluate", "-d", "load.csv", "--model", "anomalies", "--label", "odd", "--json")
+    result = ubi("evaluate", "-d", "load.csv", "--model", model, "--label", "odd", "--json")
     figures = json.loads(result.stdout)
     assert figures["task"] == "anomaly"
     assert figures["positives"] == 4

@@ -7,7 +7,7 @@ import pytest
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.datasets import Dataset, load_dataset
-from ubi_stream.evaluate.panel import make_registered, names, numeric_columns
+from ubi_stream.evaluate.panel import PanelModel, make_registered, names, numeric_columns
 from ubi_stream.evaluate.progressive import Example, progressive
 
 
@@ -25,7 +25,7 @@ def late(n: int = 400) -> Dataset:
 def test_a_registered_model_learns_a_set_with_late_labels(name: str) -> None:
     data = late()
     model = make_registered(name, numeric_columns(data))
-    assert model is not None
+    assert isinstance(model, PanelModel)
     run = progressive(data.examples, model, "classification").after(150)
     accuracy = run.metrics()["accuracy"]
     assert accuracy is not None
@@ -38,7 +38,7 @@ def test_a_registered_model_learns_a_set_with_late_labels(name: str) -> None:
 def test_a_packs_own_features_come_in_the_packs_scale() -> None:
     data = load_dataset("phishing", limit=10)
     model = make_registered("payments/fraud/line", [*numeric_columns(data)])
-    assert model is not None
+    assert isinstance(model, PanelModel)
     assert model.features == tuple(numeric_columns(data))
 
 

@@ -66,6 +66,8 @@ def evaluate(
 
     - `ubi evaluate --dataset shuttle --model anomalies --json`
 
+    - `ubi evaluate --dataset smtp --model ecommerce/anomalies`
+
     - `ubi evaluate --dataset visits.csv --model fast --label bought --positive yes --features depth,minutes`
 
     - `ubi evaluate --bandit choices.csv --model LinUCBDisjoint`
@@ -89,8 +91,8 @@ def evaluate(
         return
     if plot is not None:
         require_matplotlib()
-    registered = make_registered(model, ("any",), seed=seed) is not None
-    able = "classification" if registered else task_of(make_model(model, seed))
+    registered = make_registered(model, ("any",), seed=seed)
+    able = registered.task if registered is not None else task_of(make_model(model, seed))
     task = task or able
     if dataset in DATASETS:
         if label or positive or features or time or delay:

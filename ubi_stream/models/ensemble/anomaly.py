@@ -137,7 +137,7 @@ class RankedAnomalies(AnomalyDetector):  # type: ignore[misc]  # River's classes
         return row
 
     def _sights(self, xs: Sequence[Mapping[str, Any]], rows: Sequence[FloatArray]) -> Sights:
-        keys = np.array([_words_key(x) for x in xs], dtype=np.uint64)
+        keys = np.array([words_key(x) for x in xs], dtype=np.uint64)
         return Sights.of(np.array(rows), combinations=keys)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class RankedAnomalies(AnomalyDetector):  # type: ignore[misc]  # River's classes
         return vars(self) | {"_sight": None}
 
 
-def _words_key(x: Mapping[str, Any]) -> int:
-    """A key of the words among the values, in whatever order they come."""
+def words_key(x: Mapping[str, Any]) -> int:
+    """Return a key of the words among the values, in whatever order they come; 0 where there are none."""
     words = sorted((str(name), value) for name, value in x.items() if isinstance(value, str))
     return crc32(repr(words).encode("utf-8", "surrogatepass")) * GROUPS if words else 0
