@@ -16,7 +16,6 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsE
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.settings import Settings
-from ubi_stream.sinks.database import parse_target
 
 Origin = Literal["default", "environment", ".env file"]
 
@@ -142,6 +141,8 @@ def _shown(name: str, value: object) -> str:
         return "" if value is None else str(value)
     if name != "postgres_dsn":
         return HIDDEN if value.get_secret_value() else ""
+    from ubi_stream.sinks.database import parse_target  # noqa: PLC0415 - loads asyncpg
+
     try:
         target = parse_target(value.get_secret_value())
     except ConfigError:

@@ -12,7 +12,6 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, TypeVar
 
-import structlog
 import uvloop
 from rich.console import Console
 
@@ -53,6 +52,8 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def _silence() -> Iterator[None]:
+    import structlog  # noqa: PLC0415 - loads rich's tracebacks and pygments
+
     nowhere, before = logging.NullHandler(), structlog.get_config()
     logging.getLogger().addHandler(nowhere)  # without any handler, warnings go to standard error
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())

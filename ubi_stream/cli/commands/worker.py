@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import uuid
 from typing import Annotated
@@ -49,8 +50,10 @@ def worker(
     settings = load_settings(pack=pack, web_port=web_port, transport=transport)
     if supervised:
         raise typer.Exit(_supervised(settings))
+    gc.disable()  # nothing that an import makes is garbage: a fifth of the time until a worker is there
     from ubi_stream.worker import run_worker  # noqa: PLC0415 - loads Faust and the models
 
+    gc.enable()
     raise typer.Exit(run_worker(settings))
 
 
