@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from ubi_stream.evaluate.bandits import Estimate, Judgement
 
 
-def judge_choices(file: Path, policy: str | None, *, as_json: bool) -> None:
+def judge_choices(file: Path, policy: str | None, segment: str | None, *, as_json: bool) -> None:
     """Judge one policy, or all there are, by a log of choices; print estimates with their intervals."""
     from ubi_stream.evaluate.bandits import judge, read_choices  # noqa: PLC0415 - loads polars and River
     from ubi_stream.models.bandit import POLICIES  # noqa: PLC0415 - as above
 
-    log = read_choices(file)
+    log = read_choices(file, segment)
     found = {name: judge(log, name) for name in ((policy,) if policy else POLICIES)}
     if as_json:
         typer.echo(msgspec.json.encode({name: asdict(judged) for name, judged in found.items()}))

@@ -6,7 +6,7 @@ the reward. A policy is taken through it in order: it is asked before it learns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite, sqrt
 from pathlib import Path
@@ -16,6 +16,8 @@ import numpy as np
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.ids import uniform_hash
+from ubi_stream.insights.encode import INSIGHT_TYPE
+from ubi_stream.insights.model import InsightKind
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.readers import open_rows
@@ -75,17 +77,47 @@ class Judgement:
     best: Estimate
 
 
-def read_choices(path: Path) -> list[LoggedChoice]:
-    """Read a log: columns `arm`, `propensity`, `reward`, and any others as the context. A missing number is 0.
+def read_choices(path: Path, segment: str | None = None) -> list[LoggedChoice]:
+    """Read a log of choices.
+
+    Parameters
+    ----------
+    path
+        A table with the columns `arm`, `propensity`, `reward`, and any others as the context; a missing number is 0. Or
+        the insights topic as JSON Lines (`.jsonl`): its insights of kind `reward`, each once, in their order.
+    segment
+        Of insights, only those of this segment: each has recommendations of its own.
 
     Raises
     ------
     ConfigError
-        The file can't be read, lacks a column, or a number is out of range.
+        The file can't be read, lacks a column, or a number is out of range; or it has several segments, and none is
+        named.
     """
     with open_rows(path, FileSpec(), dict(_COLUMNS)) as reader:
         rows = [row.values for row in reader if row.values is not None]
+    if rows and all(row.get("type") == INSIGHT_TYPE for row in rows):
+        rows = list(_rewards(rows, segment, path))
+    elif segment is not None:
+        raise ConfigError(f"file {path} is no insights topic: only that has segments")
     return [_choice(values, number, path) for number, values in enumerate(rows, 1)]
+
+
+def _rewards(events: Iterable[dict[str, Any]], segment: str | None, path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a log from insights: CloudEvents, of which one may have come twice."""
+    told = {event["data"]["id"]: event["data"] for event in events if event["data"]["kind"] == InsightKind.REWARD}
+    segments = sorted({data["evidence"]["segment"] for data in told.values()})
+    if segment is None and len(segments) > 1:
+        raise ConfigError(f"file {path} has rewards of several segments: name one by --segment: {', '.join(segments)}")
+    if segment is not None and segment not in segments:
+        raise ConfigError(
+            f"file {path} has no rewards of segment {segment!r}; there are: {', '.join(segments) or 'none'}"
+        )
+    for data in told.values():
+        evidence = data["evidence"]
+        if segment in (None, evidence["segment"]):
+            known = {"arm": data["label"], "propensity": evidence["propensity"], "reward": data["score"]}
+            yield evidence["context"] | known
 
 
 def judge(log: Sequence[LoggedChoice], policy: str, *, explore: float = 0.1) -> Judgement:
@@ -167,6 +199,8 @@ def _self_normalised(
 
 
 def _choice(values: dict[str, Any], number: int, path: Path) -> LoggedChoice:
+    if lacking := _COLUMNS.keys() - values.keys():  # a JSON line may have any members
+        raise ConfigError(f"file {path}, row {number} has no {min(lacking)!r}, {_COLUMNS[min(lacking)]}")
     propensity, reward = (_number(values[name], name, number, path) for name in ("propensity", "reward"))
     if not 0 < propensity <= 1 or not 0 <= reward <= 1:
         raise ConfigError(

@@ -17,6 +17,7 @@ class InsightKind(StrEnum):
     RISK = "risk"
     SESSION = "session"
     RECOMMENDATION = "recommendation"
+    REWARD = "reward"
     PREDICTION = "prediction"
     FORECAST = "forecast"
     DRIFT = "drift"

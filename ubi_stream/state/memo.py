@@ -56,6 +56,10 @@ class Advised(msgspec.Struct, array_like=True, gc=False):
         What the choice was made from.
     at_ms, due_ms
         When it was given, and how long a reward is waited for.
+    told
+        Id of its insight; empty where the state is older than this field.
+    propensity
+        Probability with which it was chosen.
     """
 
     insight: int
@@ -64,6 +68,8 @@ class Advised(msgspec.Struct, array_like=True, gc=False):
     context: dict[str, float]
     at_ms: int
     due_ms: int
+    told: str = ""
+    propensity: float = 0.0
 
 
 class Mark(msgspec.Struct, array_like=True, gc=False):

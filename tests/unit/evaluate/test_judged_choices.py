@@ -8,7 +8,11 @@ from random import Random
 import pytest
 
 from ubi_stream.errors import ConfigError
+from support.advice import advice_pack, weeks
+from support.folding import Runner
 from ubi_stream.evaluate.bandits import LoggedChoice, judge, read_choices
+from ubi_stream.insights.encode import encode_insight
+from ubi_stream.insights.model import Insight, InsightKind
 
 ARMS = ("a", "b", "c")
 
@@ -23,6 +27,14 @@ def logged(n: int, *, shares: dict[str, float] | None = None, seed: int = 1) -> 
         chance = {"a": 0.9 * x, "b": 0.3, "c": 0.9 * (1 - x)}[arm]
         found.append(LoggedChoice({"x": x}, arm, shares[arm], float(draw.random() < chance)))
     return found
+
+
+def insights(path: Path) -> list[Insight]:
+    """Insights of users whose recommendations were chosen, written as the topic has them, one of them twice."""
+    told = Runner(advice_pack()).run(*weeks(1)).insights
+    twice = next(insight for insight in told if insight.kind is InsightKind.REWARD)
+    path.write_bytes(b"\n".join(map(encode_insight, [*told, twice])))
+    return [insight for insight in told if insight.kind is InsightKind.REWARD]
 
 
 BY_CHANCE = (0.45 + 0.3 + 0.45) / 3
@@ -104,3 +116,38 @@ class TestReading:
 def test_what_can_not_be_judged_is_refused(log: list[LoggedChoice], policy: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         judge(log, policy)
+
+
+def test_the_insights_topic_is_a_log_with_each_reward_once(tmp_path: Path) -> None:
+    path = tmp_path / "insights.jsonl"
+    told = [insight for insight in insights(path) if insight.evidence["segment"] == "looker"]
+    choices = read_choices(path, "looker")
+    assert len(choices) == len(told) > 10
+    assert [choice.arm for choice in choices] == [insight.label for insight in told]
+    assert [choice.reward for choice in choices] == [insight.score for insight in told]
+    assert {choice.reward for choice in choices} == {0.0, 1.0}
+    assert choices[0].context == told[0].evidence["context"]
+    assert choices[0].propensity == told[0].evidence["propensity"]
+    assert judge(choices, "EpsilonGreedy").logged.n == len(choices)
+
+
+@pytest.mark.parametrize(
+    ("segment", "message"),
+    [(None, "several segments: name one by --segment: dormant, looker"), ("idle", "no rewards of segment 'idle'")],
+)
+def test_each_segment_has_recommendations_of_its_own(tmp_path: Path, segment: str | None, message: str) -> None:
+    path = tmp_path / "insights.jsonl"
+    insights(path)
+    with pytest.raises(ConfigError, match=message):
+        read_choices(path, segment)
+
+
+def test_json_lines_may_be_a_log_as_any_table(tmp_path: Path) -> None:
+    path = tmp_path / "choices.jsonl"
+    path.write_text('{"arm":"a","propensity":0.5,"reward":1,"x":3}\n')
+    assert read_choices(path) == [LoggedChoice({"x": 3.0}, "a", 0.5, 1.0)]
+    with pytest.raises(ConfigError, match="no insights topic"):
+        read_choices(path, "looker")
+    path.write_text('{"arm":"a","propensity":0.5}\n')
+    with pytest.raises(ConfigError, match="row 1 has no 'reward'"):
+        read_choices(path)

@@ -85,6 +85,56 @@ def test_a_second_arm_is_not_told_within_a_day() -> None:
     assert len(recommended(given.runner.run(at(1500), at(1501)))) == 1
 
 
+def rewards(effects: Effects) -> list[Insight]:
+    return [insight for insight in effects.insights if insight.kind is InsightKind.REWARD]
+
+
+class TestRewardTold:
+    """A log of rewards on the topic: all that it takes to judge another way of choosing, each once."""
+
+    def test_a_conversion_is_told_with_the_choice_that_it_rewards(self) -> None:
+        given = Advised()
+        (reward,) = rewards(given.runner.run(at(90, event_type="purchase", price=5)))
+        chosen = given.advice
+        assert (reward.label, reward.score, reward.at_ms) == (chosen.label, 1.0, START_MS + 90 * MINUTE_MS)
+        assert reward.evidence == {
+            "insight_id": chosen.id,
+            "segment": "looker",
+            "by": "conversion",
+            "policy": "LinUCBDisjoint",
+            "propensity": chosen.evidence["propensity"],
+            "context": chosen.evidence["context"],
+            "advised_ms": chosen.at_ms,
+            "rewards_seen": 1,
+        }
+        assert reward.explanation.summary.startswith(f"The recommendation {chosen.label} was taken up")
+        assert rewards(given.runner.run(at(91, event_type="purchase", price=5))) == []
+
+    def test_that_nothing_came_of_it_is_told_as_of_its_horizon_and_with_one_id(self) -> None:
+        told = []
+        for minutes in (140, 200):
+            given = Advised()
+            (reward,) = rewards(given.runner.run(at(minutes)))
+            assert (reward.score, reward.at_ms) == (0.0, START_MS + 121 * MINUTE_MS)
+            told.append(reward.id)
+        assert len(set(told)) == 1
+
+    def test_a_persons_answer_is_told_behind_what_answers_the_person(self) -> None:
+        given = Advised(FEEDBACK)
+        label = at(5, event_type="$label", insight_id=given.advice.id, label="ignored")
+        answer, reward = given.runner.run(label).insights
+        assert (answer.kind, reward.kind) == (InsightKind.LABEL, InsightKind.REWARD)
+        assert (reward.score, reward.at_ms, reward.evidence["by"]) == (0.0, START_MS + 5 * MINUTE_MS, "feedback")
+
+    def test_of_a_choice_that_was_made_before_rewards_were_told_none_is(self) -> None:
+        given = Advised()
+        state = given.runner.state("u1")
+        assert state is not None
+        state.memo.advised[0].told = ""
+        assert rewards(given.runner.run(at(90, event_type="purchase", price=5))) == []
+        assert given.learned == (1, 1.0)
+
+
 class TestConversion:
     """Horizon: two hours after minute 1."""
 

@@ -51,8 +51,12 @@ def evaluate(
     bandit: Annotated[
         Path | None,
         typer.Option(
-            help="Judge ways of choosing by a log of choices: columns arm, propensity, reward, and a context."
+            help="Judge ways of choosing by a log of choices: columns arm, propensity, reward, and a context; or the "
+            "insights topic as .jsonl."
         ),
+    ] = None,
+    segment: Annotated[
+        str | None, typer.Option(help="With --bandit and insights: whose recommendations.", metavar="NAME")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -72,6 +76,8 @@ def evaluate(
 
     - `ubi evaluate --bandit choices.csv --model LinUCBDisjoint`
 
+    - `ubi evaluate --bandit insights.jsonl --segment engaged_shopper`
+
     - `ubi evaluate --dataset rees46 --model ecommerce/buys_in_visit/panel --warm-up 200`
 
     - `ubi evaluate --dataset phishing --model "preprocessing.StandardScaler | linear_model.PAClassifier(C=0.1)"`
@@ -84,7 +90,7 @@ def evaluate(
     from ubi_stream.models.river_models import task_of  # noqa: PLC0415 - as above
 
     if bandit is not None:
-        judge_choices(bandit, model, as_json=as_json)
+        judge_choices(bandit, model, segment, as_json=as_json)
         return
     if dataset is None or model is None:
         _list_names()

@@ -56,10 +56,10 @@ class Recommendations:
         context = self._bandit.context if self._bandit else ()
         self._columns = tuple((name, names.index(name)) for name in context)
 
-    def settle(self, teller: Teller) -> Advised | None:
+    def settle(self, teller: Teller) -> tuple[Advised | None, list[Insight]]:
         """Learn what became of earlier recommendations, as far as the moment says. It comes before what it tells.
 
-        Returns the one that a person's label answered, if the moment is such a label.
+        Returns the one that a person's label answered, if the moment is such a label; and an insight of each reward.
 
         A reward is learned once. A conversion counts from the recommendation on until its horizon; without one the
         reward is 0 from the entity's first moment on that finds the watermark behind the horizon. A person's answer
@@ -67,20 +67,22 @@ class Recommendations:
         """
         memo = teller.moment.state.memo
         if not memo.advised or self._bandit is None:
-            return None
+            return None, []
         waiting: list[Advised] = []
+        rewards: list[Insight] = []
         answered: Advised | None = None
         for advised in memo.advised:
             reward, over = self._reward(teller, advised)
             if reward is not None and (chooser := self._choosers.get(advised.segment)) is not None:
-                chooser.learn(advised.action, advised.context, reward)
+                if chooser.learn(advised.action, advised.context, reward) and advised.told:
+                    rewards.append(self._reward_told(teller, chooser, advised, reward))
                 answered = advised if self._bandit.reward == "feedback" else None
             if not over:
                 waiting.append(advised)
         if len(waiting) < len(memo.advised):
             memo.advised = waiting
             teller.keep_memo()
-        return answered
+        return answered, rewards
 
     def tell(self, teller: Teller, occasion: Occasion, scores: Scores) -> Iterator[Insight]:
         """Tell what is advised for a segment, unless it was told a short while ago."""
@@ -100,7 +102,16 @@ class Recommendations:
         chosen = next(one for one in advice if one.action == choice.arm)
         due_ms = teller.moment.at_ms + round(self._bandit.horizon_h * HOUR_MS)
         teller.moment.state.memo.advise(
-            Advised(short_hash(insight_id), occasion.segment, choice.arm, context, teller.moment.at_ms, due_ms)
+            Advised(
+                short_hash(insight_id),
+                occasion.segment,
+                choice.arm,
+                context,
+                teller.moment.at_ms,
+                due_ms,
+                insight_id,
+                choice.propensity,
+            )
         )
         teller.keep_memo()
         evidence = self._evidence(chooser, choice, context)
@@ -115,6 +126,33 @@ class Recommendations:
             "context": context,
             "rewards_seen": sum(chooser.pulls.values()),
         }
+
+    def _reward_told(self, teller: Teller, chooser: ArmChooser, advised: Advised, reward: float) -> Insight:
+        """What was learned of a choice, with all that it takes to judge another way of choosing by it.
+
+        That nothing came of it is so since the horizon, whenever it comes to light.
+        """
+        assert self._bandit is not None, "only a bandit's recommendations have a reward"
+        nothing_came = self._bandit.reward == "conversion" and not reward
+        sentence = self._texts.reward if reward else self._texts.reward_none
+        return teller.insight(
+            InsightKind.REWARD,
+            cause=advised.told,
+            at_ms=advised.due_ms if nothing_came else None,
+            label=advised.action,
+            score=reward,
+            explanation=Explanation(sentence.format(action=advised.action.replace("_", " "))),
+            evidence={
+                "insight_id": advised.told,
+                "segment": advised.segment,
+                "by": self._bandit.reward,
+                "policy": chooser.name,
+                "propensity": advised.propensity,
+                "context": advised.context,
+                "advised_ms": advised.at_ms,
+                "rewards_seen": sum(chooser.pulls.values()),
+            },
+        )
 
     def _insight(
         self, teller: Teller, occasion: Occasion, advice: Recommendation, *, window: str, evidence: dict[str, object]

@@ -88,10 +88,11 @@ class Policy:
     def _of_moment(self, teller: Teller, position: int, scores: Scores, assigned: Assigned) -> Iterator[Insight]:
         """What is told of a moment, be it an event or a silence."""
         moment, predictions = teller.moment, scores.predictions
-        answered = self._recommendations.settle(teller)
+        answered, rewards = self._recommendations.settle(teller)
         event = moment.event
         if scores.learned is not None and event is not None and event.verdict is not None:
             yield self._labels.tell(teller, scores.learned, event.verdict, answered)
+        yield from rewards
         for choice in predictions.choices.get(position, ()):
             yield self._choices.tell(teller, choice)
         for worse in predictions.worsened.get(position, ()):
