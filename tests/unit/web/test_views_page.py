@@ -57,3 +57,21 @@ async def test_the_filters_are_the_kinds_and_severities_that_there_are(client: C
     text = await (await client.get("/")).text()
     options = set(re.findall(r'<option value="(\w+)"', text))
     assert options == set(InsightKind) | set(Severity)
+
+
+async def test_the_script_finds_each_element_that_it_fills(client: Client) -> None:
+    page = await (await client.get("/")).text()
+    script = await (await client.get("/static/app.js")).text()
+    ids = set(re.findall(r'\bid="([\w-]+)"', page))
+    parts = {f"{name}-note" for name in re.findall(r'\bpart\("(\w+)"', script)}
+    assert parts | set(re.findall(r'byId\("([\w-]+)"\)', script)) <= ids
+
+
+async def test_the_filters_are_inputs_of_the_page_and_parameters_of_the_api(client: Client) -> None:
+    page = await (await client.get("/")).text()
+    script = await (await client.get("/static/app.js")).text()
+    [listed] = re.findall(r"const FILTERS = \[(.*)\];", script)
+    filters = re.findall(r'"(\w+)"', listed)
+    assert filters == re.findall(r'<(?:select|input) id="(\w+)"', page)
+    refused = await client.get("/api/v1/insights?nothing=1")
+    assert set(filters) <= set(re.findall(r"\w+", (await refused.json())["detail"]))

@@ -7,6 +7,7 @@ const byId = (id) => document.getElementById(id);
 const seen = new Set();
 const verdicts = new Map(); // what was said here, by insight: label, text of the answer, whether it is awaited
 const LABELLED = ["anomaly", "prediction"];
+const FILTERS = ["kind", "severity", "user_id"]; // ids of the inputs, and parameters of the API
 let firstPage = true;
 
 function element(tag, className, ...children) {
@@ -70,7 +71,9 @@ function verdictButtons(insight) {
 function insightItem(insight) {
   const severity = ["low", "medium", "high"].includes(insight.severity) ? insight.severity : "info";
   const user = element("a", "", insight.user_id);
-  user.href = `/api/v1/users/${encodeURIComponent(insight.user_id)}?entity=${encodeURIComponent(insight.entity)}`;
+  user.href = `#${new URLSearchParams({ user_id: insight.user_id })}`;
+  const profile = element("a", "", "profile");
+  profile.href = `/api/v1/users/${encodeURIComponent(insight.user_id)}?entity=${encodeURIComponent(insight.entity)}`;
   const contributions = (insight.explanation.contributions || [])
     .filter((part) => Math.abs(part.contribution) >= 0.005)
     .slice(0, 3);
@@ -83,7 +86,7 @@ function insightItem(insight) {
     "meta",
     element("span", "kind", words(insight.kind)),
     element("span", `severity ${severity}`, severity),
-    element("span", "", `${insight.entity} `, user),
+    element("span", "", `${insight.entity} `, user, " ", profile),
     insight.label && element("span", "", words(insight.label)),
     confidence && element("span", "", confidence),
     element("time", "", moment(insight.at)),
@@ -96,15 +99,28 @@ function insightItem(insight) {
   return item;
 }
 
+// The filters stand in the address behind #, so that what one sees can be sent to somebody.
+function filters() {
+  const set = FILTERS.map((name) => [name, byId(name).value.trim()]).filter(([, value]) => value);
+  return new URLSearchParams(set);
+}
+
+function readAddress() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  for (const name of FILTERS) byId(name).value = asked.get(name) || "";
+}
+
 async function showInsights() {
-  const query = new URLSearchParams({ limit: "40" });
-  for (const name of ["kind", "severity"]) if (byId(name).value) query.set(name, byId(name).value);
+  const query = filters();
+  const filtered = query.toString() !== "";
+  query.set("limit", "40");
   const page = await ask(`/api/v1/insights?${query}`);
   if (seen.size > 5000) seen.clear();
   if (verdicts.size > 500) verdicts.clear();
   byId("insights").replaceChildren(...page.insights.map(insightItem));
   firstPage = false;
-  return page.insights.length ? "" : "None yet. Insights appear here as events come in.";
+  if (page.insights.length) return "";
+  return filtered ? "None like these." : "None yet. Insights appear here as events come in.";
 }
 
 function segmentRow(share, funnel) {
@@ -128,19 +144,34 @@ async function showSegments() {
   const report = await ask("/api/v1/segments");
   const funnel = new Map(report.funnel.map((step) => [`${step.segment}/${step.step}`, step.count]));
   byId("segments").replaceChildren(...report.distribution.map((share) => segmentRow(share, funnel)));
-  if (!report.distribution.length) return "No closed five minutes yet.";
+  if (!report.distribution.length) {
+    return "No closed five minutes yet: they close when the pack no longer waits for late events, some minutes later.";
+  }
   return `Active users per five minutes, ${moment(report.since)} to ${moment(report.until)}. Below: what visits came to.`;
 }
 
-function modelRow(report) {
-  const recent = report.quality.window || {};
-  const name = report.outcome ? `${report.outcome.replaceAll("_", " ")}: ${report.model}` : report.model;
-  const role = report.outcome && !report.serves ? `${name}, in its shadow` : name;
+// One row for each model: the API has one for each partition as well.
+function byModel(reports) {
+  const models = new Map();
+  for (const report of reports) {
+    const key = JSON.stringify([report.entity, report.outcome, report.model]);
+    if (!models.has(key)) models.set(key, { parts: [], all: null });
+    if (report.partition === null) models.get(key).all = report;
+    else models.get(key).parts.push(report);
+  }
+  return [...models.values()].filter((model) => model.parts.length);
+}
+
+function modelRow({ parts, all }) {
+  const first = parts[0];
+  const recent = (all || first).quality.window || {};
+  const name = first.outcome ? `${words(first.outcome)}: ${first.model}` : words(first.model);
+  const role = first.outcome && !parts.some((part) => part.serves) ? `${name}, in its shadow` : name;
+  const ready = parts.filter((part) => part.warm).length;
   const cells = [
-    report.entity === "user" ? role : `${role} (${report.entity})`,
-    report.partition === null ? "all" : report.partition,
-    whole.format(report.n_seen),
-    report.warm ? "ready" : "warm-up",
+    first.entity === "user" ? role : `${role} (${first.entity})`,
+    whole.format(parts.reduce((sum, part) => sum + part.n_seen, 0)),
+    ready === parts.length ? "ready" : ready ? `ready in ${ready} of ${parts.length}` : "warm-up",
     decimals(recent.roc_auc, 3),
     decimals(recent.log_loss, 3),
   ];
@@ -150,7 +181,7 @@ function modelRow(report) {
 async function showModels() {
   const report = await ask("/api/v1/models");
   byId("pack").textContent = report.pack;
-  byId("models").replaceChildren(...report.models.map(modelRow));
+  byId("models").replaceChildren(...byModel(report.models).map(modelRow));
   const behind = report.lag.reduce((sum, lag) => sum + lag.events, 0);
   const lag = behind ? `${whole.format(behind)} events wait to be processed. ` : "Nothing waits to be processed. ";
   return report.models.length ? `${lag}Quality is over the last labels.` : "This worker has no partitions now.";
@@ -193,5 +224,10 @@ async function run() {
   }
 }
 
-for (const name of ["kind", "severity"]) byId(name).addEventListener("change", () => part("insights", showInsights));
+for (const name of FILTERS) byId(name).addEventListener("change", () => (location.hash = filters()));
+addEventListener("hashchange", () => {
+  readAddress();
+  part("insights", showInsights);
+});
+readAddress();
 run();
