@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from ubi_stream.errors import ConfigError
 from support.advice import advice_pack, weeks
 from support.folding import Runner
+from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.bandits import LoggedChoice, judge, read_choices
 from ubi_stream.insights.encode import encode_insight
 from ubi_stream.insights.model import Insight, InsightKind
