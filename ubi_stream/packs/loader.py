@@ -53,9 +53,10 @@ def _content(name_or_path: str, *, beside: Path, through: tuple[str, ...]) -> tu
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(
-            f"no pack {name_or_path!r}: shipped are {', '.join(shipped)}; or give a file's path"
-        ) from error
+        there_are = f"shipped are {', '.join(shipped)}; or give a file's path"
+        raise ConfigError(f"no pack {name_or_path!r}: {there_are} ({path}: {error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"pack {path} is not UTF-8: {error}") from error
     content = _parsed(text, str(path))
     if (extended := content.pop("extends", None)) is not None:
         if not isinstance(extended, str):

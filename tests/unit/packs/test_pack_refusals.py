@@ -178,6 +178,15 @@ entities = [{ name = "user", features = ["events_1h"] }]
 def test_a_pack_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(ConfigError, match="no pack 'shop': shipped are ecommerce, payments"):
         load_pack("shop")
+    with pytest.raises(ConfigError, match=r"or give a file's path \(shops/mine\.toml: No such file or directory\)"):
+        load_pack("shops/mine.toml")
+
+
+def test_a_pack_in_another_encoding_is_told_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes('description = "Auff\u00e4llig"'.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"mine\.toml is not UTF-8: .* byte 0xe4 in position 19"):
+        load_pack(str(path))
 
 
 def test_a_pack_is_loaded_by_name_or_by_path(tmp_path: Path) -> None:
