@@ -210,9 +210,9 @@ async def wait_for_database(
                 ) from error
             wait_s = backoff_s(attempt, salt=salt)
             if not is_retriable(error) or clock.monotonic_s() - started_s + wait_s > within_s:
+                patience = f"did not answer within {within_s:g} s" if within_s else "does not answer"
                 raise DatabaseUnavailableError(
-                    f"Postgres at {target} did not answer within {within_s:g} s ({code}): "
-                    "is it running, and is UBI_POSTGRES_DSN right?"
+                    f"Postgres at {target} {patience} ({code}): is it running, and is UBI_POSTGRES_DSN right?"
                 ) from error
         else:
             await connection.close()

@@ -92,3 +92,11 @@ async def test_waiting_ends_in_time_with_a_sentence_that_names_the_server() -> N
     assert [attempt for attempt, _ in retries] == list(range(1, len(retries) + 1))
     assert {code for _, code in retries} == {"ConnectionRefusedError"}
     assert 10 < clock.monotonic_s() <= 20
+
+
+async def test_who_asks_once_is_not_told_of_a_time() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        dsn = f"postgresql://127.0.0.1:{closed.getsockname()[1]}/ubi"
+        with pytest.raises(DatabaseUnavailableError, match=r"/ubi does not answer \(ConnectionRefusedError\)"):
+            await wait_for_database(dsn, within_s=0, clock=ManualClock())
