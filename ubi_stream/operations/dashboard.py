@@ -50,7 +50,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
     "Is it well?": (
         Panel("Workers", "Processes that answer", "short", {"": "count(ubi_build_info)"}, 4, "stat"),
         Panel("Lag", "Events that wait", "short", {"": "sum(ubi_lag_events)"}, 4, "stat"),
-        Panel("Not in Postgres", "Records that wait for it", "short", {"": "sum(ubi_sink_lag_events)"}, 4, "stat"),
+        Panel("Not in Postgres", "Records that wait for it", "short", {"": "sum(ubi_sink_lag_events >= 0)"}, 4, "stat"),
         Panel("Users", "Users whose state is kept", "short", {"": "sum(ubi_users)"}, 4, "stat"),
         Panel("State", "Encoded states", "bytes", {"": "sum(ubi_state_bytes)"}, 4, "stat"),
         Panel("Restoring", "Workers that read their state back", "short", {"": "sum(ubi_restoring)"}, 4, "stat"),
