@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -120,6 +121,21 @@ async def test_no_barrier_is_cut_while_effects_of_a_batch_are_still_handed_over(
     first_write = min(at for at, entry in enumerate(broker.journal) if entry[0] == "write")
     assert last_send < first_write, "the record says that the batch is told about: so it must have been"
     assert broker.done == {TP_EVENTS: 50}
+
+
+async def test_a_barrier_does_not_take_turns_with_the_batches_of_a_backlog() -> None:
+    class Distant(Broker):
+        async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+            await settled(5)  # the producer's tasks, its connection, and the answer
+            await super().write(topic, partition, records)
+
+    batches = Observer()
+    due, busy = make_lane(Distant()), make_lane(Broker(), batches, chunk_max_events=10)
+    await process(due, stream(1, 60))
+    backlog = asyncio.create_task(process(busy, stream(2, 400)))
+    await due.barrier()
+    assert len(batches.effects) <= 2, "of 40"
+    await backlog
 
 
 async def test_a_barrier_without_news_writes_nothing() -> None:
