@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -20,15 +19,6 @@ from ubi_stream.packs.plan import Plan, compile_plan
 from ubi_stream.state.model import UserState
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def _own_registry() -> Iterator[None]:
-    """Takes out again what a test registers."""
-    before = dict(registry._features)
-    yield
-    registry._features.clear()
-    registry._features.update(before)
 
 
 def constant(_state: UserState, _at_ms: int, _plan: Plan) -> float:
@@ -78,7 +68,7 @@ def test_features_come_in_the_packs_order() -> None:
     assert tuple(found.name for found in select_features(names, "paned")) == names
 
 
-@pytest.mark.usefixtures("_own_registry")
+@pytest.mark.usefixtures("own_registry")
 class TestRegistration:
     def test_an_own_feature_is_one_among_all(self) -> None:
         feature("mine", unit="things", high=5, meaning="Things that are mine")(constant)

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -46,16 +45,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.fixture
-def _own_registry() -> Iterator[None]:
-    """Takes out again what a test registers."""
-    before = dict(registry._features)
-    yield
-    registry._features.clear()
-    registry._features.update(before)
-    sys.modules.pop("our_features", None)
-
-
 def check(pack: Path, *paths: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "COLUMNS": "200"}
     command = [sys.executable, "-m", "ubi_stream.cli.main", "pack", "check", str(pack)]
@@ -77,7 +66,7 @@ def test_a_pack_may_list_it_once_it_is_installed(installed: Path, tmp_path: Path
     assert "evening_share" in found.stdout
 
 
-@pytest.mark.usefixtures("_own_registry")
+@pytest.mark.usefixtures("own_registry")
 def test_it_is_extracted_like_any_other(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(installed))
     pack = probe_pack(('"amount_z", "burstiness",', '"amount_z", "burstiness", "evening_share",'))

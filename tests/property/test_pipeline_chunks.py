@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.folding import Runner
-from support.probe import FURTHER_MODELS, Stream, probe_pack, record
+from support.probe import FURTHER_MODELS, probe_pack, record
+from support.streams import Stream
 from ubi_stream.effects import Effects
 from ubi_stream.models.digest import digest
 from ubi_stream.models.quantile import OnlineQuantile

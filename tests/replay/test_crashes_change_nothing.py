@@ -14,7 +14,8 @@ from collections.abc import Callable
 import pytest
 
 from support.barrier import Chance, Cluster, Lane
-from support.probe import EVENTS_TOPIC, Stream, probe_pack
+from support.probe import EVENTS_TOPIC, probe_pack
+from support.streams import Stream
 from ubi_stream.models import anomaly, stage
 from ubi_stream.models.quantile import OnlineQuantile
 from ubi_stream.packs.schema import Pack

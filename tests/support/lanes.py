@@ -10,7 +10,8 @@ from typing import Any
 from aiokafka.errors import KafkaTimeoutError
 from faust.types import TP
 
-from support.probe import DAY_MS, EVENTS_TOPIC, Stream, probe_pack
+from support.probe import DAY_MS, EVENTS_TOPIC, probe_pack
+from support.streams import Stream
 from ubi_stream.clock import Clock, ManualClock
 from ubi_stream.effects import Effects
 from ubi_stream.errors import DeliveryError, SnapshotError

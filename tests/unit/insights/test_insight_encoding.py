@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 import pytest
 
 from support.folding import Runner
-from support.probe import START_MS, Stream, event, record
+from support.probe import START_MS, event, record
+from support.streams import Stream
 from ubi_stream.events.model import DeadLetter
 from ubi_stream.insights.encode import (
     CONTENT_TYPE,

@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from support.folding import Runner
-from support.probe import DAY_MS, MINUTE_MS, START_MS, Stream, event, probe_pack, record
+from support.probe import DAY_MS, MINUTE_MS, START_MS, event, probe_pack, record
+from support.streams import Stream
 from ubi_stream.effects import Effects
 from ubi_stream.insights.model import Insight, InsightKind, Severity
 from ubi_stream.models.quantile import OnlineQuantile

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from support.folding import Runner
-from support.probe import MINUTE_MS, START_MS, Stream, event, probe_pack
+from support.probe import MINUTE_MS, START_MS, event, probe_pack
+from support.streams import Stream
 from ubi_stream.insights.model import WindowCount
 from ubi_stream.replay.offline import OfflineRun
 from ubi_stream.replay.records import ProducerRecord

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from river import base, checks, datasets, naive_bayes
+from river import base, datasets, naive_bayes
 
+from support.river_checks import Rows, cases, odd_rows
 from ubi_stream.models.ensemble.anomaly import RankedAnomalies
 from ubi_stream.models.ensemble.experts import ExpertBlend
 from ubi_stream.models.ensemble.fast import FastBlend
 from ubi_stream.models.ensemble.season import SeasonWatch
 
-Rows = list[tuple[dict[str, float], bool]]
-
-
-def odd_rows(n: int) -> Rows:
-    """A crowd with one event in a hundred far from it. River's own set for this check is a download."""
-    rng = np.random.default_rng(0)
-    odd = np.arange(n) % 100 == 99
-    values = np.where(odd[:, np.newaxis], rng.random((n, 6)), 0.4 + 0.05 * rng.standard_normal((n, 6)))
-    names = [f"V{i}" for i in range(6)]
-    return [(dict(zip(names, row, strict=True)), bool(y)) for row, y in zip(values.tolist(), odd, strict=True)]
+MODELS = (FastBlend(), ExpertBlend([naive_bayes.GaussianNB()]), RankedAnomalies(), SeasonWatch())
 
 
 def hourly_rows(n: int) -> Rows:
@@ -37,36 +28,15 @@ def hourly_rows(n: int) -> Rows:
     return rows
 
 
-class Dataset:
-    """River's checks iterate over a set more than once."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-
-    def __iter__(self) -> Iterator[tuple[dict[str, float], bool]]:
-        return iter(self.rows)
-
-
-def data_for(model: base.Estimator, scale: int = 1) -> Iterator[Dataset]:
+def rows_for(model: base.Estimator, scale: int) -> Rows:
     if isinstance(model, SeasonWatch):
-        yield Dataset(hourly_rows(300 * scale))
-    elif isinstance(model, base.AnomalyDetector):
-        yield Dataset(odd_rows(300 * scale))
-    else:
-        yield Dataset(list(datasets.Phishing().take(60 * scale)))
+        return hourly_rows(300 * scale)
+    if isinstance(model, base.AnomalyDetector):
+        return odd_rows(300 * scale)
+    return list(datasets.Phishing().take(60 * scale))
 
 
-def cases() -> Iterator[Any]:
-    models = (FastBlend(), ExpertBlend([naive_bayes.GaussianNB()]), RankedAnomalies(), SeasonWatch())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checks, "_yield_datasets", data_for)
-        for model in models:
-            for check in checks.yield_checks(model):
-                if check.__name__ != "check_roc_auc":  # needs scikit-learn; the test below is stricter
-                    yield pytest.param(model, check, id=f"{type(model).__name__}-{check.__name__}")
-
-
-@pytest.mark.parametrize(("model", "check"), list(cases()))
+@pytest.mark.parametrize(("model", "check"), list(cases(MODELS, rows_for)))
 def test_passes_rivers_check(model: base.Estimator, check: Callable[[base.Estimator], None]) -> None:
     check(model.clone())
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from support.folding import Runner
-from support.probe import FURTHER_MODELS, Stream, probe_pack, record
+from support.probe import FURTHER_MODELS, probe_pack, record
+from support.streams import Stream
 from ubi_stream.insights.model import Insight, InsightKind
 from ubi_stream.models.quantile import OnlineQuantile
 from ubi_stream.models.snapshot import dumps

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from support.folding import Runner, make_partition
-from support.probe import MINUTE_MS, START_MS, Stream, event, probe_pack, record
+from support.probe import MINUTE_MS, START_MS, event, probe_pack, record
+from support.streams import Stream
 from ubi_stream.events.model import Record
 from ubi_stream.insights.model import Insight, InsightKind
 from ubi_stream.models.outcomes.panel import OutcomePanel

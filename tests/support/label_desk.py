@@ -1,0 +1,96 @@
+"""One entity, its partition, and a person who labels."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import numpy as np
+
+from support.probe import START_MS
+from ubi_stream.events.verdict import Verdict
+from ubi_stream.features.stage import Labelled, Matrix
+from ubi_stream.ids import short_hash
+from ubi_stream.models.arrays import FloatArray
+from ubi_stream.models.feedback.labels import Feedback, Learned, Scaling, Subject
+from ubi_stream.models.feedback.thresholds import (
+    own_shift,
+)
+from ubi_stream.state.memo import Memo, Told
+
+QUANTILE = 0.7
+ROW = (0.9, 0.1, float("nan"))
+
+
+def insight(number: int) -> str:
+    return str(UUID(int=number))
+
+
+def told(number: int, score: float = 0.9, outcome: str = "", row: tuple[float, ...] = ROW) -> Told:
+    return Told(short_hash(insight(number)), outcome, score, QUANTILE, array("f", row).tobytes())
+
+
+class CountingPanel:
+    """Remembers what it was taught; its probability is the share of positive weight."""
+
+    def __init__(self) -> None:
+        self.learned: list[tuple[tuple[float, ...], bool, float]] = []
+
+    def predict(self, row: FloatArray) -> float | None:
+        weights = sum(weight for _, _, weight in self.learned)
+        return sum(weight for _, positive, weight in self.learned if positive) / weights if weights else None
+
+    def learn(self, row: FloatArray, positive: bool, weight: float = 1.0) -> None:
+        self.learned.append((tuple(np.nan_to_num(row, nan=-1.0).round(4).tolist()), positive, weight))
+
+
+def identity(values: Matrix) -> Matrix:
+    return values
+
+
+@dataclass
+class Desk:
+    """One entity and its partition, and a person who labels."""
+
+    feedback: Feedback = field(default_factory=lambda: Feedback(len(ROW)))
+    memo: Memo = field(default_factory=Memo)
+    panel: CountingPanel = field(default_factory=CountingPanel)
+    at_ms: int = START_MS
+    events: int = 10
+    newest: Matrix | None = field(default_factory=lambda: np.array([0.2, 0.3, 0.4]))
+
+    def label(
+        self,
+        number: int | None,
+        positive: bool,
+        *,
+        weight: float = 1.0,
+        outcome: str | None = None,
+        quantile: float | None = QUANTILE,
+    ) -> Learned:
+        return self.feedback.take(
+            Verdict(None if number is None else insight(number), outcome, positive, weight),
+            Subject(self.memo, Labelled(self.events, self.at_ms, self.newest)),
+            quantile=quantile,
+            scaling=Scaling(identity, np.full(len(ROW), 0.5)),
+            panels={"churned": self.panel},
+        )
+
+    def rows_pass(self, count: int) -> None:
+        self.feedback.gate([], -count)
+
+    @property
+    def own(self) -> float:
+        return own_shift(self.memo, self.at_ms)
+
+    def threshold(self) -> float:
+        """The entity's, by a label that is known already."""
+        return self.label(1, self.memo.marks[0].positive).threshold.after or 0.0
+
+
+def desk_of_one() -> Desk:
+    """A desk with one insight to label, number 1."""
+    made = Desk()
+    made.memo.remember(told(1))
+    return made
