@@ -23,7 +23,7 @@ FALSE_POSITIVE: Final = "false_positive"
 ANSWERS: Final = {"accepted": True, "ignored": False}
 """What may be said of a recommendation, besides right and wrong."""
 
-_WORDS: Final[dict[object, bool]] = {CONFIRMED: True, FALSE_POSITIVE: False}
+_WORDS: Final[dict[object, bool]] = {"true": True, "false": False, CONFIRMED: True, FALSE_POSITIVE: False}
 _INSIGHT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -113,7 +113,7 @@ def _outcome(outcome: object, label: object, outcomes: Collection[str]) -> tuple
         missing_or_wrong(label, "properties.label", "true, false or a string")
     if label in _WORDS:
         return outcome, _WORDS[label]
-    name = _name(label, "label", (*ANSWERS, *outcomes), or_else=f"true, false, {', '.join(map(str, _WORDS))}, ")
+    name = _name(label, "label", (*ANSWERS, *outcomes), or_else=f"{', '.join(map(str, _WORDS))}, ")
     if outcome not in (None, name):
         refuse(
             Reason.INVALID_VALUE,

@@ -46,6 +46,8 @@ def test_a_label_may_say_all_of_this() -> None:
         ({"label": "false_positive"}, None, False),
         ({"label": True}, None, True),
         ({"label": False}, None, False),
+        ({"label": "true"}, None, True),
+        ({"label": "false", "outcome": "churned"}, "churned", False),
         ({"label": "churned"}, "churned", True),
         ({"label": "churned", "outcome": "churned"}, "churned", True),
         ({"label": "confirmed", "outcome": "churned"}, "churned", True),
