@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from ubi_stream.chunked.content import PartitionedContent
 from ubi_stream.clock import Clock
@@ -22,11 +22,16 @@ from ubi_stream.errors import RecoveryError
 _MAX_RECORDS: Final = 2_000
 """Records applied before other tasks get a turn: about 5 ms."""
 _LOG_EVERY_S: Final = 5.0
+_RETRY_S: Final = 0.25
+"""Pause before a restore begins again that a broker which went away has interrupted."""
 
 
 @dataclass(slots=True)
 class RestoreProgress:
-    """How far a restore has come. `total` counts offsets, of which compaction may have removed some."""
+    """How far a restore has come. `total` counts offsets, of which compaction may have removed some.
+
+    `interrupted` is the name of the error that made it begin again, the last one if there were several.
+    """
 
     running: bool = False
     done: int = 0
@@ -34,6 +39,7 @@ class RestoreProgress:
     records: int = 0
     quarantined: int = 0
     seconds: float = 0.0
+    interrupted: str = ""
 
     @property
     def share(self) -> float:
@@ -90,27 +96,48 @@ class Restorer:
     ) -> None:
         """Restore partitions of the tables, given by changelog topic: up to where they end now, or to given ends.
 
+        It begins again while the broker is away: a worker that ended instead would have to load and join first.
+
         Raises
         ------
         RecoveryError
-            It took longer than the deadline, or the broker is away.
+            It took longer than the deadline, or the broker refuses.
         """
         # One that a rebalance cancelled may still be ending: each has its own.
         progress = self.progress = RestoreProgress(running=True)
         started_s = self._clock.monotonic_s()
         try:
             async with asyncio.timeout(self._deadline_s):
-                await self._restore(tables, partitions, ends, progress)
+                await self._restore_through_outages(tables, partitions, ends, progress)
         except TimeoutError as error:
+            last = f", last interrupted by {progress.interrupted}" if progress.interrupted else ""
             raise RecoveryError(
-                f"state could not be restored within {self._deadline_s:.0f} s ({progress.share:.0%} done): "
-                "is the broker slow, or UBI_RECOVERY_DEADLINE_S too short for this much state?"
+                f"state could not be restored within {self._deadline_s:.0f} s ({progress.share:.0%} done{last}): "
+                "is the broker away or slow, or UBI_RECOVERY_DEADLINE_S too short for this much state?"
             ) from error
         except KafkaError as error:
             raise RecoveryError(f"state could not be restored: {type(error).__name__} {error}") from error
         finally:
             progress.running = False
             progress.seconds = self._clock.monotonic_s() - started_s
+
+    async def _restore_through_outages(
+        self,
+        tables: Mapping[str, PartitionedContent],
+        partitions: set[int],
+        ends: Mapping[TopicPartition, int] | None,
+        progress: RestoreProgress,
+    ) -> None:
+        while True:
+            try:
+                return await self._restore(tables, partitions, ends, progress)
+            except KafkaError as error:
+                if not (error.retriable or isinstance(error, KafkaTimeoutError)):
+                    raise
+                if not progress.interrupted:  # said once: the client tells of each attempt to connect
+                    self._log.warning("restore_interrupted", error=type(error).__name__)
+                progress.interrupted = type(error).__name__
+            await asyncio.sleep(_RETRY_S)
 
     async def _restore(
         self,
@@ -119,6 +146,7 @@ class Restorer:
         ends: Mapping[TopicPartition, int] | None,
         progress: RestoreProgress,
     ) -> None:
+        progress.done = progress.total = progress.records = progress.quarantined = 0
         assigned = [TopicPartition(topic, number) for topic in tables for number in sorted(partitions)]
         for tp in assigned:
             tables[tp.topic].drop(tp.partition)

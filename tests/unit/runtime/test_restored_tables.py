@@ -9,11 +9,12 @@ from typing import Any
 import faust
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, TopicAuthorizationFailedError
 
 import tables.partitions
 import tables.states
 from support.lanes import RECORDS, Broker, Raw, make_lane, process, stream
+from support.waiting import eventually
 from ubi_stream.chunked import restore
 from ubi_stream.chunked.restore import RestoreProgress, Restorer
 from ubi_stream.chunked.table import PartitionedTable
@@ -125,12 +126,18 @@ class Log:
         self.markers = markers
         self.positions: dict[TopicPartition, int] = {}
         self.stopped = False
+        self.starts = 0
         self.away = False
+        self.breaks = False
         self.stuck = False
+        self.refusal: KafkaError | None = None
 
     async def start(self) -> None:
+        self.starts += 1
         if self.away:
             raise KafkaConnectionError("gone")
+        if self.refusal is not None:
+            raise self.refusal
 
     async def stop(self) -> None:
         self.stopped = True
@@ -154,6 +161,9 @@ class Log:
     async def getmany(self, *partitions: TopicPartition, timeout_ms: int, max_records: int) -> dict[Any, list[Raw]]:
         if self.stuck:
             await asyncio.sleep(60)
+        if self.breaks and any(self.positions.values()):
+            self.breaks = False
+            raise KafkaTimeoutError
         found = {}
         for tp in partitions:
             records = [record for record in self.logs.get(tp, []) if record.offset >= self.positions[tp]][:3]
@@ -171,14 +181,15 @@ def changelog(*written: tuple[int, bytes | None, bytes | None]) -> list[Raw]:
     return [Raw(STATES_TOPIC, 0, offset, 0, key, value) for offset, key, value in written]
 
 
-MakeRestorer = Callable[[Log], Restorer]
+MakeRestorer = Callable[..., Restorer]
 
 
 @pytest.fixture
 def make_restorer(monkeypatch: pytest.MonkeyPatch) -> MakeRestorer:
-    def make(log: Log) -> Restorer:
+    def make(log: Log, deadline_s: float = 30.0) -> Restorer:
         monkeypatch.setattr(restore, "AIOKafkaConsumer", lambda **_options: log)
-        return Restorer({}, SystemClock(), deadline_s=0.2)
+        monkeypatch.setattr(restore, "_RETRY_S", 0.001)
+        return Restorer({}, SystemClock(), deadline_s=deadline_s)
 
     return make
 
@@ -228,18 +239,49 @@ async def test_what_was_there_before_is_not_mixed_with_what_is_restored(
     assert states.content(0) == {b"u": state(1)}
 
 
-async def test_a_restore_past_its_deadline_or_without_broker_fails(
-    states: PartitionedTable, make_restorer: MakeRestorer
-) -> None:
+async def test_a_restore_past_its_deadline_fails(states: PartitionedTable, make_restorer: MakeRestorer) -> None:
     log = Log({TopicPartition(STATES_TOPIC, 0): changelog((0, b"u", state(1)))})
     log.stuck = True
-    restorer = make_restorer(log)
-    with pytest.raises(RecoveryError, match="UBI_RECOVERY_DEADLINE_S"):
+    restorer = make_restorer(log, deadline_s=0.1)
+    with pytest.raises(RecoveryError, match=r"\(0% done\).*UBI_RECOVERY_DEADLINE_S"):
         await restorer.restore({STATES_TOPIC: states}, {0})
     assert not restorer.progress.running
     log.away = True
-    with pytest.raises(RecoveryError, match="KafkaConnectionError"):
+    with pytest.raises(RecoveryError, match="last interrupted by KafkaConnectionError"):
         await restorer.restore({STATES_TOPIC: states}, {0})
+
+
+async def test_a_restore_waits_while_the_broker_is_away(states: PartitionedTable, make_restorer: MakeRestorer) -> None:
+    log = Log({TopicPartition(STATES_TOPIC, 0): changelog((0, b"u", state(1)))})
+    log.away = True
+    restorer = make_restorer(log)
+    restoring = asyncio.create_task(restorer.restore({STATES_TOPIC: states}, {0}))
+    await eventually(lambda: log.starts > 2, message="it tries again")
+    assert restorer.progress.running
+    log.away = False
+    await restoring
+    assert states.content(0) == {b"u": state(1)}
+
+
+async def test_an_interrupted_restore_begins_again(states: PartitionedTable, make_restorer: MakeRestorer) -> None:
+    written = [(offset, f"u{offset}".encode(), state(offset)) for offset in range(8)]
+    log = Log({TopicPartition(STATES_TOPIC, 0): changelog(*written)})
+    log.breaks = True
+    restorer = make_restorer(log)
+    await restorer.restore({STATES_TOPIC: states}, {0})
+    assert log.starts == 2
+    assert states.content(0) == {key: value for _, key, value in written}
+    assert (restorer.progress.records, restorer.progress.done, restorer.progress.total) == (8, 8, 8)
+
+
+async def test_a_restore_that_the_broker_refuses_fails_at_once(
+    states: PartitionedTable, make_restorer: MakeRestorer
+) -> None:
+    log = Log({})
+    log.refusal = TopicAuthorizationFailedError(STATES_TOPIC)
+    with pytest.raises(RecoveryError, match="TopicAuthorizationFailedError"):
+        await make_restorer(log).restore({STATES_TOPIC: states}, {0})
+    assert log.starts == 1
 
 
 def test_nothing_to_restore_is_all_of_it() -> None:
