@@ -116,11 +116,6 @@ class FeatureEncoder:
         """Columns that hold the numbers themselves."""
         return self._columns
 
-    @property
-    def scales(self) -> FloatArray:
-        """1 / standard deviation of each column; 0 where it hasn't varied."""
-        return self._scales
-
     def encode(self, x: Mapping[str, Any]) -> Encoded:
         """Return the row as deviations, and what `learn` needs of it."""
         numbers, missing = self._numbers(x)
