@@ -19,7 +19,7 @@ from ubi_stream.web.views.health import Health
 from ubi_stream.web.views.insights import Insights
 from ubi_stream.web.views.labels import MAX_LABEL_BYTES, Labels
 from ubi_stream.web.views.models import Models
-from ubi_stream.web.views.page import StaticFile
+from ubi_stream.web.views.page import STATIC_FILES, StaticFile
 from ubi_stream.web.views.users import Users
 
 _ID: Final = "{id:[^/]+}"
@@ -77,9 +77,7 @@ def create_web(
             web.get("/api/v1/models", Models(port).report),
             web.post("/api/v1/labels", Labels(port, forwarder, clock).take),
             web.get("/", StaticFile("index.html").serve),
-            web.get("/static/app.js", StaticFile("app.js").serve),
-            web.get("/static/app.css", StaticFile("app.css").serve),
-            web.get("/static/icon.svg", StaticFile("icon.svg").serve),
+            *(web.get(f"/static/{name}", StaticFile(name).serve) for name in STATIC_FILES),
         ]
     )
     return app

@@ -12,9 +12,16 @@ from ubi_stream.insights.model import InsightKind, Severity
 FILES = {
     "/": "text/html",
     "/static/app.js": "text/javascript",
+    "/static/dom.js": "text/javascript",
+    "/static/user.js": "text/javascript",
     "/static/app.css": "text/css",
     "/static/icon.svg": "image/svg+xml",
 }
+SCRIPTS = [path for path in FILES if path.endswith(".js")]
+
+
+async def text_of(client: Client, path: str) -> str:
+    return await (await client.get(path)).text()
 
 
 @pytest.mark.parametrize(("path", "content_type"), FILES.items())
@@ -37,9 +44,9 @@ async def test_nothing_on_the_page_comes_from_elsewhere(client: Client) -> None:
 async def test_every_file_that_the_page_names_is_there(client: Client) -> None:
     text = await (await client.get("/")).text()
     named = re.findall(r'(?:href|src)="(/static/[^"]+)"', text)
-    assert len(named) == 3
-    for path in named:
-        assert (await client.get(path)).status == 200
+    for script in SCRIPTS:
+        named += [f"/static/{name}" for name in re.findall(r'from "\./([^"]+)"', await text_of(client, script))]
+    assert set(named) == FILES.keys() - {"/"}
 
 
 async def test_the_page_obeys_its_own_policy(client: Client) -> None:
@@ -48,9 +55,9 @@ async def test_the_page_obeys_its_own_policy(client: Client) -> None:
 
 
 async def test_the_script_sets_text_never_markup(client: Client) -> None:
-    script = await (await client.get("/static/app.js")).text()
     ways = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|setAttribute\(.on|srcdoc"
-    assert not re.search(ways, script)
+    for script in SCRIPTS:
+        assert not re.search(ways, await text_of(client, script)), script
 
 
 async def test_the_filters_are_the_kinds_and_severities_that_there_are(client: Client) -> None:
@@ -59,10 +66,10 @@ async def test_the_filters_are_the_kinds_and_severities_that_there_are(client: C
     assert options == set(InsightKind) | set(Severity)
 
 
-async def test_the_script_finds_each_element_that_it_fills(client: Client) -> None:
-    page = await (await client.get("/")).text()
-    script = await (await client.get("/static/app.js")).text()
-    ids = set(re.findall(r'\bid="([\w-]+)"', page))
+@pytest.mark.parametrize("path", SCRIPTS)
+async def test_a_script_finds_each_element_that_it_fills(client: Client, path: str) -> None:
+    script = await text_of(client, path)
+    ids = set(re.findall(r'\bid="([\w-]+)"', await text_of(client, "/")))
     parts = {f"{name}-note" for name in re.findall(r'\bpart\("(\w+)"', script)}
     assert parts | set(re.findall(r'byId\("([\w-]+)"\)', script)) <= ids
 

@@ -1,38 +1,15 @@
 "use strict";
-// Shows what the API says, again every three seconds, and sends what a person says about it. Text is only ever set as
-// text, so nothing that a user or a producer wrote can become markup.
+// Shows what the API says, again every three seconds, and sends what a person says about it.
+
+import { ask, byId, decimals, element, moment, percent, tableRow, whole, words } from "./dom.js";
+import { addressOf, chosenUser, showUser } from "./user.js";
 
 const EVERY_MS = 3000;
-const byId = (id) => document.getElementById(id);
 const seen = new Set();
 const verdicts = new Map(); // what was said here, by insight: label, text of the answer, whether it is awaited
 const LABELLED = ["anomaly", "prediction"];
 const FILTERS = ["kind", "severity", "user_id"]; // ids of the inputs, and parameters of the API
 let firstPage = true;
-
-function element(tag, className, ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...children.filter((child) => child !== null && child !== undefined).map(asNode));
-  return made;
-}
-
-function asNode(child) {
-  return child instanceof Node ? child : document.createTextNode(String(child));
-}
-
-const words = (name) => String(name).replaceAll("_", " ");
-const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
-const decimals = (value, digits) => (typeof value === "number" ? value.toFixed(digits) : "–");
-const whole = new Intl.NumberFormat("en");
-const moment = (text) => new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
-
-async function ask(path, options = {}) {
-  const answer = await fetch(path, { ...options, headers: { Accept: "application/json", ...options.headers } });
-  const document_ = await answer.json();
-  if (!answer.ok) throw new Error(document_.detail || answer.statusText);
-  return document_;
-}
 
 async function say(insight, label) {
   verdicts.set(insight.id, { label, text: "Sending", busy: true });
@@ -71,9 +48,7 @@ function verdictButtons(insight) {
 function insightItem(insight) {
   const severity = ["low", "medium", "high"].includes(insight.severity) ? insight.severity : "info";
   const user = element("a", "", insight.user_id);
-  user.href = `#${new URLSearchParams({ user_id: insight.user_id })}`;
-  const profile = element("a", "", "profile");
-  profile.href = `/api/v1/users/${encodeURIComponent(insight.user_id)}?entity=${encodeURIComponent(insight.entity)}`;
+  user.href = addressOf(insight.entity, insight.user_id);
   const contributions = (insight.explanation.contributions || [])
     .filter((part) => Math.abs(part.contribution) >= 0.005)
     .slice(0, 3);
@@ -86,7 +61,7 @@ function insightItem(insight) {
     "meta",
     element("span", "kind", words(insight.kind)),
     element("span", `severity ${severity}`, severity),
-    element("span", "", `${insight.entity} `, user, " ", profile),
+    element("span", "", `${insight.entity} `, user),
     insight.label && element("span", "", words(insight.label)),
     confidence && element("span", "", confidence),
     element("time", "", moment(insight.at)),
@@ -101,8 +76,10 @@ function insightItem(insight) {
 
 // The filters stand in the address behind #, so that what one sees can be sent to somebody.
 function filters() {
-  const set = FILTERS.map((name) => [name, byId(name).value.trim()]).filter(([, value]) => value);
-  return new URLSearchParams(set);
+  const query = new URLSearchParams(FILTERS.map((name) => [name, byId(name).value.trim()]).filter(([, value]) => value));
+  const user = chosenUser();
+  if (user && user.id === query.get("user_id")) query.set("entity", user.entity);
+  return query;
 }
 
 function readAddress() {
@@ -175,7 +152,7 @@ function modelRow({ parts, all }) {
     decimals(recent.roc_auc, 3),
     decimals(recent.log_loss, 3),
   ];
-  return element("tr", "", ...cells.map((cell) => element("td", "", cell)));
+  return tableRow(...cells);
 }
 
 async function showModels() {
@@ -211,6 +188,7 @@ async function part(name, show) {
 async function refresh() {
   await Promise.all([
     showStatus(),
+    part("user", showUser),
     part("insights", showInsights),
     part("segments", showSegments),
     part("models", showModels),
@@ -227,6 +205,7 @@ async function run() {
 for (const name of FILTERS) byId(name).addEventListener("change", () => (location.hash = filters()));
 addEventListener("hashchange", () => {
   readAddress();
+  part("user", showUser);
   part("insights", showInsights);
 });
 readAddress();

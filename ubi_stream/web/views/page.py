@@ -1,4 +1,4 @@
-"""The live page: one document, one script, one style, all shipped with the package."""
+"""The live page: a document, its scripts and its style, all shipped with the package."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+STATIC_FILES: Final = ("app.js", "dom.js", "user.js", "app.css", "icon.svg")
+"""What the document needs, served under `/static/`."""
 _FOLDER: Final = Path(__file__).resolve().parent.parent / "static"
 _TYPES: Final = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
