@@ -51,10 +51,10 @@ def values(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
     amount, latency = state.amount, state.latency_ms
     return (
         _bounded(amount.z(state.last_amount, floor=0.05 * abs(amount.mean) + 0.01))
-        if amount.n >= _MIN_VALUES
+        if amount and amount.n >= _MIN_VALUES
         else MISSING,
         _bounded(latency.z(state.last_latency_ms, floor=0.05 * abs(latency.mean) + 10))
-        if latency.n >= _MIN_VALUES
+        if latency and latency.n >= _MIN_VALUES
         else MISSING,
         _hour_surprise(state) if state.events >= _MIN_EVENTS else MISSING,
     )

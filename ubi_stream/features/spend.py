@@ -77,7 +77,7 @@ def amounts(state: UserState, at_ms: int, _plan: Plan) -> tuple[float, ...]:
     usual = state.amount
     return (
         state.last_amount if state.last_amount >= 0 else MISSING,
-        usual.deviation if usual.n >= _ENOUGH else MISSING,
+        usual.deviation if usual and usual.n >= _ENOUGH else MISSING,
         max(0.0, (at_ms - state.last_conversion_ms) / DAY_MS) if state.conversions else MISSING,
-        usual.mean if usual.n else MISSING,
+        usual.mean if usual else MISSING,
     )

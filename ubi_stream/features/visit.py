@@ -61,8 +61,8 @@ def this_visit(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
         float(session.interests),
         float(session.intents),
         fatigue(session),
-        duration_s.mean / 60 if duration_s.n else MISSING,
-        depth.mean if depth.n else MISSING,
+        duration_s.mean / 60 if duration_s else MISSING,
+        depth.mean if depth else MISSING,
     )
 
 
@@ -121,5 +121,5 @@ def all_visits(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
 )
 def waiting(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
     """How long the user waits."""
-    usual = state.latency_ms.mean if state.latency_ms.n else MISSING
+    usual = state.latency_ms.mean if state.latency_ms else MISSING
     return usual, state.last_latency_ms if state.last_latency_ms >= 0 else MISSING, usual

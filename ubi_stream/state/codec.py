@@ -16,8 +16,11 @@ import msgspec
 
 from ubi_stream.errors import RecoveryError
 from ubi_stream.state.model import UserState
+from ubi_stream.state.version_2 import decode_version_2
 
-VERSION: Final = 2
+VERSION: Final = 3
+_KNOWN: Final = (2, VERSION)
+"""Versions that can be read. What is written has the newest."""
 _HEADER: Final = Struct(">BQqqQq")
 _CHECKSUM: Final = Struct(">I")
 
@@ -50,9 +53,9 @@ def decode_header(blob: bytes) -> StateHeader:
     RecoveryError
         The bytes are no state, or of a codec version that this release does not know.
     """
-    if len(blob) < _HEADER.size or blob[0] != VERSION:
+    if len(blob) < _HEADER.size or blob[0] not in _KNOWN:
         found = f"codec version {blob[0]}" if blob else "no bytes"
-        raise RecoveryError(f"a state record has {found}, version {VERSION} was expected")
+        raise RecoveryError(f"a state record has {found}, version {' or '.join(map(str, _KNOWN))} was expected")
     _, epoch, offset, last_ms, applied, due_ms = _HEADER.unpack_from(blob)
     return StateHeader(epoch, applied, offset, last_ms, due_ms)
 
@@ -63,12 +66,13 @@ def decode_state(blob: bytes) -> tuple[StateHeader, UserState]:
     Raises
     ------
     RecoveryError
-        The bytes are no state of this version, or damaged.
+        The bytes are no state of a version that this release knows, or damaged.
     """
     header = decode_header(blob)
     _check(blob)
+    content = memoryview(blob)[_HEADER.size : -_CHECKSUM.size]
     try:
-        return header, _decode(memoryview(blob)[_HEADER.size : -_CHECKSUM.size])
+        return header, _decode(content) if blob[0] == VERSION else decode_version_2(content)
     except msgspec.DecodeError as error:
         raise RecoveryError(f"a state record can't be read: {error}") from error
 

@@ -13,6 +13,7 @@ from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.log import log_event, log_label
 from ubi_stream.state.model import Logged, UserState
+from ubi_stream.state.moments import taken_in
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS
 from ubi_stream.state.spending import add_spent
 from ubi_stream.state.visits import EndedVisit, fold_visit
@@ -105,11 +106,11 @@ def _fold_amounts(state: UserState, spent: float | None, latency_ms: float | Non
     # so each value enters the baseline only when the next one comes.
     if spent is not None:
         if state.last_amount >= 0:
-            state.amount.add(state.last_amount, _SLOW_ALPHA)
+            state.amount = taken_in(state.amount, state.last_amount, _SLOW_ALPHA)
         state.last_amount = spent
     if latency_ms is not None and latency_ms >= 0:
         if state.last_latency_ms >= 0:
-            state.latency_ms.add(state.last_latency_ms, _FAST_ALPHA)
+            state.latency_ms = taken_in(state.latency_ms, state.last_latency_ms, _FAST_ALPHA)
         state.last_latency_ms = latency_ms
 
 

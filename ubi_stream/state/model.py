@@ -1,4 +1,4 @@
-"""What one entity's record holds, about 1 kB: a function of its own events, and a memo of what was told."""
+"""What one entity's record holds, about 0.8 kB: a function of its own events, and a memo of what was told."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Session(msgspec.Struct, array_like=True, gc=False):
 
 
 class Visits(msgspec.Struct, array_like=True, gc=False):
-    """What all ended visits come to."""
+    """What all ended visits come to; no baseline before the first."""
 
     count: int = 0
     bounces: int = 0
     converted: int = 0
     with_intent: int = 0
-    duration_s: Baseline = msgspec.field(default_factory=Baseline)
-    depth: Baseline = msgspec.field(default_factory=Baseline)
+    duration_s: Baseline | None = None
+    depth: Baseline | None = None
 
 
 class Logged(msgspec.Struct, array_like=True, gc=False):
@@ -55,15 +55,15 @@ class Logged(msgspec.Struct, array_like=True, gc=False):
 class Question(msgspec.Struct, array_like=True, gc=False):
     """What is asked about an entity, at one of its events, and not answered yet.
 
-    `id` is the event's hash, `row` its features as 32-bit floats, `due_ms` the end of the horizon (0: when the visit
-    ends), `reference` the hash of what a label will name the event by. One that is `settled` stays at its event.
+    `id` is the event's hash, `due_ms` the end of the horizon (0: when the visit ends), `reference` the hash of what a
+    label will name the event by. One that is `settled` stays at its event. The event's features are in the state's
+    `rows`.
     """
 
     outcome: str
     id: int
     asked_ms: int
     due_ms: int
-    row: bytes
     reference: int = 0
     settled: bool = False
 
@@ -86,8 +86,8 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     visits: Visits = msgspec.field(default_factory=Visits)
     hour_profile: list[int] = []
     gap_s: Baseline = msgspec.field(default_factory=Baseline)
-    amount: Baseline = msgspec.field(default_factory=Baseline)
-    latency_ms: Baseline = msgspec.field(default_factory=Baseline)
+    amount: Baseline | None = None
+    latency_ms: Baseline | None = None
     last_gap_s: float = -1.0
     last_amount: float = -1.0
     last_latency_ms: float = -1.0
@@ -108,3 +108,12 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     spent: dict[str, dict[int, int]] = {}
     """Money by category and day, of packs with forecasts: see `ubi_stream.state.spending`."""
     questions: list[Question] = []
+    rows: dict[int, bytes] = {}
+    """By id of a question the features it was asked with, as 32-bit floats: one row for all questions of an event."""
+
+    def keep_questions(self, questions: list[Question]) -> None:
+        """Keep these questions alone, and the rows that they were asked with."""
+        self.questions = questions
+        used = {question.id for question in questions}
+        if used != self.rows.keys():
+            self.rows = {asked: row for asked, row in self.rows.items() if asked in used}

@@ -42,3 +42,11 @@ class Baseline(msgspec.Struct, array_like=True, gc=False):
     def z(self, value: float, floor: float) -> float:
         """How many standard deviations a value is from the mean; `floor` is the smallest deviation assumed."""
         return (value - self.mean) / max(sqrt(self.variance), floor)
+
+
+def taken_in(baseline: Baseline | None, value: float, alpha: float) -> Baseline:
+    """A baseline with one more value; None is that of no value, as most entities have it of most quantities."""
+    if baseline is None:
+        baseline = Baseline()
+    baseline.add(value, alpha)
+    return baseline

@@ -18,13 +18,14 @@ from ubi_stream.state.visits import EndedVisit
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What became of a question.
+    """What became of a question, and with which features it was asked.
 
     `at_ms` is the event time at which it was known; `late` says that time had answered no before, and this is a yes or
     no that came after.
     """
 
     question: Question
+    row: bytes
     positive: bool
     at_ms: int
     late: bool = False
@@ -41,7 +42,7 @@ def ask(
     as another, and a replay chooses the same. Labels name an event: each event with a reference is asked about.
     """
     asked: list[Question] = []
-    kept: bytes | None = None
+    replaced = False
     for outcome in plan.outcomes:
         waiting: int | None = None
         if outcome.by == "label":
@@ -54,14 +55,18 @@ def ask(
             waiting = _position(state.questions, outcome.name)
             if waiting is not None and not _gives_way(state.questions[waiting], event_hash):
                 continue
-        kept = kept or row()
         due_ms = at_ms + outcome.within_ms if outcome.within_ms else 0
-        question = Question(outcome.name, event_hash, at_ms, due_ms, kept, reference if outcome.by == "label" else 0)
+        question = Question(outcome.name, event_hash, at_ms, due_ms, reference if outcome.by == "label" else 0)
         if waiting is None:
             state.questions.append(question)
         else:
             state.questions[waiting] = question
+            replaced = True
         asked.append(question)
+    if asked:
+        state.rows[event_hash] = row()
+    if replaced:
+        state.keep_questions(state.questions)
     return asked
 
 
@@ -87,39 +92,54 @@ def answer_at_event(
     answers: list[Answer] = []
     if not state.questions:
         return answers
-    at_ms, type_index = event.event_time_ms, plan.type_index.get(event.event_type, plan.other_type)
-    remaining: list[Question] = []
+    at_ms, type_index = event.event_time_ms, plan.type_index.get(event.event_type)
+    done: list[Question] = []
     for question in state.questions:
         outcome = plan.outcome_of(question.outcome)
         if outcome is None:
-            continue  # the pack asked that once
+            done.append(question)  # the pack asked that once
+            continue
+        is_visit = outcome.by == "visit"
         if ended is not None:
             question.settled = True
-        if outcome.by == "visit":
-            answer = None if ended is None else _of_visit(question, outcome, ended, at_ms, plan, watermark_ms)
+        elif is_visit or (type_index not in outcome.types and at_ms <= question.due_ms + plan.lateness_ms):
+            continue  # nothing that could answer it, as nearly always
+        if is_visit:
+            answer = _of_visit(state, question, outcome, ended, at_ms, plan, watermark_ms)
         else:
-            answer = _of_horizon(question, outcome, at_ms, type_index, ended, plan, watermark_ms)
+            answer = _of_horizon(state, question, outcome, at_ms, type_index, ended, plan, watermark_ms)
         if answer is None:
-            remaining.append(question)
-        elif answer.positive or not answer.late:
+            continue
+        done.append(question)
+        if answer.positive or not answer.late:
             answers.append(answer)
-    if len(remaining) < len(state.questions):
-        state.questions = remaining
+    if done:
+        state.keep_questions([question for question in state.questions if question not in done])
     return answers
 
 
 def _of_visit(
-    question: Question, outcome: PlannedOutcome, ended: EndedVisit, at_ms: int, plan: Plan, watermark_ms: int
-) -> Answer:
+    state: UserState,
+    question: Question,
+    outcome: PlannedOutcome,
+    ended: EndedVisit | None,
+    at_ms: int,
+    plan: Plan,
+    watermark_ms: int,
+) -> Answer | None:
+    if ended is None:
+        return None
     told = ended.session.last_ms + plan.session_gap_ms <= watermark_ms  # then all of it was told, a yes as well
-    return Answer(question, not told and has_hit(ended.session, outcome), at_ms, late=told)
+    positive = not told and has_hit(ended.session, outcome)
+    return Answer(question, state.rows[question.id], positive, at_ms, late=told)
 
 
 def _of_horizon(
+    state: UserState,
     question: Question,
     outcome: PlannedOutcome,
     at_ms: int,
-    type_index: int,
+    type_index: int | None,
     ended: EndedVisit | None,
     plan: Plan,
     watermark_ms: int,
@@ -128,10 +148,10 @@ def _of_horizon(
     told = question.due_ms <= watermark_ms
     if question.asked_ms < at_ms <= question.due_ms:
         is_yes = type_index in outcome.types if outcome.by == "event" else outcome.by == "return" and ended is not None
-        return Answer(question, True, at_ms, late=told) if is_yes else None
+        return Answer(question, state.rows[question.id], True, at_ms, late=told) if is_yes else None
     # Events may come as late as the lateness, so a question is kept for so long.
     over = at_ms > question.due_ms + plan.lateness_ms
-    return Answer(question, False, question.due_ms, late=told) if over else None
+    return Answer(question, state.rows[question.id], False, question.due_ms, late=told) if over else None
 
 
 def answer_by_label(state: UserState, event: Event, plan: Plan, watermark_ms: int) -> tuple[Answer, ...]:
@@ -142,16 +162,18 @@ def answer_by_label(state: UserState, event: Event, plan: Plan, watermark_ms: in
         return ()
     reference = short_hash(str(name))
     named = [question for question in state.questions if reference and question.reference == reference]
-    state.questions = [question for question in state.questions if question.reference != reference]
-    at_ms = event.event_time_ms
-    return tuple(Answer(question, positive, at_ms, late=question.due_ms <= watermark_ms) for question in named)
+    at_ms, rows = event.event_time_ms, state.rows
+    state.keep_questions([question for question in state.questions if question.reference != reference])
+    return tuple(
+        Answer(question, rows[question.id], positive, at_ms, late=question.due_ms <= watermark_ms) for question in named
+    )
 
 
 def answers_of_visit(state: UserState, at_ms: int, plan: Plan) -> tuple[Answer, ...]:
     """Answers that the end of the current visit brings. The state stays: its next event says that again, unheard."""
     asked = ((question, plan.outcome_of(question.outcome)) for question in state.questions)
     return tuple(
-        Answer(question, has_hit(state.session, outcome), at_ms)
+        Answer(question, state.rows[question.id], has_hit(state.session, outcome), at_ms)
         for question, outcome in asked
         if outcome is not None and outcome.by == "visit"
     )
@@ -160,7 +182,7 @@ def answers_of_visit(state: UserState, at_ms: int, plan: Plan) -> tuple[Answer, 
 def answers_due(state: UserState, due_ms: int, plan: Plan) -> tuple[Answer, ...]:
     """Answers that the end of a horizon brings: nothing happened. The state stays, as above."""
     return tuple(
-        Answer(question, positive=False, at_ms=due_ms)
+        Answer(question, state.rows[question.id], positive=False, at_ms=due_ms)
         for question in state.questions
         if question.due_ms == due_ms and plan.outcome_of(question.outcome) is not None
     )
@@ -189,4 +211,4 @@ def _limit(state: UserState, outcome: PlannedOutcome) -> None:
     """Make room for one more of an outcome: the oldest goes, unanswered."""
     same = [question for question in state.questions if question.outcome == outcome.name]
     if len(same) >= outcome.max_open:
-        state.questions.remove(same[0])
+        state.keep_questions([question for question in state.questions if question is not same[0]])

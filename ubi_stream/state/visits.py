@@ -9,6 +9,7 @@ import msgspec
 from ubi_stream.events.model import Event
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import Session, UserState, Visits
+from ubi_stream.state.moments import taken_in
 from ubi_stream.state.panes import add_micros
 
 _VISIT_ALPHA: Final = 0.1
@@ -33,8 +34,8 @@ def ended_visit(state: UserState) -> EndedVisit:
     session, visits = msgspec.structs.replace(state.session), state.visits
     return EndedVisit(
         session,
-        usual_duration_s=visits.duration_s.mean if visits.duration_s.n else None,
-        usual_depth=visits.depth.mean if visits.depth.n else None,
+        usual_duration_s=visits.duration_s.mean if visits.duration_s else None,
+        usual_depth=visits.depth.mean if visits.depth else None,
     )
 
 
@@ -91,8 +92,9 @@ def count_visit(visits: Visits, session: Session) -> None:
         visits.bounces += session.events == 1
     visits.converted += session.conversions > 0
     visits.with_intent += session.intents > 0
-    visits.duration_s.add((session.last_ms - session.start_ms) / 1000, _VISIT_ALPHA)
-    visits.depth.add(float(session.events), _VISIT_ALPHA)
+    duration_s = (session.last_ms - session.start_ms) / 1000
+    visits.duration_s = taken_in(visits.duration_s, duration_s, _VISIT_ALPHA)
+    visits.depth = taken_in(visits.depth, float(session.events), _VISIT_ALPHA)
 
 
 def fatigue(session: Session) -> float:

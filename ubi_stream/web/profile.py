@@ -109,8 +109,8 @@ def _sessions(visits: Visits) -> dict[str, Any]:
         "ended": visits.count,
         "bounces": visits.bounces,
         "converted": visits.converted,
-        "mean_duration_s": visits.duration_s.mean if visits.duration_s.n else None,
-        "mean_events": visits.depth.mean if visits.depth.n else None,
+        "mean_duration_s": visits.duration_s.mean if visits.duration_s else None,
+        "mean_events": visits.depth.mean if visits.depth else None,
     }
 
 
@@ -129,13 +129,13 @@ def _session(session: Session, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _baseline(usual: Baseline, newest: float) -> dict[str, Any] | None:
+def _baseline(usual: Baseline | None, newest: float) -> dict[str, Any] | None:
     """The newest value, and mean and deviation of those before it; None where there has been no value."""
     if newest < 0:
         return None
     return {
         "newest": newest,
-        "mean": usual.mean if usual.n else None,
-        "deviation": usual.deviation if usual.n else None,
-        "values": usual.n,
+        "mean": usual.mean if usual and usual.n else None,
+        "deviation": usual.deviation if usual and usual.n else None,
+        "values": usual.n if usual else 0,
     }

@@ -90,16 +90,18 @@ def test_money_at_the_bound_never_makes_a_state_that_cannot_be_written() -> None
 def test_only_types_with_an_amount_spend() -> None:
     state = fold_all(event(price=5.0), event(event_type="purchase", price=7.0))
     assert state.last_amount == 7.0
-    assert state.amount.n == 0
+    assert state.amount is None
 
 
 def test_the_newest_amount_enters_the_baseline_when_the_next_one_comes() -> None:
     state = fold_all(*(event(event_type="purchase", price=price) for price in (10.0, 20.0, 90.0)))
+    assert state.amount is not None
     assert (state.amount.n, state.amount.mean, state.last_amount) == (2, 15.0, 90.0)
 
 
 def test_a_negative_latency_is_a_mistake() -> None:
     state = fold_all(event(latency_ms=100), event(latency_ms=-5), event(latency_ms=300))
+    assert state.latency_ms is not None
     assert (state.latency_ms.n, state.latency_ms.mean, state.last_latency_ms) == (1, 100.0, 300.0)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from support.folding import Runner, make_partition
-from support.probe import MINUTE_MS, START_MS, event, probe_pack, record
+from support.probe import MINUTE_MS, START_MS, probe_pack, record
+from support.timeline import at
 from ubi_stream.features.stage import Featurized
 from ubi_stream.models.stage import PartitionModels
 from ubi_stream.state.questions import Answer
@@ -27,10 +28,6 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Answer]]:
 
     monkeypatch.setattr(PartitionModels, "score_and_learn", listen)
     return given
-
-
-def at(minutes: float, user: str = "u1", **fields: Any) -> dict[str, Any]:
-    return event(user, START_MS + int(minutes * MINUTE_MS), **fields)
 
 
 def of(answers: list[tuple[str, Answer]], outcome: str) -> list[tuple[bool, float, bool]]:
@@ -132,6 +129,27 @@ class TestLabels:
             START_MS + n * MINUTE_MS for n in (3, 4, 5)
         ]
         assert runner.run(at(7, event_type="$label", order_id="o0", bad=True)).tally.unmatched_labels == 1
+
+
+class TestRows:
+    def test_questions_of_one_event_share_the_features(self, answers: list[tuple[str, Answer]]) -> None:
+        runner = Runner()
+        runner.run(at(0, order_id="a"))
+        state = runner.state("u1")
+        assert state is not None
+        assert len(state.questions) == 4
+        ((kept, row),) = state.rows.items()
+        assert {question.id for question in state.questions} == {kept}
+        runner.run(at(1, event_type="$label", order_id="a", bad=True), at(2, event_type="purchase", price=9))
+        assert [answer.row for _, answer in answers] == [row, row]
+
+    def test_a_row_goes_with_the_last_question_that_was_asked_with_it(self) -> None:
+        runner = Runner()
+        for n in range(40):
+            runner.run(at(n * 7, order_id=f"o{n}", event_type=("view", "cart", "purchase")[n % 3], price=n))
+            state = runner.state("u1")
+            assert state is not None
+            assert set(state.rows) == {question.id for question in state.questions}
 
 
 def test_questions_that_the_pack_asks_no_more_are_dropped() -> None:

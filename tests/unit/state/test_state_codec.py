@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable
 from zlib import crc32
 
@@ -9,10 +10,25 @@ import msgspec
 import pytest
 
 from support.folding import Runner, fold_all
-from support.probe import DAY_MS, START_MS, event
+from support.probe import DAY_MS, MINUTE_MS, START_MS, event
 from ubi_stream.errors import RecoveryError
 from ubi_stream.state.codec import StateHeader, decode_header, decode_state, encode_state, newer_state
 from ubi_stream.state.model import UserState
+
+VERSION_2 = b64decode(
+    "AgAAAAAAAAABAAAAAAAAAAIAAAGL0GuvAAAAAAAAAAADAAABi9BxLUDcACDPAAABi9BHEADPAAABi9BrrwADk84AVneIgs4AVneA"
+    "lM4AiVRAAQABzgBWd4iSAAGUzgCJVEACAAGTzgAHNKCBzgAHNKCUzgCJVEACAAGUzgCJVEACAAGTzUzcgc1M3JTOAIlUQAIAAZTO"
+    "AIlUQAIAAZAAnaF0AM8AAAGL0GuvAM8AAAGL0GuvAAEBAAAAAMsAAAAAAAAAAMsAAAAAAAAAAACWAQABAJMBy0BOAAAAAAAAywAA"
+    "AAAAAAAAkwHLQAAAAAAAAADLAAAAAAAAAADcABgDAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACTAstAksAAAAAAAMtBM9SQAAAAAJMA"
+    "ywAAAAAAAAAAywAAAAAAAAAAkwDLAAAAAAAAAADLAAAAAAAAAADLQKJIAAAAAADLQCIAAAAAAADLQFGAAAAAAAAAAc8AAAGL0Ef6"
+    "YIGhYwGAgKlwYXNzZXJfYnnPAAABi9BHEADNTNwAAAOYgJCQywAAAAAAAAAAAACQgICTl6lidXlzX3Nvb27TjSPUaYyqNqfPAAAB"
+    "i9BH+mDPAAABi9BxLUDENAAAAEAAAABAAAAAQAAAEEEAABBBAAAAQAAAAAAAAHBCAACMQgAAwH8AAMB/AADAfwAAwH8Aw5etYnV5"
+    "c19pbl92aXNpdNOlhrfOJ/0mEc8AAAGL0GuvAADENAAAgD8AAEBAAABAQAAAEEEAABBBAACAPwAAAAAAQBJFAACMQgAAwH8AAAAA"
+    "AADAfwAAwH8AwpeqY29tZXNfYmFja9OlhrfOJ/0mEc8AAAGL0GuvAM8AAAGL0NmMAMQ0AACAPwAAQEAAAEBAAAAQQQAAEEEAAIA/"
+    "AAAAAABAEkUAAIxCAADAfwAAAAAAAMB/AADAfwDCtE3bCA=="
+)
+"""A state of the probe pack, as a release with codec version 2 wrote it: a view and a purchase a minute later in one
+visit, and a view 40 minutes after the first in another; all that was told is left out."""
 
 
 def state_of(applied: int = 3) -> UserState:
@@ -38,9 +54,9 @@ def test_the_header_can_be_read_without_the_rest() -> None:
     assert decode_header(blob[:41]).offset == 5
 
 
-@pytest.mark.parametrize("blob", [b"", b"\x02", b"\x01" + bytes(40), bytes(48)])
+@pytest.mark.parametrize("blob", [b"", b"\x03", b"\x01" + bytes(40), bytes(48)])
 def test_what_is_no_state_is_told(blob: bytes) -> None:
-    with pytest.raises(RecoveryError, match="version 2 was expected"):
+    with pytest.raises(RecoveryError, match="version 2 or 3 was expected"):
         decode_header(blob)
 
 
@@ -63,6 +79,40 @@ def test_a_state_of_an_older_release_gets_defaults() -> None:
     then = UserState.__struct_fields__.index("applied")
     older = with_checksum(blob[:41] + msgspec.msgpack.encode(fields[:then]))
     assert decode_state(older)[1].applied == 0
+
+
+def test_a_state_of_codec_version_2_is_read_as_if_it_were_folded_now() -> None:
+    now = Runner()
+    now.run(
+        event("u1", START_MS, session_id="s"),
+        event("u1", START_MS + MINUTE_MS, event_type="purchase", price=9, category="c", latency_ms=70, session_id="s"),
+        event("u1", START_MS + 40 * MINUTE_MS, session_id="t"),
+    )
+    expected, (header, state) = now.state("u1"), decode_state(VERSION_2)
+    assert expected is not None
+    assert len(state.questions) == 3  # two of them asked at one event
+    assert {question.id: len(state.rows[question.id]) for question in state.questions} == dict.fromkeys(state.rows, 52)
+    assert (state.amount, state.latency_ms) == (None, None)
+    assert msgspec.structs.replace(expected, memo=state.memo) == state
+    assert header == StateHeader(1, 3, 2, state.last_ms, state.questions[0].due_ms)
+
+
+def test_a_state_of_codec_version_2_is_written_as_the_newest_and_is_smaller() -> None:
+    header, state = decode_state(VERSION_2)
+    blob = encode_state(state, epoch=header.epoch, offset=header.offset)
+    assert blob[0] == 3
+    assert len(blob) < len(VERSION_2) - 52
+    assert decode_state(blob) == (header, state)
+    assert newer_state(VERSION_2, blob)
+
+
+def test_a_state_of_codec_version_2_from_before_questions_gets_defaults() -> None:
+    fields = msgspec.msgpack.decode(VERSION_2[41:-4])
+    older = with_checksum(
+        VERSION_2[:41] + msgspec.msgpack.encode(fields[: UserState.__struct_fields__.index("visits")])
+    )
+    state = decode_state(older)[1]
+    assert (state.events, state.questions, state.rows, state.amount) == (3, [], {}, None)
 
 
 def test_the_record_with_more_in_it_is_the_newer_one() -> None:
@@ -90,7 +140,7 @@ def test_of_two_epochs_the_later_written_is_newer() -> None:
     assert newer_state(theirs, ours)
 
 
-def test_a_usual_state_is_about_a_kilobyte() -> None:
+def test_a_usual_state_is_below_a_kilobyte() -> None:
     events = [
         event(
             at_ms=START_MS + n * 3_000_000,

@@ -97,6 +97,7 @@ def test_visits_add_up_to_what_is_usual() -> None:
     first, second = ended
     assert (first.usual_duration_s, first.usual_depth) == (None, None)
     assert (second.usual_duration_s, second.usual_depth) == (240.0, 2.0)
+    assert state.visits.depth is not None
     assert state.visits.depth.mean == 2.5
 
 

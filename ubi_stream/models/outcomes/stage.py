@@ -198,7 +198,7 @@ class _Work:
         moment = self.batch.moments[position]
         for answer in moment.answers:
             question = answer.question
-            if question.outcome != self.panel.outcome or len(row := unpack_kept(question.row)) != width:
+            if question.outcome != self.panel.outcome or len(row := unpack_kept(answer.row)) != width:
                 continue
             said = moment.state.memo.take_said(question.outcome, question.id)
             if said is not None:
