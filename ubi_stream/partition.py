@@ -1,19 +1,16 @@
 """One partition of one kind of entity: its pipeline, and its record, which says how far it has come.
 
 The record holds what depends on scores: models, policy memory, open windows; and the progress (`L`, watermark). It is
-written at each barrier before the states, in pieces under Kafka's size limit. Two slots take turns, so that a crash
-between two pieces leaves the record before whole.
+written at each barrier before the states (`ubi_stream/partition_record.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any
 
-import msgspec
-
-from ubi_stream.errors import ConfigError, RecoveryError, SnapshotError
+from ubi_stream.errors import ConfigError, SnapshotError
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.policy.stage import Policy
@@ -24,6 +21,7 @@ from ubi_stream.models.shape import shape_of_models
 from ubi_stream.models.stage import PartitionModels
 from ubi_stream.packs.plan import Plan, compile_plan
 from ubi_stream.packs.schema import Pack
+from ubi_stream.partition_record import PartitionMemory, last_place, read_record, record_pieces
 from ubi_stream.pipeline import Pipeline
 from ubi_stream.state.codec import decode_header
 from ubi_stream.state.memo import Memo
@@ -32,43 +30,6 @@ from ubi_stream.state.silences import silence_timers
 from ubi_stream.state.stage import Fold
 from ubi_stream.state.store import StateStore
 from ubi_stream.state.timers import DueTimers
-
-PIECE_BYTES: Final = 800_000
-"""Below Kafka's default limit of a record, 1 MiB, with room for keys and headers."""
-SLOTS: Final = 2
-
-
-class Piece(msgspec.Struct, array_like=True, frozen=True):
-    """One piece of a partition's record. More `done` is newer; a record counts when all its pieces are there."""
-
-    version: int
-    epoch: int
-    generation: int
-    done: int
-    index: int
-    pieces: int
-    data: bytes
-
-
-class PartitionMemory(msgspec.Struct):
-    """What a partition's record holds.
-
-    `population` is the memo of what was told of all entities together, `memos` those of single ones that changed since
-    the barrier before; `types` are those that the states were counted with, `models` is a snapshot.
-    """
-
-    progress: Progress
-    population: Memo
-    memos: dict[str, Memo | None]
-    windows: OpenWindows
-    types: tuple[str, ...]
-    models: bytes
-
-
-_VERSION: Final = 1
-_encode = msgspec.msgpack.Encoder().encode
-_decode_piece = msgspec.msgpack.Decoder(Piece).decode
-_decode_memory = msgspec.msgpack.Decoder(PartitionMemory).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +83,7 @@ class Partition:
         self._featurizer = Featurizer(plan)
         self._feature_hash = shape_of_models(plan, self._featurizer.names, setup.seed)
         self.models = PartitionModels(plan, self._featurizer, seed=setup.seed)
+        self._place = last_place(record.values(), epoch=setup.epoch)
         memory = self._restore(record)
         self.progress = memory.progress
         self._memory = memory
@@ -168,20 +130,19 @@ class Partition:
     def _pieces(self) -> list[tuple[bytes, bytes]]:
         memory = self._memory
         memory.memos = self.store.memos()
-        self._generation += 1
+        self._place = self._place.next()
         try:
             memory.models = snapshot.dumps(self.models, key=self.setup.snapshot_key, feature_hash=self._feature_hash)
         except SnapshotError as problem:
             self.snapshot_problem = problem  # too large: the models before stay in the record
         setup = self.setup
-        return record_pieces(memory, setup.entity, setup.partition, epoch=setup.epoch, generation=self._generation)
+        return record_pieces(memory, setup.entity, setup.partition, epoch=setup.epoch, place=self._place)
 
     def _restore(self, record: Mapping[bytes, bytes]) -> PartitionMemory:
-        self._generation = 0
         found = read_record(record.values(), self.setup.partition, epoch=self.setup.epoch)
         if found is None:
             return PartitionMemory(Progress(), Memo(), {}, OpenWindows(), self.setup.pack.events.types, b"")
-        epoch, self._generation, memory = found
+        epoch, memory = found
         check_types(memory.types, self.setup.pack)
         memory.types = self.setup.pack.events.types
         if epoch != self.setup.epoch:
@@ -198,90 +159,6 @@ class Partition:
                 self.snapshot_problem = problem
         else:
             self.models = models
-
-
-class RestoredRecord(NamedTuple):
-    """A partition's record, and which of its source's lives and of its own versions it is."""
-
-    epoch: int
-    generation: int
-    memory: PartitionMemory
-
-
-def record_pieces(
-    memory: PartitionMemory, entity: str, partition: int, *, epoch: int, generation: int
-) -> list[tuple[bytes, bytes]]:
-    """Keys and values of a partition's record in the table of partition records."""
-    data = _encode(memory)
-    chunks = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
-    done = sum(offset + 1 for offset in memory.progress.learned.values())
-    return [
-        (
-            f"{entity}/{partition}/{generation % SLOTS}/{index}".encode(),
-            _encode(Piece(_VERSION, epoch, generation, done, index, len(chunks), chunk)),
-        )
-        for index, chunk in enumerate(chunks)
-    ]
-
-
-def read_record(blobs: Iterable[bytes], partition: int, *, epoch: int | None = None) -> RestoredRecord | None:
-    """The newest whole record of a partition: of this source epoch where there is one, else of any; None without one.
-
-    Raises
-    ------
-    RecoveryError
-        A piece or the record can't be read.
-    """
-    pieces = [read_piece(blob) for blob in blobs]
-    newest = newest_record([piece for piece in pieces if piece.epoch == epoch]) or newest_record(pieces)
-    if not newest:
-        return None
-    try:
-        memory = _decode_memory(b"".join(piece.data for piece in newest))
-    except msgspec.DecodeError as error:
-        raise RecoveryError(f"the record of partition {partition} can't be read: {error}") from error
-    return RestoredRecord(newest[0].epoch, newest[0].generation, memory)
-
-
-def read_piece(blob: bytes) -> Piece:
-    """Read a piece of a partition's record.
-
-    Raises
-    ------
-    RecoveryError
-        It is none, or of a version that this release does not know.
-    """
-    try:
-        piece = _decode_piece(blob)
-    except msgspec.DecodeError as error:
-        raise RecoveryError(f"a piece of a partition's record can't be read: {error}") from error
-    if piece.version != _VERSION:
-        raise RecoveryError(f"a partition's record has version {piece.version}, {_VERSION} was expected")
-    return piece
-
-
-def newer_piece(known: bytes, other: bytes) -> bool:
-    """Whether the other of two pieces of one key is at least as new. Of two source epochs, the later written is.
-
-    Raises
-    ------
-    RecoveryError
-        One of them is no piece.
-    """
-    ours, theirs = read_piece(known), read_piece(other)
-    return theirs.epoch != ours.epoch or (theirs.done, theirs.generation) >= (ours.done, ours.generation)
-
-
-def newest_record(pieces: list[Piece]) -> list[Piece]:
-    """Pieces of the newest record that is whole, in order; none if there is none."""
-    by_generation: dict[tuple[int, int], dict[int, Piece]] = {}
-    for piece in pieces:
-        by_generation.setdefault((piece.done, piece.generation), {})[piece.index] = piece
-    whole = {key: found for key, found in by_generation.items() if len(found) == found[max(found)].pieces}
-    if not whole:
-        return []
-    found = whole[max(whole)]
-    return [found[index] for index in sorted(found)]
 
 
 def check_types(counted_with: tuple[str, ...], pack: Pack) -> None:

@@ -27,7 +27,7 @@ BY_USER, BY_SHOP = f"{EVENTS_TOPIC}.by-user", f"{EVENTS_TOPIC}.by-shop"
 @pytest.fixture(autouse=True)
 def _everything_happens_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of several pieces, and blocks so small that thresholds and peers change many times."""
-    monkeypatch.setattr("ubi_stream.partition.PIECE_BYTES", 4000)
+    monkeypatch.setattr("ubi_stream.partition_record.PIECE_BYTES", 4000)
     monkeypatch.setattr(anomaly, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
     monkeypatch.setattr(stage, "_PEERS_BLOCK", 25)
 

@@ -13,7 +13,8 @@ from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.effects import Tally
 from ubi_stream.events.model import Record
 from ubi_stream.operations.relayout import move_states, new_memories
-from ubi_stream.partition import Partition, PartitionSetup, read_record, record_pieces
+from ubi_stream.partition import Partition, PartitionSetup
+from ubi_stream.partition_record import Place, read_record, record_pieces
 from ubi_stream.state.codec import decode_state
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.model import UserState
@@ -92,7 +93,7 @@ def repartitioned(old: Layout) -> Layout:
         for number, rows in move_states(content, memory, epoch=2, next_offsets=next_offsets).items():
             states[number].update(rows)
     for number, memory in enumerate(new_memories(memories, [{"ubi.events": end} for end in next_offsets])):
-        records[number].update(record_pieces(memory, "user", number, epoch=2, generation=1))
+        records[number].update(record_pieces(memory, "user", number, epoch=2, place=Place(1)))
     new = Layout(2, states, records)
     new.log = [*(list(log) for log in old.log), *([] for _ in range(AFTER - BEFORE))]
     return new

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
 from support.probe import EVENTS_TOPIC
+from ubi_stream.chunked.content import PartitionedContent
 from ubi_stream.effects import Effects
 from ubi_stream.events.model import Record
 from ubi_stream.ids import short_hash
@@ -20,7 +22,8 @@ from ubi_stream.insights.encode import encode_dead_letter, encode_features, enco
 from ubi_stream.models.digest import digest
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
-from ubi_stream.state.codec import decode_state
+from ubi_stream.partition_record import newer_piece
+from ubi_stream.state.codec import decode_state, newer_state
 from ubi_stream.state.silences import GRACE_MS
 
 Position = tuple[str, int]
@@ -72,8 +75,8 @@ class Chance:
 class Durable:
     """What is in the broker for one lane: changelogs of states and record, committed offsets."""
 
-    states: dict[bytes, bytes] = field(default_factory=dict)
-    record: dict[bytes, bytes] = field(default_factory=dict)
+    states: PartitionedContent = field(default_factory=partial(PartitionedContent, newer_state))
+    record: PartitionedContent = field(default_factory=partial(PartitionedContent, newer_piece))
     committed: Counter[str] = field(default_factory=Counter)
 
 
@@ -146,7 +149,7 @@ class Lane:
         """Everything that a run comes to, in a form that can be compared."""
         partition = self._partition
         plan, watermark_ms = partition.pipeline.plan, partition.progress.watermark_ms
-        states = {key.decode(): decode_state(blob)[1] for key, blob in self.durable.states.items()}
+        states = {key.decode(): decode_state(blob)[1] for key, blob in self.durable.states.content(0).items()}
         # What is due to be forgotten may still be there after a crash, until the watermark moves again.
         due_ms = watermark_ms - plan.retention_ms - GRACE_MS
         states = {entity_id: state for entity_id, state in states.items() if state.last_ms > due_ms}
@@ -164,7 +167,9 @@ class Lane:
 
     def _start(self) -> None:
         """A worker as after a start: tables from their changelogs, positions from the committed offsets."""
-        self._partition = Partition(self._setup, dict(self.durable.states), dict(self.durable.record))
+        self._partition = Partition(
+            self._setup, dict(self.durable.states.content(0)), dict(self.durable.record.content(0))
+        )
         self._pending = None
         self._at: Counter[str] = Counter(self.durable.committed)
         self._todo = [(topic, offset) for topic, offset in self._order if offset >= self.durable.committed[topic]]
@@ -236,12 +241,9 @@ class Lane:
     def _write_record(self, cut: _Cut) -> None:
         for key, piece in cut.pieces:
             self._chance.step(0.04)
-            self.durable.record[key] = piece
+            self.durable.record.apply(0, key, piece)
 
     def _write_states(self, cut: _Cut) -> None:
         for key, blob in self._chance.shuffled(cut.states):
             self._chance.step(0.04)
-            if blob is None:
-                self.durable.states.pop(key, None)
-            else:
-                self.durable.states[key] = blob
+            self.durable.states.apply(0, key, blob)

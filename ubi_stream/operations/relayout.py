@@ -13,7 +13,7 @@ import msgspec
 
 from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.insights.windows import OpenWindows
-from ubi_stream.partition import PartitionMemory
+from ubi_stream.partition_record import PartitionMemory
 from ubi_stream.state.codec import decode_state, encode_state
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress

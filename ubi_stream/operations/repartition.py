@@ -19,14 +19,13 @@ from ubi_stream.operations.cluster import Cluster, LaneTopics, Offsets, changelo
 from ubi_stream.operations.lane_cut import LaneCut, cut_lane
 from ubi_stream.operations.relayout import move_states, new_memories
 from ubi_stream.packs.schema import Pack
-from ubi_stream.partition import check_types, record_pieces
+from ubi_stream.partition import check_types
+from ubi_stream.partition_record import Place, record_pieces
 from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.runtime.outbox import KafkaOutbox
 from ubi_stream.runtime.topic_identity import lane_epochs
 from ubi_stream.runtime.topics import all_topics
 from ubi_stream.settings import Settings
-
-_FIRST_GENERATION = 1
 
 
 class RepartitionSummary(msgspec.Struct, frozen=True):
@@ -160,7 +159,7 @@ class _Move:
         next_offsets = [{tp.topic: self._positions.get(tp, 0) for tp in lane.sources} for lane in lanes]
         memories = new_memories([cut.memory for cut in cuts], next_offsets)
         for number, memory in enumerate(memories):
-            pieces = record_pieces(memory, entity, number, epoch=epoch, generation=_FIRST_GENERATION)
+            pieces = record_pieces(memory, entity, number, epoch=epoch, place=Place(1))
             before = cuts[number].pieces if number < len(cuts) else {}
             gone = [(key, None) for key in before.keys() - {key for key, _ in pieces}]
             await self._outbox.write(lanes[number].records.topic, number, [*pieces, *gone])

@@ -54,6 +54,7 @@ class StateStore:
         self._changed: dict[str, Live | None] = {}
         self._bytes = sum(map(len, backing.values()))
         self._told: set[str] = set()
+        self._applied_before: dict[str, int] = {}
         self._memos = dict(memos or {})
         for entity_id in tuple(self._memos):
             self._restore_memo(entity_id)
@@ -78,7 +79,8 @@ class StateStore:
 
     def new(self, entity_id: str) -> Live:
         """Begin an empty state for an entity, in place of any that there was."""
-        live = Live(UserState(), -1)
+        # Forgotten since the last cut, it has no tombstone: its new state must win over the old one at a restore.
+        live = Live(UserState(applied=self._applied_before.pop(entity_id, 0)), -1)
         self._keep(entity_id, live)
         if memo := self._memos.pop(entity_id, None):
             live.state.memo = memo
@@ -99,7 +101,10 @@ class StateStore:
         """Drop an entity: its record becomes a tombstone at the next cut."""
         live = self._live.pop(entity_id, None)
         self._changed[entity_id] = None
-        if live is not None and live.state.memo != _BLANK:
+        if live is None:
+            return
+        self._applied_before[entity_id] = live.state.applied
+        if live.state.memo != _BLANK:
             self._told.add(entity_id)
 
     def memos(self) -> dict[str, Memo | None]:
@@ -125,6 +130,7 @@ class StateStore:
             records.append((key, blob))
         self._changed.clear()
         self._told.clear()
+        self._applied_before.clear()
         self.trim()
         return records
 

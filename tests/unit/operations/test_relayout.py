@@ -9,7 +9,7 @@ import pytest
 from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.insights.windows import OpenWindows
 from ubi_stream.operations.relayout import move_states, new_memories
-from ubi_stream.partition import PartitionMemory
+from ubi_stream.partition_record import PartitionMemory
 from ubi_stream.state.codec import decode_state, encode_state
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.model import UserState

@@ -6,17 +6,21 @@ import msgspec
 import pytest
 
 from support.folding import Runner, make_partition
+from support.lanes import KEPT_MS
 from support.probe import MINUTE_MS, START_MS, event, probe_pack
+from ubi_stream.chunked.content import PartitionedContent
 from ubi_stream.errors import RecoveryError
 from ubi_stream.models import snapshot
 from ubi_stream.models.digest import digest
-from ubi_stream.partition import Partition, PartitionSetup, newer_piece, newest_record, read_piece
+from ubi_stream.partition import Partition, PartitionSetup
+from ubi_stream.partition_record import newer_piece, newest_record, read_piece
 from ubi_stream.reasons import SnapshotReason
+from ubi_stream.state.codec import decode_state, newer_state
 
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ubi_stream.partition.PIECE_BYTES", 800)
+    monkeypatch.setattr("ubi_stream.partition_record.PIECE_BYTES", 800)
 
 
 def grown(events: int = 60) -> Runner:
@@ -57,6 +61,42 @@ def test_a_record_that_is_not_whole_leaves_the_one_before() -> None:
     for count in range(len(newer)):
         assert restored(table | dict(newer[:count])).progress.learned == before
     assert restored(table | dict(newer)).progress.learned == runner.partition.progress.learned
+
+
+def test_pieces_of_a_record_that_a_crash_cut_off_do_not_win_over_later_ones() -> None:
+    # learned:  10 ─ whole record ─ 40 ─ record cut off by a crash ┐
+    #           10 ◄───────────────── restored ◄───────────────────┘ ─ 20 ─ whole record ─ crash
+    changelog = PartitionedContent(newer_piece)
+    runner = grown(10)
+    for key, piece in runner.partition.cut()[0]:
+        changelog.apply(0, key, piece)
+    runner.run(*(event("u1", START_MS + (60 + n) * MINUTE_MS) for n in range(30)))
+    changelog.apply(0, *runner.partition.cut()[0][0])
+
+    after = Runner(pieces=dict(changelog.content(0)))
+    assert after.partition.progress.learned == {"ubi.events": 9}
+    after.offset = 10
+    after.run(*(event("u1", START_MS + (60 + n) * MINUTE_MS) for n in range(10)))
+    for key, piece in after.partition.cut()[0]:
+        changelog.apply(0, key, piece)
+
+    assert restored(dict(changelog.content(0))).progress.learned == {"ubi.events": 19}
+
+
+def test_who_is_forgotten_and_comes_back_between_two_cuts_is_not_restored_as_before() -> None:
+    changelog = PartitionedContent(newer_state)
+    runner = Runner()
+    back_ms = START_MS + KEPT_MS + 60 * MINUTE_MS
+    runner.run(*(event("u1", START_MS + n * MINUTE_MS) for n in range(5)))
+    first = runner.partition.cut()[1]
+    runner.run(event("u2", back_ms))
+    assert runner.state("u1") is None, "u1 is forgotten"
+    runner.run(event("u1", back_ms))
+    for key, value in (*first, *runner.partition.cut()[1]):
+        changelog.apply(0, key, value)
+
+    _, state = decode_state(changelog.content(0)[b"u1"])
+    assert (state.events, state.first_ms) == (1, back_ms)
 
 
 def test_pieces_of_a_longer_record_that_are_left_over_do_no_harm() -> None:

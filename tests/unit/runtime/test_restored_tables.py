@@ -20,7 +20,7 @@ from ubi_stream.chunked.restore import RestoreProgress, Restorer
 from ubi_stream.chunked.table import PartitionedTable
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import RecoveryError
-from ubi_stream.partition import newest_record, read_piece
+from ubi_stream.partition_record import newest_record, read_piece
 from ubi_stream.state.codec import decode_header, encode_state
 from ubi_stream.state.model import UserState
 
@@ -90,7 +90,7 @@ def test_a_record_without_key_is_refused(states: PartitionedTable) -> None:
 
 async def test_the_newer_record_of_a_partition_wins(records: PartitionedTable, monkeypatch: pytest.MonkeyPatch) -> None:
     """In several pieces and two slots, with the late writes of a worker that had lost the partition."""
-    monkeypatch.setattr("ubi_stream.partition.PIECE_BYTES", 2000)
+    monkeypatch.setattr("ubi_stream.partition_record.PIECE_BYTES", 2000)
     broker = Broker()
     lane = make_lane(broker)
     written = []
