@@ -16,6 +16,8 @@ ORIGIN_OFFSET: Final = "ubi-source-offset"
 ORIGIN_TIME: Final = "ubi-source-time"
 SENDER: Final = "ubi-sender"
 """Written where the sender is not the origin: by a partition that forwards what was forwarded to it."""
+_MAX_INT32: Final = 2**31 - 1
+_MAX_INT64: Final = 2**63 - 1
 
 
 @dataclass(slots=True)
@@ -95,14 +97,22 @@ def _sent(record: Record) -> tuple[Origin, Sender]:
     try:
         origin = Origin(
             values[ORIGIN_TOPIC].decode("ascii"),
-            int(values[ORIGIN_PARTITION]),
-            int(values[ORIGIN_OFFSET]),
-            int(values[ORIGIN_TIME]),
+            _whole(values[ORIGIN_PARTITION], most=_MAX_INT32),
+            _whole(values[ORIGIN_OFFSET]),
+            _whole(values[ORIGIN_TIME]),
         )
         if SENDER not in values:
             return origin, Sender(f"{origin.topic}/{origin.partition}", origin.offset)
         lane, _, offset = values[SENDER].decode("ascii").rpartition("/")
-        return origin, Sender(lane, int(offset))
+        return origin, Sender(lane, _whole(offset))
     except (KeyError, ValueError):
         here = position_of(record)
         return here, Sender(f"{here.topic}/{here.partition}", here.offset)
+
+
+def _whole(text: bytes | str, *, most: int = _MAX_INT64) -> int:
+    """A number as Kafka has them. Anybody may write a header: a larger one could not be stored in the record."""
+    number = int(text)
+    if not 0 <= number <= most:
+        raise ValueError(f"{number} is out of range")
+    return number

@@ -220,8 +220,15 @@ def test_a_forward_of_a_forward_has_another_sender_and_the_same_origin() -> None
             ("ubi-source-offset", None),
             ("ubi-source-time", None),
         ),
+        (("ubi-source-topic", b"t"), *((f"ubi-source-{n}", b"9" * 30) for n in ("partition", "offset", "time"))),
+        (("ubi-source-topic", b"t"), *((f"ubi-source-{n}", b"-1") for n in ("partition", "offset", "time"))),
+        (
+            ("ubi-source-topic", b"t"),
+            *((f"ubi-source-{n}", b"1") for n in ("partition", "offset", "time")),
+            ("ubi-sender", b"t/0/" + b"9" * 30),
+        ),
     ],
-    ids=["none", "some", "not ASCII", "no numbers", "no values"],
+    ids=["none", "some", "not ASCII", "no numbers", "no values", "too large", "negative", "sender too large"],
 )
 def test_a_record_without_good_headers_entered_where_it_was_read(headers: tuple[tuple[str, bytes], ...]) -> None:
     found = forwarded(event(), headers)
