@@ -40,7 +40,8 @@ class DetectorMetrics:
         self._drifts = Counter("ubi_drifts", "Drifts told", told, registry=registry)
         if pack.models.anomaly is not None:
             self._asked.set(pack.models.anomaly.alert_rate)
-        for name in (part.name for part in pack.entities):
+        self._entities = tuple(part.name for part in pack.entities)
+        for name in self._entities:
             for metric in (self._judged, self._alerts, self._blocks, self._waves, self._warming):
                 metric.labels(name)
         for kind, verdict in product(SubjectKind, Verdict):
@@ -73,6 +74,6 @@ class DetectorMetrics:
         self._threshold.clear()
         for entity, values in thresholds.items():
             self._threshold.labels(entity).set(sum(values) / len(values))
-        for entity in {report.entity for report in seen.values()}:
+        for entity in self._entities:  # also one whose partitions have all gone to other workers
             self._waves.labels(entity).set(waves[entity])
             self._warming.labels(entity).set(warming[entity])

@@ -43,6 +43,15 @@ def test_what_partitions_saw_since_the_last_report_is_counted() -> None:
     assert value(metrics, "ubi_anomaly_waves", entity="terminal") == 0.0
 
 
+def test_a_wave_of_partitions_that_went_to_other_workers_is_not_shown_any_more() -> None:
+    metrics = Metrics(load_pack("payments"))
+    metrics.set_models([], [msgspec.structs.replace(REPORT, in_wave=True, threshold=None)])
+    assert value(metrics, "ubi_anomaly_waves", entity="user") == 1.0
+    metrics.set_models([], [])
+    assert value(metrics, "ubi_anomaly_waves", entity="user") == 0.0
+    assert value(metrics, "ubi_anomaly_warming_up", entity="user") == 0.0
+
+
 def test_drifts_are_counted_by_verdict_and_subject() -> None:
     metrics = Metrics(load_pack("ecommerce"))
     told: dict[str, Any] = {"pack": "ecommerce", "subject": "missing", "verdict": "tracking_broke"}
