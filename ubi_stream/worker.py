@@ -148,7 +148,7 @@ class Worker:
             differences = await differing_configs(admin, settings, self._pack)
             require_harmless(differences)
             for one in differences:
-                self._log.warning("topic_differs", topic=one.topic, key=one.key, found=one.found, wanted=one.wanted)
+                self._log.warning("topic_differs", topic=one.topic, setting=one.key, found=one.found, wanted=one.wanted)
             epochs = await lane_epochs(admin, settings, self._pack)
             sunk = (settings.insights_topic, settings.dead_letters_topic, settings.windows_topic)
             return epochs, {topic: str(await read_epoch(admin, topic)) for topic in sunk}
