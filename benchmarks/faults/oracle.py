@@ -63,7 +63,7 @@ class Expected:
     duplicates: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Kept:
     """An event as an entity's history keeps it."""
 

@@ -39,7 +39,7 @@ class Entry(Protocol):
     def value(self) -> bytes | None: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Happening:
     """A good event. `event_id` is None where the producer gave none."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -50,6 +51,12 @@ class LogRecord:
 
 async def read_topic(settings: Settings, topic: str) -> list[LogRecord]:
     """All records of a topic, partition by partition, in the order of offsets."""
+    records = [record async for record in records_of(settings, topic)]
+    return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+async def records_of(settings: Settings, topic: str) -> AsyncIterator[LogRecord]:
+    """One record of a topic after the other, each partition's in order: a soak's changelog would fill the memory."""
     consumer = AIOKafkaConsumer(
         **client_options(settings),
         enable_auto_commit=False,
@@ -62,14 +69,10 @@ async def read_topic(settings: Settings, topic: str) -> list[LogRecord]:
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         await consumer.seek_to_beginning(*partitions)
-        records: list[LogRecord] = []
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for found in (await consumer.getmany(timeout_ms=500)).values():
-                records += [
-                    LogRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
-                    for r in found
-                ]
-        return sorted(records, key=lambda record: (record.partition, record.offset))
+                for r in found:
+                    yield LogRecord(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))
     finally:
         await consumer.stop()
 
@@ -77,7 +80,7 @@ async def read_topic(settings: Settings, topic: str) -> list[LogRecord]:
 async def read_figures(settings: Settings, rules: Rules, entity: str) -> dict[str, Figures]:
     """Figures of each entity as a restore would find them on the changelog."""
     latest: dict[bytes, bytes] = {}
-    for record in await read_topic(settings, settings.changelog_topic(state_tables.name(entity))):
+    async for record in records_of(settings, settings.changelog_topic(state_tables.name(entity))):
         if record.key is None:
             continue
         if record.value is None:
@@ -163,9 +166,9 @@ class Delivered:
 async def read_delivered(settings: Settings) -> Delivered:
     """Read what was told, from both ends."""
     delivered = Delivered()
-    for record in await read_topic(settings, settings.insights_topic):
+    async for record in records_of(settings, settings.insights_topic):
         delivered.topic_insights.setdefault(json.loads(record.value or b"")["id"], set()).add(record.value or b"")
-    for record in await read_topic(settings, settings.dead_letters_topic):
+    async for record in records_of(settings, settings.dead_letters_topic):
         letter = json.loads(record.value or b"")
         _check_whole(letter)
         delivered.topic_letters[letter["id"]] = letter["reason"]
