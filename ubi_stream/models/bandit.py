@@ -163,7 +163,7 @@ class ArmChooser:
         policy = self._policy
         posteriors = policy._posteriors.values() if isinstance(policy, bandit.BayesUCB) else ()
         for holder in (policy, policy.reward_obj, *policy._rewards.values(), *posteriors):
-            if isinstance(holder, bandit.base.Policy | proba.base.Distribution):
+            if hasattr(holder, "_rng"):
                 holder._rng = generator
 
 

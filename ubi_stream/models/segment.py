@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from math import isnan
-from typing import Final
+from math import inf, isnan, nextafter
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,6 @@ from ubi_stream.packs.segments import Condition, Segment
 from ubi_stream.state.panes import DAY_MS
 from ubi_stream.state.stage import Moment
 
-_COMPARE: Final = {
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-    "==": np.equal,
-    "!=": np.not_equal,
-}
 _MARGIN_SCALE: Final = 4.0
 """A condition met by a quarter of its feature's range counts as certain to about 82 %."""
 
@@ -40,20 +31,14 @@ class Conditions:
         names = [feature.name for feature in features]
         self.items = tuple(conditions)
         self.columns = tuple(names.index(condition.feature) for condition in conditions)
-        self._features = tuple(features[column] for column in self.columns)
-
-    def holds(self, values: Matrix) -> NDArray[np.bool_]:
-        """For each row, whether all hold."""
-        result = np.ones(len(values), dtype=np.bool_)
-        for condition, column in zip(self.items, self.columns, strict=True):
-            result &= _COMPARE[condition.op](values[:, column], condition.value) & ~np.isnan(values[:, column])
-        return result
+        self._rulers = tuple(
+            _Ruler.of(condition, features[column]) for condition, column in zip(self.items, self.columns, strict=True)
+        )
 
     def distances(self, row: Matrix) -> list[tuple[int, float]]:
         """Column of each condition, and how far the feature is past its threshold as a share of its range."""
         return [
-            (column, _distance(row.item(column), condition, feature))
-            for condition, column, feature in zip(self.items, self.columns, self._features, strict=True)
+            (column, ruler.distance(row.item(column))) for column, ruler in zip(self.columns, self._rulers, strict=True)
         ]
 
     def margin(self, row: Matrix) -> float:
@@ -61,24 +46,81 @@ class Conditions:
         return min((distance for _, distance in self.distances(row)), default=0.0)
 
 
-def _distance(value: float, condition: Condition, feature: Feature) -> float:
-    if isnan(value):
-        return OUT_OF_REACH
-    if condition.op in ("==", "!="):
-        return 1.0 if (value == condition.value) == (condition.op == "==") else OUT_OF_REACH
-    low, high, here, there = feature.low, feature.high, value, condition.value
-    if feature.scale == "log":
-        low, high, there = _logs(low, high, max(there, 0.0))
-        here = float(np.log1p(max(here, 0.0)))
-    distance = (here - there) / (high - low)
-    return distance if condition.op.startswith(">") else -distance
+class Checks:
+    """Several lists of conditions, checked side by side: a few operations, however many conditions there are.
+
+    Each condition is an interval: `> 3` is from the next number after 3 on. A missing value is in none.
+    """
+
+    def __init__(self, lists: Sequence[Conditions]) -> None:
+        # A list without conditions holds for everybody; an interval that holds nothing takes its place.
+        intervals = [_intervals(one) or [(0, inf, -inf, False)] for one in lists]
+        columns, lows, highs, unequal = zip(*(part for one in intervals for part in one), strict=True)
+        self._columns = np.array(columns, dtype=np.intp)
+        self._lows, self._highs = np.array(lows), np.array(highs)
+        self._unequal = np.array(unequal) if any(unequal) else None
+        self._starts = np.add.accumulate([0, *map(len, intervals[:-1])])
+        self._for_all = [place for place, one in enumerate(lists) if not one.items]
+
+    def hold(self, values: Matrix) -> NDArray[np.bool_]:
+        """For each row and list, whether all its conditions hold; shape (rows, lists)."""
+        here = values.take(self._columns, axis=1)
+        within = (here >= self._lows) & (here <= self._highs)
+        if self._unequal is not None:
+            within = (within ^ self._unequal) & ~np.isnan(here)
+        held: NDArray[np.bool_] = np.logical_and.reduceat(within, self._starts, axis=1)
+        if self._for_all:
+            held[:, self._for_all] = True
+        return held
 
 
-@lru_cache(maxsize=1000)
-def _logs(low: float, high: float, threshold: float) -> tuple[float, float, float]:
-    """Bounds and threshold by ratio: the same for every row, and a third of the time of a distance."""
-    low, high, threshold = np.log1p([low, high, threshold]).tolist()
-    return low, high, threshold
+def _intervals(conditions: Conditions) -> list[tuple[int, float, float, bool]]:
+    """Column, lowest and highest value of each condition, and whether it asks for what lies outside."""
+    return [(column, *_interval(one)) for column, one in zip(conditions.columns, conditions.items, strict=True)]
+
+
+def _interval(condition: Condition) -> tuple[float, float, bool]:
+    value = condition.value
+    match condition.op:
+        case ">":
+            return nextafter(value, inf), inf, False
+        case ">=":
+            return value, inf, False
+        case "<":
+            return -inf, nextafter(value, -inf), False
+        case "<=":
+            return -inf, value, False
+        case "==" | "!=":
+            return value, value, condition.op == "!="
+
+
+class _Ruler(NamedTuple):
+    """What a distance from a condition's threshold is measured with: the same for every row."""
+
+    threshold: float
+    span: float
+    is_log: bool
+    is_above: bool
+    is_equal: bool | None
+    """For `==` and `!=`, which of them; they know no distance."""
+    value: float
+
+    @classmethod
+    def of(cls, condition: Condition, feature: Feature) -> _Ruler:
+        low, high, threshold, is_log = feature.low, feature.high, condition.value, feature.scale == "log"
+        if is_log:
+            low, high, threshold = np.log1p([low, high, max(threshold, 0.0)]).tolist()
+        is_equal = condition.op == "==" if condition.op in ("==", "!=") else None
+        return cls(threshold, high - low, is_log, condition.op.startswith(">"), is_equal, condition.value)
+
+    def distance(self, value: float) -> float:
+        if isnan(value):
+            return OUT_OF_REACH
+        if self.is_equal is not None:
+            return 1.0 if (value == self.value) == self.is_equal else OUT_OF_REACH
+        here = float(np.log1p(max(value, 0.0))) if self.is_log else value
+        distance = (here - self.threshold) / self.span
+        return distance if self.is_above else -distance
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +154,7 @@ class Segments:
         self.by_name = {segment.name: segment for segment in segments}
         self.conditions = {s.name: Conditions(s.when, features) for s in segments if not s.silent}
         self._names = tuple(self.conditions)
+        self._checks = Checks(tuple(self.conditions.values())) if self.conditions else None
         self.silent = next((s.name for s in segments if s.silent), None)
         self.fallback = next((s.name for s in segments if not s.silent and not s.when), None)
         self._dormant_ms = dormant_ms
@@ -176,8 +219,7 @@ class Segments:
         return self.fallback if self.fallback != name else None
 
     def _first_that_holds(self, values: Matrix) -> NDArray[np.intp]:
-        if not self.conditions:
+        if self._checks is None:
             return np.zeros(len(values), dtype=np.intp)
-        holds = np.stack([conditions.holds(values) for conditions in self.conditions.values()])
-        first: NDArray[np.intp] = np.argmax(holds, axis=0)
+        first: NDArray[np.intp] = self._checks.hold(values).argmax(axis=1)
         return first

@@ -8,7 +8,8 @@ import pytest
 from support.folding import Runner
 from support.probe import MINUTE_MS, START_MS, event, probe_pack
 from ubi_stream.features.registry import select_features
-from ubi_stream.models.segment import Conditions, Segments
+from ubi_stream.features.stage import Matrix
+from ubi_stream.models.segment import Checks, Conditions, Segments
 from ubi_stream.packs.segments import Condition, Segment
 
 # `session_fatigue` lies between 0 and 1 on a linear scale, `events_5m` between 0 and 300 on a logarithmic one.
@@ -19,6 +20,10 @@ def conditions(*items: tuple[str, str, float]) -> Conditions:
     return Conditions([Condition(feature=f, op=op, value=v) for f, op, v in items], FEATURES)
 
 
+def holds(one: Conditions, rows: Matrix) -> list[bool]:
+    return [held for (held,) in Checks([one]).hold(rows).tolist()]
+
+
 def row(fatigue: float, events: float = 1.0) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.array([fatigue, events])
 
@@ -26,12 +31,35 @@ def row(fatigue: float, events: float = 1.0) -> np.ndarray[tuple[int], np.dtype[
 def test_all_must_hold_and_a_missing_one_does_not() -> None:
     both = conditions(("session_fatigue", ">", 0.5), ("events_5m", "<=", 3))
     rows = np.array([[0.6, 3.0], [0.6, 4.0], [0.5, 1.0], [np.nan, 1.0]])
-    assert both.holds(rows).tolist() == [True, False, False, False]
-    assert conditions(("session_fatigue", "!=", 0.5)).holds(np.array([[np.nan, 0.0]])).tolist() == [False]
+    assert holds(both, rows) == [True, False, False, False]
+    assert holds(conditions(("session_fatigue", "!=", 0.5)), np.array([[np.nan, 0.0]])) == [False]
+
+
+@pytest.mark.parametrize(
+    ("op", "expected"),
+    [
+        (">", [False, False, True, True]),
+        (">=", [False, True, True, True]),
+        ("<", [True, False, False, False]),
+        ("<=", [True, True, False, False]),
+        ("==", [False, True, False, False]),
+        ("!=", [True, False, True, True]),
+    ],
+)
+def test_neighbours_of_the_threshold_and_infinity_are_told_apart(op: str, expected: list[bool]) -> None:
+    here = [np.nextafter(0.5, 0.0), 0.5, np.nextafter(0.5, 1.0), np.inf]
+    assert holds(conditions(("session_fatigue", op, 0.5)), np.array([[value, 0.0] for value in here])) == expected
+
+
+def test_lists_are_checked_side_by_side() -> None:
+    lists = [conditions(("events_5m", ">", 2), ("events_5m", "<", 5)), conditions(), conditions(("events_5m", "!=", 3))]
+    rows = np.array([[0.0, 3.0], [0.0, 4.0], [0.0, 9.0]])
+    assert Checks(lists).hold(rows).tolist() == [[True, True, False], [True, True, True], [False, True, True]]
+    assert Checks(lists).hold(rows[:0]).shape == (0, 3)
 
 
 def test_no_conditions_hold_for_everybody() -> None:
-    assert conditions().holds(np.array([[np.nan, np.nan]])).tolist() == [True]
+    assert holds(conditions(), np.array([[np.nan, np.nan]])) == [True]
     assert conditions().margin(row(0.5)) == 0.0
 
 

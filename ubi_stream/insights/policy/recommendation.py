@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Final
-
-import numpy as np
 
 from ubi_stream.events.verdict import ANSWERS
 from ubi_stream.features.stage import NO_ROW
@@ -177,8 +176,8 @@ class Recommendations:
         """Features in [0, 1] that the choice is made from; 0 where there are none."""
         if row == NO_ROW:
             return dict.fromkeys((name for name, _ in self._columns), 0.0)
-        scaled = np.nan_to_num(scores.batch.scaled[row])
-        return {name: float(scaled[column]) for name, column in self._columns}
+        values = ((name, scores.batch.scaled.item(row, column)) for name, column in self._columns)
+        return {name: 0.0 if isnan(value) else value for name, value in values}
 
     def _reward(self, teller: Teller, advised: Advised) -> tuple[float | None, bool]:
         """What is to be learned at the moment, if anything; and whether no more is to be waited for."""

@@ -12,7 +12,7 @@ from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.scores import Scores
-from ubi_stream.models.segment import Conditions
+from ubi_stream.models.segment import Checks, Conditions
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.segments import Rule
 
@@ -23,13 +23,14 @@ class Risks:
     def __init__(self, plan: Plan, explain: Explainer, features: Sequence[Feature]) -> None:
         rules = plan.pack.rules if plan.entity.key is None else ()
         self._rules = tuple((rule, Conditions(rule.when, features)) for rule in rules)
+        self._checks = Checks([conditions for _, conditions in self._rules]) if rules else None
         self._explain = explain
 
     def of_batch(self, batch: Featurized) -> dict[int, list[int]]:
         """By row, positions of the rules that hold for it; nearly no row has any."""
         found: dict[int, list[int]] = {}
-        for position, (_, conditions) in enumerate(self._rules):
-            for row in np.flatnonzero(conditions.holds(batch.values)).tolist():
+        if self._checks is not None:
+            for row, position in np.argwhere(self._checks.hold(batch.values)).tolist():
                 found.setdefault(row, []).append(position)
         return found
 
