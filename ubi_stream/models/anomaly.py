@@ -120,13 +120,12 @@ class AnomalyEnsemble:
         self._watch_rate(passing, rows, judged, found)
         self.blend.learn(sights, look)
         self.alerts += len(found)
-        self.judged += int(judged.sum())
+        self.judged += int(np.count_nonzero(judged))
 
     def _watch_rate(
         self, passing: Pass, rows: slice, judged: NDArray[np.bool_], found: Sequence[tuple[int, int, str]]
     ) -> None:
-        watermarks = np.array([moment.watermark_ms for moment in passing.moments[rows]], dtype=np.int64)
-        waves, held = self.rate.watch(Seen(watermarks, judged, found))
+        waves, held = self.rate.watch(Seen([m.watermark_ms for m in passing.moments[rows]], judged, found))
         scores = passing.scores
         scores.waves |= {rows.start + position: wave for position, wave in waves.items()}
         for position in held:

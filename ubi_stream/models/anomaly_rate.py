@@ -111,14 +111,14 @@ class Seen:
     Attributes
     ----------
     watermarks_ms
-        Of each row, shape (n,); they never go back.
+        Of each row; they never go back.
     judged
         Whether the row could have alerted, shape (n,).
     alerts
         Position, hash of the entity and leading feature of each alert, in order.
     """
 
-    watermarks_ms: NDArray[np.int64]
+    watermarks_ms: Sequence[int]
     judged: NDArray[np.bool_]
     alerts: Sequence[tuple[int, int, str]]
 
@@ -158,7 +158,10 @@ class AlertRate:
         -------
         Waves that begin or end, by the position of the row that shows it; and positions of the alerts held back.
         """
-        panes = seen.watermarks_ms // self._half_ms
+        if not seen.alerts and seen.watermarks_ms[-1] // self._half_ms <= self._now.number:
+            self._count(int(np.count_nonzero(seen.judged)))  # as nearly always
+            return {}, set()
+        panes = np.array(seen.watermarks_ms, dtype=np.int64) // self._half_ms
         turns = np.flatnonzero(np.diff(panes, prepend=self._now.number))
         judged = np.concatenate(([0], np.cumsum(seen.judged)))
         waves: dict[int, Wave] = {}
@@ -169,7 +172,7 @@ class AlertRate:
             upto = row if alert < 0 else row + 1
             self._count(int(judged[upto] - judged[done]))
             done = upto
-            at_ms = int(seen.watermarks_ms[row])
+            at_ms = seen.watermarks_ms[row]
             if alert < 0:
                 if self._turn(int(panes[row])):
                     waves[row] = self._end()

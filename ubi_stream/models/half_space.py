@@ -194,21 +194,21 @@ class HalfSpaceForest(AnomalyDetector):  # type: ignore[misc]  # River's classes
 
     def _leaves(self, rows: FloatArray) -> NDArray[np.intp]:
         """Return the leaf of each row in each tree, shape (n_trees, n): all go down one depth at a time."""
-        n_rows = len(rows)
-        by_column = np.ascontiguousarray(rows.T).ravel()
-        has_missing = bool(np.isnan(by_column).any())
-        row_number = np.arange(n_rows)
-        node = np.repeat(np.arange(self.n_trees), n_rows).reshape(self.n_trees, n_rows)
+        n_rows, values = len(rows), rows.ravel()
+        has_missing = bool(np.isnan(values).any())
+        row_start = np.arange(n_rows) * rows.shape[1]
+        node = np.arange(self.n_trees)[:, np.newaxis].repeat(n_rows, axis=1)
         position = np.empty_like(node)
         value = np.empty(node.shape)
         threshold = np.empty(node.shape)
+        right = np.empty(node.shape, dtype=np.bool_)
         for splits, missing_right in zip(self._splits, self._missing_right, strict=True):
             # Every index is valid; "clip" spares NumPy the buffered copy that "raise" makes with `out`.
-            np.take(splits.column * n_rows, node, out=position, mode="clip")
-            position += row_number
-            np.take(by_column, position, out=value, mode="clip")
-            np.take(splits.threshold, node, out=threshold, mode="clip")
-            right = value >= threshold
+            splits.column.take(node, out=position, mode="clip")
+            position += row_start
+            values.take(position, out=value, mode="clip")
+            splits.threshold.take(node, out=threshold, mode="clip")
+            np.greater_equal(value, threshold, out=right)
             if has_missing:
                 right |= np.isnan(value) & missing_right[node]
             node += node
@@ -216,7 +216,7 @@ class HalfSpaceForest(AnomalyDetector):  # type: ignore[misc]  # River's classes
         return node
 
     def _scores(self, leaves: NDArray[np.intp]) -> FloatArray:
-        mass = self._leaf_scores[leaves].sum(axis=0)  # integers: exact in any order
+        mass = np.add.reduce(self._leaf_scores.take(leaves), axis=0)  # integers: exact in any order
         highest = self.n_trees * self.window_size * (2 ** (self.height + 1) - 1)
         scores: FloatArray = 1.0 - mass / highest
         return scores

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,6 +51,7 @@ class PeerBaseline:
         self._mean = np.zeros(n_features)
         self._squares = np.zeros(n_features)  # weighted sum of squared deviations from the mean
         self._sums = np.zeros((3, n_features))  # of the open block: count, deviation from `_mean`, its square
+        self._waiting: list[FloatArray] = []  # rows of the open block that are not in the sums yet
 
     @property
     def mean(self) -> FloatArray:
@@ -65,14 +69,22 @@ class PeerBaseline:
         """Take in rows of shape (n, F), in order."""
         rows = as_rows(x, self.n_features)
         for part in blocks(len(rows), self.n_seen % self._block, self._block):
-            values = clipped(rows[part], MAX_ABS)
-            present = np.isfinite(rows[part])
-            self._start_at_first(values, present)
-            deviation = np.where(present, values - self._mean, 0.0)
-            self._sums = running_sums(self._sums, np.stack((present, deviation, deviation * deviation), axis=1))
+            self._waiting.append(rows[part])
             self.n_seen += part.stop - part.start
             if self.n_seen % self._block == 0:
+                self._add_up()
                 self._end_block()
+
+    def _add_up(self) -> None:
+        """Take the waiting rows into the sums: all at once costs a fraction of a few at a time."""
+        if not self._waiting:
+            return
+        rows, self._waiting = np.concatenate(self._waiting), []
+        values = clipped(rows, MAX_ABS)
+        present = np.isfinite(rows)
+        self._start_at_first(values, present)
+        deviation = np.where(present, values - self._mean, 0.0)
+        self._sums = running_sums(self._sums, np.stack((present, deviation, deviation * deviation), axis=1))
 
     def _start_at_first(self, values: FloatArray, present: NDArray[np.bool_]) -> None:
         """Measure a new feature's deviations from its first value: from 0, a small spread of large values drowns."""
@@ -95,3 +107,12 @@ class PeerBaseline:
         self._mean = self._mean + shift * share
         self._weight = np.where(seen, weight, self._weight)
         self._sums = np.zeros_like(self._sums)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Take in what waits: a snapshot is then the same wherever the stream was cut."""
+        self._add_up()
+        return {name: value for name, value in vars(self).items() if name != "_waiting"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._waiting = []

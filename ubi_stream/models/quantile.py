@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ubi_stream.models.arrays import FloatArray, blocks
 
@@ -56,6 +60,8 @@ class OnlineQuantile:
         self._weights = np.zeros(bins)
         self._current = np.zeros(bins, dtype=np.int64)
         self._value: float | None = None
+        self._waiting: list[NDArray[np.intp]] = []  # bins of the open block that are not counted yet
+        self._ranks: FloatArray | None = None
 
     @property
     def value(self) -> float | None:
@@ -86,24 +92,46 @@ class OnlineQuantile:
         The share counts the score itself, so that it is never 0: above all of 1,000 recent scores it is 1 / 1,001.
         """
         in_force, shares = np.full((2, len(scores)), np.nan)
-        (positions,) = np.nonzero(np.isfinite(scores))
-        last = len(self._weights) - 1
-        bins = np.minimum((np.clip(scores[positions], 0.0, 1.0) * len(self._weights)).astype(np.intp), last)
+        (positions,) = np.isfinite(scores).nonzero()
+        inside = np.minimum(np.maximum(scores[positions], 0.0), 1.0)
+        bins = np.minimum((inside * len(self._weights)).astype(np.intp), len(self._weights) - 1)
         for part in blocks(len(bins), self.n_seen % self._block, self._block):
             if self._value is not None:
-                as_high = np.add.accumulate(self._weights[::-1])[::-1]
                 in_force[positions[part]] = self._value
-                shares[positions[part]] = (as_high[bins[part]] + 1.0) / (as_high[0] + 1.0)
-            self._current += np.bincount(bins[part], minlength=len(self._current))
+                shares[positions[part]] = self._ranked()[bins[part]]
+            self._waiting.append(bins[part])
             self.n_seen += part.stop - part.start
             if self.n_seen % self._block == 0:
                 self._end_block()
         return in_force, shares
 
+    def _ranked(self) -> FloatArray:
+        """Share of recent scores that were as high as each bin; the same until the block ends."""
+        if self._ranks is None:
+            as_high = np.add.accumulate(self._weights[::-1])[::-1]
+            self._ranks = (as_high + 1.0) / (as_high[0] + 1.0)
+        return self._ranks
+
+    def _count(self) -> None:
+        if self._waiting:
+            bins, self._waiting = np.concatenate(self._waiting), []
+            self._current += np.bincount(bins, minlength=len(self._current))
+
     def _end_block(self) -> None:
+        self._count()
+        self._ranks = None
         self._weights = self._weights * self._decay + self._current
         self._current = np.zeros_like(self._current)
         if self.n_seen >= self.min_count:
             cumulative = np.add.accumulate(self._weights)
             position = int(np.searchsorted(cumulative, self.q * cumulative[-1], side="left"))
             self._value = (position + 1) / len(self._weights)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Count what waits: a snapshot is then the same wherever the stream was cut."""
+        self._count()
+        return {name: value for name, value in vars(self).items() if name not in ("_waiting", "_ranks")}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._waiting, self._ranks = [], None

@@ -101,9 +101,10 @@ class PartitionModels:
         passing = None if self.anomaly is None else self.anomaly.over(moments, gate, scores)
         for part in blocks(n - first, self.peers.n_seen % _PEERS_BLOCK, _PEERS_BLOCK):
             start, stop = part.start + first, part.stop + first
-            scores.peers.append((start, self.peers.mean))
+            usual = self.peers.mean
+            scores.peers.append((start, usual))
             if self.anomaly is not None and passing is not None:
-                self.anomaly.run(passing, slice(start, stop), self.peers.mean)
+                self.anomaly.run(passing, slice(start, stop), usual)
             self.peers.observe(batch.values[start:stop])
         if self.drift is not None:
-            scores.drifts = self.drift.run(batch, moments, first, passing.sights.combinations if passing else None)
+            scores.drifts = self.drift.run(batch, moments, first, passing.sights if passing else None)

@@ -21,7 +21,7 @@ def make(**changes: float) -> AlertRate:
 
 def rows(n: int, start: int, alerts: Alerts) -> Seen:
     """One row a second."""
-    return Seen(np.arange(start, start + n, dtype=np.int64) * SECOND_MS, np.ones(n, dtype=np.bool_), alerts)
+    return Seen(range(start * SECOND_MS, (start + n) * SECOND_MS, SECOND_MS), np.ones(n, dtype=np.bool_), alerts)
 
 
 def usual(n: int, start: int, seed: int = 1) -> Seen:

@@ -66,7 +66,7 @@ def draw(rng: np.random.Generator, n: int, start: int, day: Callable[[int], Day]
         pace = how.pace + 0.05 * math.sin(2 * math.pi * hour / 24) + 0.1 * rng.standard_normal()
         features.append((pace, 0.5 + 0.1 * rng.standard_normal() if rng.random() < 0.5 else math.nan))
         firsts.append(bool(rng.random() < how.users))
-    return Rows(times, np.array(keys, dtype=np.uint64), np.array(firsts), np.array(features))
+    return Rows(times.tolist(), np.array(keys, dtype=np.uint64), firsts, np.array(features))
 
 
 def make(**changes: float) -> DriftWatch:
@@ -207,7 +207,7 @@ def test_bad_values_are_no_observations() -> None:
     rows = draw(rng, 4_000, 0, lambda _: Day())
     rows.features[rng.random(rows.features.shape) < 0.5] = math.nan
     rows.features[:, 1] = math.nan
-    stopped = Rows(np.zeros_like(rows.watermarks_ms), rows.keys, rows.firsts, rows.features)  # time stands still
+    stopped = Rows([0] * len(rows.keys), rows.keys, rows.firsts, rows.features)  # time stands still
     assert watch.watch(stopped) == {}
     assert watch.n_blocks == 20
 

@@ -11,7 +11,7 @@ from ubi_stream.models.anomaly_keys import Combinations
 from ubi_stream.models.drift.of_packs import feature_watches
 from ubi_stream.models.drift.subjects import Rows
 from ubi_stream.models.drift.watch import Drift, DriftWatch
-from ubi_stream.models.oddness.noise import Keys
+from ubi_stream.models.oddness.sights import Sights
 from ubi_stream.packs.models import DriftModel
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.stage import Moment
@@ -34,7 +34,7 @@ class DriftStage:
         self.watch = DriftWatch(config, self._combinations, watched, further)
 
     def run(
-        self, batch: Featurized, moments: Sequence[Moment], first: int, keys: Keys | None
+        self, batch: Featurized, moments: Sequence[Moment], first: int, sights: Sights | None
     ) -> dict[int, list[Drift]]:
         """Take in the rows of a batch from `first` on; returns the drifts that come to light, by row.
 
@@ -42,13 +42,15 @@ class DriftStage:
         ----------
         moments
             Those that have a row, in order.
-        keys
-            Keys of the rows' discrete values, where they are known already.
+        sights
+            What the anomaly model sees of all rows, where there is one: the same features and keys.
         """
         rows = Rows(
-            np.array([moment.watermark_ms for moment in moments[first:]], dtype=np.int64),
-            self._combinations.keys(moments[first:], batch.facts[first:]) if keys is None else keys[first:],
-            np.array([facts.first_in_pane for facts in batch.facts[first:]], dtype=np.bool_),
-            batch.scaled[first:, self._columns],
+            [moment.watermark_ms for moment in moments[first:]],
+            self._combinations.keys(moments[first:], batch.facts[first:])
+            if sights is None
+            else sights.combinations[first:],
+            [facts.first_in_pane for facts in batch.facts[first:]],
+            batch.scaled[first:, self._columns] if sights is None else sights.rows[first:],
         )
         return {first + row: drifts for row, drifts in self.watch.watch(rows).items()}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,14 +48,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a batch, as drift sees them: all of shape (n,) but `features`, which is (n, F), NaN where missing.
+    """Rows of a batch, as drift sees them: n of each, and `features` of shape (n, F), NaN where missing.
 
     `keys` are those of `Combinations`, `firsts` tells an entity's first event in its five minutes.
     """
 
-    watermarks_ms: NDArray[np.int64]
+    watermarks_ms: Sequence[int]
     keys: NDArray[np.uint64]
-    firsts: NDArray[np.bool_]
+    firsts: Sequence[bool]
     features: FloatArray
 
     def __getitem__(self, part: slice) -> Rows:
@@ -97,22 +98,40 @@ class BlockFigures:
         self._entities = 0
         self._since_ms = -1
         self.filled = 0
+        self._waiting: list[Rows] = []
 
     def add(self, rows: Rows) -> None:
-        """Take in rows of the open block."""
-        types, present = self._combinations.split(rows.keys)
+        """Take in rows of the open block. They wait for its end, or for a snapshot, to be added up in one go."""
+        self._waiting.append(rows)
+        self._entities += sum(rows.firsts)
+        self.filled += len(rows.keys)
+
+    def _add_up(self) -> None:
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        types, present = self._combinations.split(np.concatenate([rows.keys for rows in waiting]))
         n_types = len(self._types)
         types = np.minimum(types, n_types - 1)
         self._counts[:, 0] += np.bincount(types, minlength=n_types)
         for column in range(present.shape[1]):
             self._counts[:, 1 + column] += np.bincount(types[present[:, column]], minlength=n_types)
-        seen = ~np.isnan(rows.features)
-        self._sums = running_sums(self._sums, np.stack((np.where(seen, rows.features, 0.0), seen), axis=1))
-        self._entities += int(rows.firsts.sum())
-        self.filled += len(types)
+        features = np.concatenate([rows.features for rows in waiting])
+        seen = ~np.isnan(features)
+        self._sums = running_sums(self._sums, np.stack((np.where(seen, features, 0.0), seen), axis=1))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Add up what waits: a snapshot is then the same wherever the stream was cut."""
+        self._add_up()
+        return {name: value for name, value in vars(self).items() if name != "_waiting"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._waiting = []
 
     def end(self, at_ms: int) -> Observation:
         """End the block at a watermark, and begin the next."""
+        self._add_up()
         minutes = (at_ms - self._since_ms) / MINUTE_MS if self._since_ms >= 0 else 0.0
         rate = np.log10(self.filled / minutes) if minutes > 0.0 else np.nan
         shares = self._counts[:, 0] / self.filled

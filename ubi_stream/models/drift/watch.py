@@ -172,7 +172,7 @@ class DriftWatch:
         for part in blocks(n, self.figures.filled, self._block):
             self.figures.add(rows[part])
             if self.figures.filled == self._block:
-                drifts = self._end_block(int(rows.watermarks_ms[part.stop - 1]))
+                drifts = self._end_block(rows.watermarks_ms[part.stop - 1])
                 if drifts:
                     found[part.stop - 1] = drifts
         return found

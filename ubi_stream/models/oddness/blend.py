@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from ubi_stream.models.half_space import HalfSpaceForest
 from ubi_stream.models.oddness.crowd import NearestCrowd
 from ubi_stream.models.oddness.keyed import CombinationDensity, RepeatWatch
 from ubi_stream.models.oddness.sights import Look, Sights
-from ubi_stream.models.oddness.tails import SMALLEST, TailShare
+from ubi_stream.models.oddness.tails import SMALLEST, Tails, TailShare
 from ubi_stream.models.oddness.voice import LESSON, Voice
 from ubi_stream.packs.candidates import DETECTORS
 
@@ -38,7 +38,8 @@ class OddnessBlend:
     others are blind, and hardly depends on how the detectors depend on each other.
 
     All references turn over at the ends of blocks, which are counted in rows: results don't depend on how the rows
-    come. Memory is fixed.
+    come. Memory is fixed. What can't count before the end of the block waits until then, or until a snapshot: it is
+    learned in one go, however few rows came at a time.
 
     Parameters
     ----------
@@ -90,6 +91,8 @@ class OddnessBlend:
         # The combination's answer is a share already.
         ranked = [name for name in self.detectors if name != COMBINATION]
         self.tails = {name: TailShare(seed=seed + 1 + i) for i, name in enumerate(ranked)}
+        self._tails = self._side_by_side()
+        self._waiting: list[tuple[Sights, Look]] = []
 
     @property
     def ready(self) -> bool:
@@ -115,21 +118,15 @@ class OddnessBlend:
 
     def learn(self, sights: Sights, look: Look) -> None:
         """Learn the rows of a part that were looked at."""
-        self.crowd.learn_many(sights.rows)
-        self.repeat.learn_many(sights.exact)
-        self.combination.learn_many(sights.combinations)
-        if self.forest is not None and look.leaves is not None:
-            self.forest.count_located(look.leaves)
-        for name, answers in zip(self.detectors, look.answers.T, strict=True):
-            if name in self.tails:
-                self.tails[name].learn_many(answers)
-        for voice in self.voices.values():
-            voice.keep(sights.rows, self.n_seen)
+        self.repeat.learn_many(sights.exact)  # the one that the very next row may ask
+        self._waiting.append((sights, look))
         self.n_seen += len(sights)
-        if self.n_seen % LESSON == 0:
+        if self.voices and self.n_seen % LESSON == 0:
+            self._take_in()
             for voice in self.voices.values():
                 voice.learn()
         if self.n_seen == self._next_turn(self.n_seen - 1):
+            self._take_in()
             self._turn()
 
     def without(self, sights: Sights, look: Look, position: int, usual: FloatArray) -> FloatArray:
@@ -177,10 +174,8 @@ class OddnessBlend:
         return self._judged(answers, None).score
 
     def _judged(self, answers: FloatArray, leaves: NDArray[np.intp] | None) -> Look:
-        shares = np.empty_like(answers)
-        for column, name in enumerate(self.detectors):
-            answer = answers[:, column]
-            shares[:, column] = self.tails[name].share(answer) if name in self.tails else _own_share(answer)
+        shares, column = self._tails.shares(answers), self.detectors.index(COMBINATION)
+        shares[:, column] = _own_share(answers[:, column])
         combined = len(self.detectors) / row_sums(1.0 / shares)
         score = np.minimum(-np.log10(combined) / _DECADES, 1.0) if self.ready else np.full(len(answers), np.nan)
         return Look(score, shares, answers, leaves)
@@ -198,11 +193,31 @@ class OddnessBlend:
             return self.voices[name].score_many(sights.rows)
         return self.combination.score_many(sights.combinations)
 
+    def _take_in(self) -> None:
+        """Learn the rows that waited. Where that happens within a block makes no difference."""
+        if not self._waiting:
+            return
+        waiting = self._waiting
+        self._waiting = []
+        rows = np.concatenate([sights.rows for sights, _ in waiting])
+        self.crowd.learn_many(rows)
+        self.combination.learn_many(np.concatenate([sights.combinations for sights, _ in waiting]))
+        leaves = [look.leaves for _, look in waiting if look.leaves is not None]
+        if self.forest is not None and leaves:
+            self.forest.count_located(np.concatenate(leaves, axis=1))
+        answers = np.concatenate([look.answers for _, look in waiting])
+        for column, name in enumerate(self.detectors):
+            if name in self.tails:
+                self.tails[name].learn_many(answers[:, column])
+        for voice in self.voices.values():
+            voice.keep(rows, self.n_seen - len(rows))
+
     def _turn(self) -> None:
         self.crowd.turn()
         self.combination.turn()
         for tails in self.tails.values():
             tails.turn()
+        self._tails = self._side_by_side()
         if self.trees and self.forest is None and self.n_seen >= self.window and len(self.crowd.used):
             self._squash = self.crowd.centre, self.crowd.scale
             self._grow(self.crowd.used)
@@ -239,6 +254,18 @@ class OddnessBlend:
             return np.full(n, np.nan)
         return self.forest.score_located(leaves)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Learn what waits: a snapshot is then the same wherever the stream was cut."""
+        self._take_in()
+        return {name: value for name, value in vars(self).items() if name not in ("_waiting", "_tails")}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._tails, self._waiting = self._side_by_side(), []
+
+    def _side_by_side(self) -> Tails:
+        return Tails.of([self.tails.get(name) for name in self.detectors])
+
 
 def _own_share(answers: FloatArray) -> FloatArray:
     """Answers that are shares already; no answer is no evidence."""
@@ -250,6 +277,5 @@ def _largest(own: FloatArray) -> FloatArray:
     """The largest deviation of each row; NaN where there is none."""
     if not own.shape[1]:
         return np.full(len(own), np.nan)
-    sizes = np.abs(own)
-    largest: FloatArray = np.where(np.isnan(sizes).all(axis=1), np.nan, np.nan_to_num(sizes, nan=-1.0).max(axis=1))
+    largest: FloatArray = np.fmax.reduce(np.abs(own), axis=1)
     return largest

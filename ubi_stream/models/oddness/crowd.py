@@ -24,8 +24,8 @@ _NOISE_FLOOR: Final = 1e-30
 _WIDTH: Final = 2.563
 """Distance of the tenth and the ninetieth percentile of a normal, in deviations."""
 
-_CHUNK: Final = 128
-"""Rows compared at a time: their distances stay in the processor's cache."""
+_CHUNK: Final = 16
+"""Rows compared at a time: their gaps to the sample in each feature stay in the processor's cache."""
 
 _DERIVED: Final = frozenset(("used", "centre", "scale", "_columns"))
 
@@ -90,14 +90,12 @@ class NearestCrowd:
 
     def _nearest(self, x: FloatArray) -> FloatArray:
         n_sample = self._columns.shape[1]
-        scaled = self.standardised(x).astype(np.float32)
-        total = np.zeros((len(x), n_sample), dtype=np.float32)
-        gap = np.empty_like(total)
-        for column in self.used:
-            np.subtract(scaled[:, column, np.newaxis], self._columns[column], out=gap)
-            np.abs(gap, out=gap)
-            np.minimum(gap, np.float32(_FAR), out=gap)
-            total += gap
+        scaled = self.standardised(x).astype(np.float32)[:, self.used]
+        gaps = scaled[:, :, np.newaxis] - self._columns
+        np.abs(gaps, out=gaps)
+        np.minimum(gaps, np.float32(_FAR), out=gaps)
+        # Feature after feature, for all of the sample: a sum over an axis that is not the last has no other order.
+        total: NDArray[np.float32] = np.add.reduce(gaps, axis=1)
         rank = min(int(_CROWD * self.size), n_sample - 1)
         total.partition(rank, axis=1)
         return total[:, rank].astype(np.float64)
@@ -140,7 +138,8 @@ class NearestCrowd:
         self.centre, self.scale = np.zeros((2, self.n_features))
         self.centre[self.used] = middle
         self.scale[self.used] = 1.0 / np.maximum(spread, _SAME * np.abs(middle) + _NOISE_FLOOR)
-        self._columns: NDArray[np.float32] = np.ascontiguousarray(self.standardised(sample).T, dtype=np.float32)
+        columns = self.standardised(sample)[:, self.used].T
+        self._columns: NDArray[np.float32] = np.ascontiguousarray(columns, dtype=np.float32)
 
 
 def _at(ordered: FloatArray, counts: NDArray[np.intp], share: float) -> FloatArray:

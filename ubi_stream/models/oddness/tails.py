@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ubi_stream.models.arrays import MAX_ABS, FloatArray, clipped
 from ubi_stream.models.oddness.sample import FadingSample
@@ -57,19 +60,7 @@ class TailShare:
 
     def share(self, scores: FloatArray) -> FloatArray:
         """Return the share of each score, in [1e-6, 1]; 1 for a score that is NaN, and while there is no sample."""
-        n = len(self._sorted)
-        if not n:
-            return np.ones(len(scores))
-        x = np.where(np.isnan(scores), -MAX_ABS, clipped(scores, MAX_ABS)).astype(np.float32)
-        counted = (n - np.searchsorted(self._sorted, x, side="left") + 1.0) / (n + 1.0)
-        if self._excess > 0.0:
-            exact = x.astype(np.float64)
-            inside: FloatArray = np.minimum(exact, float(self._sorted[-1]))
-            tail = self._top_share * np.exp(-_within((inside - self._start) / self._excess))
-            trusted = np.minimum(np.maximum(tail, _TRUST * counted), counted)
-            counted = np.where(inside > self._start, trusted, counted)
-            counted = counted * np.exp(-_within((exact - inside) / self._excess))
-        shares: FloatArray = np.maximum(counted, SMALLEST)
+        shares: FloatArray = Tails.of([self]).shares(scores[:, np.newaxis])[:, 0]
         return shares
 
     def learn_many(self, scores: FloatArray) -> None:
@@ -92,12 +83,58 @@ class TailShare:
     def _prepare(self) -> None:
         self._sorted = np.sort(self.sample.rows[:, 0])
         n = len(self._sorted)
-        self._start, self._excess, self._top_share = 0.0, 0.0, 1.0
+        # Without an excess there is no tail: it begins, and the sample ends, beyond every score.
+        self._figures = (float(n), np.inf, np.inf, 1.0, 1.0)
         if n:
             top = self._sorted[n - max(int(_TOP * n), 1) :].astype(np.float64)
-            self._start = float(top[0])
-            self._excess = float(np.add.accumulate(top - top[0])[-1] / len(top))
-            self._top_share = (n - float(np.searchsorted(self._sorted, top[0], side="left")) + 1.0) / (n + 1.0)
+            excess = float(np.add.accumulate(top - top[0])[-1] / len(top))
+            top_share = (n - float(np.searchsorted(self._sorted, top[0], side="left")) + 1.0) / (n + 1.0)
+            if excess > 0.0:
+                self._figures = float(n), float(top[0]), float(top[-1]), excess, top_share
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """Several tails side by side: a matrix of scores is told of at once.
+
+    Attributes
+    ----------
+    samples
+        Of each tail, sorted; None where a column has no tail: its shares are 1.
+    size, start, end, excess, top_share
+        Of each tail: scores in the sample, where its top begins and ends, its mean excess, and its share.
+    """
+
+    samples: tuple[NDArray[np.float32] | None, ...]
+    size: FloatArray
+    start: FloatArray
+    end: FloatArray
+    excess: FloatArray
+    top_share: FloatArray
+
+    @classmethod
+    def of(cls, tails: Sequence[TailShare | None]) -> Tails:
+        """Those of columns, as they stand."""
+        none = (0.0, np.inf, np.inf, 1.0, 1.0)
+        figures = np.array([none if tail is None else tail._figures for tail in tails])
+        return cls(tuple(None if tail is None else tail._sorted for tail in tails), *figures.T)
+
+    def shares(self, scores: FloatArray) -> FloatArray:
+        """Shares of scores of shape (n, tails), as of `TailShare.share`."""
+        x = np.where(np.isnan(scores), -MAX_ABS, clipped(scores, MAX_ABS)).astype(np.float32)
+        below = np.zeros(x.shape)
+        for column, sample in enumerate(self.samples):
+            if sample is not None:
+                below[:, column] = sample.searchsorted(x[:, column])
+        counted = (self.size - below + 1.0) / (self.size + 1.0)
+        exact = x.astype(np.float64)
+        inside: FloatArray = np.minimum(exact, self.end)
+        tail = self.top_share * np.exp(-_within((inside - self.start) / self.excess))
+        trusted = np.minimum(np.maximum(tail, _TRUST * counted), counted)
+        counted = np.where(inside > self.start, trusted, counted)
+        counted = counted * np.exp(-_within((exact - inside) / self.excess))
+        shares: FloatArray = np.maximum(counted, SMALLEST)
+        return shares
 
 
 def _within(excesses: FloatArray) -> FloatArray:
