@@ -173,17 +173,6 @@ async def insights_of(
     return await newest_insights(database, InsightFilter(user_id=user_id, entity=entity), limit=limit, cursor=cursor)
 
 
-async def insights_by_kind(
-    database: Database, *, since: datetime | None = None, until: datetime | None = None
-) -> dict[str, int]:
-    """How many insights of each kind there are in a time range (default: all)."""
-    conditions, values = _conditions(InsightFilter(since=since, until=until))
-    rows = await database.fetch(
-        f"SELECT kind, count(*) AS count FROM insights {_where(conditions)} GROUP BY kind ORDER BY kind", *values
-    )
-    return {row["kind"]: row["count"] for row in rows}
-
-
 async def segment_distribution(
     database: Database, *, pack: str, since: datetime, until: datetime, entity: str = "user"
 ) -> list[SegmentShare]:

@@ -20,7 +20,6 @@ from ubi_stream.sinks.queries import (
     InsightFilter,
     SegmentShare,
     conversion_funnel,
-    insights_by_kind,
     insights_of,
     newest_insights,
     segment_distribution,
@@ -111,14 +110,6 @@ async def test_one_entity_s_insights_and_their_json(sink: PostgresSink, pool: as
     assert insight["explanation"] == {"summary": insight["summary"], "contributions": []}
     assert insight["evidence"] == {"views": 12}
     assert insight["at"] == "2019-10-01T00:00:00Z"
-
-
-async def test_totals_by_kind(sink: PostgresSink, pool: asyncpg.Pool) -> None:
-    rows = [insight_row(number, kind="risk" if number % 3 == 0 else "anomaly") for number in range(10)]
-    await sink.write(stretch(INSIGHTS, 0, 10, *rows))
-    assert await insights_by_kind(pool) == {"anomaly": 6, "risk": 4}
-    since, until = START + timedelta(seconds=3), START + timedelta(seconds=5)
-    assert await insights_by_kind(pool, since=since, until=until) == {"anomaly": 1, "risk": 1}
 
 
 async def test_counts_add_up_over_partitions_and_panes(sink: PostgresSink, pool: asyncpg.Pool) -> None:
