@@ -28,6 +28,11 @@ class Settings(BaseSettings):
     # Kafka
     broker: str = Field("127.0.0.1:9092", description="Bootstrap servers, host:port, comma-separated")
     topic_prefix: str = Field("ubi", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="First part of every topic's name")
+    events_topic_name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,249}$",
+        description="Events topic that is there already; without it <topic_prefix>.events",
+    )
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of every topic; `ubi repartition` makes more")
     replication_factor: int = Field(1, ge=1, le=9, description="Copies of every topic; 3 in production")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -106,7 +111,7 @@ class Settings(BaseSettings):
     @property
     def events_topic(self) -> str:
         """Where producers write, keyed by user id."""
-        return f"{self.topic_prefix}.events"
+        return self.events_topic_name or f"{self.topic_prefix}.events"
 
     @property
     def insights_topic(self) -> str:

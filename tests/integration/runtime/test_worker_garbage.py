@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import asyncpg
 import msgspec
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from support.expected import offline
@@ -20,6 +21,12 @@ from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]
 OPTIONS = ChaosOptions(duplicates=0.05, keyless=0.05, poison=0.05, huge_bytes=2_000_000)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Events on a topic that was there before, with a name of its own."""
+    return settings.model_copy(update={"events_topic_name": f"{settings.topic_prefix}.clicks"})
 
 
 async def test_garbage_becomes_dead_letters_and_all_else_is_processed(
