@@ -68,7 +68,14 @@ async def test_a_label_that_is_posted_again_is_the_same_label(
 
 async def test_what_is_said_or_who_says_it_makes_another_label(client: Client, worker: MemoryWorker) -> None:
     ids = []
-    for change in ({}, {"label": "confirmed"}, {"weight": 2}, {"author": "ann"}, {"note": "x"}, {"outcome": "buys_in_visit"}):
+    for change in (
+        {},
+        {"label": "confirmed"},
+        {"weight": 2},
+        {"author": "ann"},
+        {"note": "x"},
+        {"outcome": "buys_in_visit"},
+    ):
         _, answer, _ = await post(client, LABEL | change)
         ids.append(answer["event_id"])
     assert len(set(ids)) == len(ids) == len(worker.labels)
