@@ -88,7 +88,7 @@ class AnomalyEnsemble:
     def over(self, moments: Sequence[Moment], gate: Gate, scores: Scores) -> Pass:
         """Look at a batch; `moments` are those that have a row, in order."""
         batch = scores.batch
-        own = np.abs(batch.values[:, self.own_columns])
+        own = batch.values[:, self.own_columns]
         rows = np.ascontiguousarray(batch.scaled[:, self.columns])
         known = np.array([facts.events >= self.min_events for facts in batch.facts], dtype=np.bool_)
         sights = Sights.of(rows, own, self.combinations.keys(moments, batch.facts))

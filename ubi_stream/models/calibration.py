@@ -81,8 +81,8 @@ class OnlineCalibrator:
         inside = np.minimum(np.maximum(probabilities, _EDGE), 1.0 - _EDGE)
         log_odds = np.log(inside / (1.0 - inside))
         scaled = sigmoids(self._slope * log_odds + self._offset)
-        places = (np.nan_to_num(log_odds) + _BIN_LIMIT) / (2.0 * _BIN_LIMIT) * len(self._errors)
-        bins = np.minimum(np.maximum(places, 0.0).astype(np.intp), len(self._errors) - 1)
+        places = (log_odds + _BIN_LIMIT) / (2.0 * _BIN_LIMIT) * len(self._errors)
+        bins = np.fmin(np.fmax(places, 0.0), len(self._errors) - 1).astype(np.intp)  # NaN goes to the first
         total = np.array(self._weights)[bins] + self._prior
         own = self._prior / total
         corrected = np.maximum(scaled + np.array(self._errors)[bins] / total, scaled * own)

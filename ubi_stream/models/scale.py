@@ -42,8 +42,10 @@ class RunningScale:
 
     def deviations(self, rows: FloatArray) -> FloatArray:
         """Return the deviations of rows of shape (..., F); changes nothing."""
-        deviations = clipped((clipped(rows, MAX_ABS) - self.means) * self._scales, self.limit)
-        return np.where(np.isfinite(rows), deviations, 0.0)
+        deviations = clipped(rows, MAX_ABS)
+        deviations -= self.means
+        deviations *= self._scales
+        return np.where(np.isfinite(rows), clipped(deviations, self.limit), 0.0)
 
     def learn(self, row: FloatArray) -> None:
         """Take in a row of shape (F,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -50,12 +51,12 @@ class CombinationDensity:
 
     def score_many(self, keys: Keys) -> FloatArray:
         """Return the share of each combination, shape (n,); NaN where little is known of its group."""
-        shares: FloatArray = self._shares.ravel()[self._place(keys)]
+        shares: FloatArray = self._shares.ravel()[self._places(keys)]
         return shares
 
     def learn_many(self, keys: Keys) -> None:
         """Count combinations; they count from the next `turn` on."""
-        self._open += np.bincount(self._place(keys), minlength=self._open.size).reshape(self._open.shape)
+        self._open += np.bincount(self._places(keys), minlength=self._open.size).reshape(self._open.shape)
 
     def turn(self) -> None:
         """Let what was learned count: the end of a block."""
@@ -69,9 +70,15 @@ class CombinationDensity:
             self._shares[group] = np.minimum((as_rare + 1.0) / (sums[-1] + 1.0), 1.0) if known else np.nan
         self._open = np.zeros_like(self._open)
 
-    def _place(self, keys: Keys) -> NDArray[np.intp]:
-        groups = keys % np.uint64(GROUPS)
-        return (groups * np.uint64(self.places) + mixed(keys) % np.uint64(self.places)).astype(np.intp)
+    def _places(self, keys: Keys) -> NDArray[np.intp]:
+        return np.array([_place(key, self.places) for key in keys.tolist()], dtype=np.intp)
+
+
+@lru_cache(maxsize=10_000)
+def _place(key: int, places: int) -> int:
+    """Where a combination is counted. There are few of them, so it is nearly always known."""
+    scattered = int(mixed(np.array([key], dtype=np.uint64))[0])
+    return key % GROUPS * places + scattered % places
 
 
 class RepeatWatch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 from zlib import crc32
 
@@ -17,6 +18,12 @@ from ubi_stream.models.quality import RollingQuality
 from ubi_stream.models.registry import Recipe
 
 _MASK: Final = 2**64 - 1
+
+
+@cache
+def _salt(name: str) -> int:
+    """What tells the shares of two candidates apart."""
+    return crc32(name.encode()) * 0x9E3779B97F4A7C15
 
 
 class Candidate:
@@ -72,14 +79,14 @@ class Candidate:
         """Whether a question is in its share: by hash, so that every run takes the same ones."""
         if self.share >= 1.0:
             return True
-        mixed = (question ^ crc32(self.name.encode()) * 0x9E3779B97F4A7C15) & _MASK
+        mixed = (question ^ _salt(self.name)) & _MASK
         mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
         mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB & _MASK
         return (mixed ^ (mixed >> 31)) < self.share * 2**64
 
     def score_many(self, rows: FloatArray) -> FloatArray:
         """Return the model's own probabilities of True for rows of the panel's features, shape (n,)."""
-        return self.model.score_many(np.ascontiguousarray(rows[:, self.columns]))
+        return self.model.score_many(rows.take(self.columns, axis=1))
 
     def told(self, raw: FloatArray) -> FloatArray:
         """Return the calibrated probabilities; NaN while warming up."""

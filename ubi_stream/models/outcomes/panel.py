@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -122,17 +123,20 @@ class OutcomePanel:
         For each row 32-bit floats: the newest label known, then of each candidate its own figure and the calibrated
         one, NaN where it was not asked or is warming up. Keep them until the label comes.
         """
-        said = np.full((len(rows), 1 + 2 * len(self.candidates)), math.nan, dtype=np.float32)
-        said[:, 0] = self._last
+        nothing = [self._last] + [math.nan] * (2 * len(self.candidates))
+        said = [array("f", nothing) for _ in questions]
         for place, candidate in enumerate(self.candidates):
             serves = place == self.champion
             asked = [row for row, question in enumerate(questions) if serves or candidate.takes(question)]
+            if not asked:
+                continue
             if serves and known is not None and not self.warm_up:
-                said[:, 1 + 2 * place], said[:, 2 + 2 * place] = known.raw, known.told
-            elif asked:
-                raw = candidate.score_many(rows[asked])
-                said[asked, 1 + 2 * place] = raw
-                said[asked, 2 + 2 * place] = candidate.told(raw)
+                raw, told = known.raw, known.told
+            else:
+                raw = candidate.score_many(rows if len(asked) == len(rows) else rows[asked])
+                told = candidate.told(raw)
+            for row, *figures in zip(asked, raw.tolist(), told.tolist(), strict=True):
+                said[row][1 + 2 * place], said[row][2 + 2 * place] = figures
         return [row.tobytes() for row in said]
 
     def learn(
