@@ -76,6 +76,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """The value as it came: what is forwarded."""
     verdict: Verdict | None = None
     """What a person says; None for behaviour, and for labels that the stream brings."""
+    is_named: bool = True
+    """Whether it brought its id. What has its position for one can't be sent twice."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

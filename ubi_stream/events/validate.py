@@ -100,6 +100,7 @@ class Validator:
             origin=origin,
             sender=sender,
             raw=record.value,
+            is_named=event_id is not None,
             verdict=read_verdict(properties, self._outcomes) if event_type == LABEL_TYPE else None,
         )
         for key in self._entity_keys:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.fold import PANE_MS
@@ -13,7 +13,7 @@ from ubi_stream.state.panes import DAY_MS, NO_EVENTS, events_of
 _BASELINE_DAYS = 30
 
 
-class Facts(NamedTuple):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """Taken right after an event.
 
     `events` is how many the entity has had; `recent` those of the last 24 hours, `before` those of the `before_days`

@@ -57,9 +57,9 @@ def this_visit(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
     duration_s, depth = visits.duration_s, visits.depth
     return (
         (session.last_ms - session.start_ms) / 60_000,
-        float(session.events),
-        float(session.interests),
-        float(session.intents),
+        session.events,
+        session.interests,
+        session.intents,
         fatigue(session),
         duration_s.mean / 60 if duration_s else MISSING,
         depth.mean if depth else MISSING,
@@ -94,7 +94,7 @@ def all_visits(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
     """The visits that ended."""
     visits = state.visits
     return (
-        float(visits.count + 1),
+        visits.count + 1,
         visits.bounces / visits.count if visits.count else MISSING,
         max(0.0, 1.0 - visits.converted / visits.with_intent) if visits.with_intent else MISSING,
     )

@@ -82,13 +82,13 @@ def windows(state: UserState, _at_ms: int, plan: Plan) -> tuple[float, ...]:
     month = days.total
     looked, bought = count_of(month, plan.interests), count_of(month, plan.conversions)
     return (
-        float(events_of(minutes.panes.get(minutes.head, NO_EVENTS))),
-        float(events_of(minutes.total)),
-        float(events_of(hours.total)),
-        float(days.events_of_last(7)),
-        float(count_of(minutes.total, plan.interests)),
-        float(count_of(hours.total, plan.intents)),
-        float(bought),
+        events_of(minutes.panes.get(minutes.head, NO_EVENTS)),
+        events_of(minutes.total),
+        events_of(hours.total),
+        days.events_of_last(7),
+        count_of(minutes.total, plan.interests),
+        count_of(hours.total, plan.intents),
+        bought,
         min(1.0, bought / looked) if looked else MISSING,
         _usual_day(state, month),
     )
@@ -125,4 +125,4 @@ def _usual_day(state: UserState, month: Pane) -> float:
 )
 def history(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
     """What there was since the entity is known."""
-    return float(state.events), float(len(state.categories))
+    return state.events, len(state.categories)

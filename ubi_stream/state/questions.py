@@ -42,44 +42,37 @@ def ask(
     as another, and a replay chooses the same. Labels name an event: each event with a reference is asked about.
     """
     asked: list[Question] = []
-    replaced = False
+    questions, session, replaced = state.questions, state.session, False
     for outcome in plan.outcomes:
-        waiting: int | None = None
+        waiting: Question | None = None
         if outcome.by == "label":
             if not reference:
                 continue
             _limit(state, outcome)
+            questions = state.questions
         else:
-            if outcome.by == "visit" and (has_hit(state.session, outcome) or at_ms < state.session.start_ms):
+            if outcome.by == "visit" and (session.hits >> outcome.index & 1 or at_ms < session.start_ms):
                 continue
-            waiting = _position(state.questions, outcome.name)
-            if waiting is not None and not _gives_way(state.questions[waiting], event_hash):
-                continue
+            name = outcome.name
+            for question in questions:
+                if question.outcome == name:
+                    waiting = question
+                    break
+            if waiting is not None and (waiting.settled or event_hash >= waiting.id):
+                continue  # as nearly always: it is asked at its event
         due_ms = at_ms + outcome.within_ms if outcome.within_ms else 0
         question = Question(outcome.name, event_hash, at_ms, due_ms, reference if outcome.by == "label" else 0)
         if waiting is None:
-            state.questions.append(question)
+            questions.append(question)
         else:
-            state.questions[waiting] = question
+            questions[questions.index(waiting)] = question
             replaced = True
         asked.append(question)
     if asked:
         state.rows[event_hash] = row()
     if replaced:
-        state.keep_questions(state.questions)
+        state.keep_questions(questions)
     return asked
-
-
-def _position(questions: list[Question], outcome: str) -> int | None:
-    for position, question in enumerate(questions):
-        if question.outcome == outcome:
-            return position
-    return None
-
-
-def _gives_way(question: Question, event_hash: int) -> bool:
-    """Whether a question is asked at another event instead."""
-    return not question.settled and event_hash < question.id
 
 
 def answer_at_event(

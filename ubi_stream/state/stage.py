@@ -121,12 +121,11 @@ class Fold:
         if live is not None and is_applied(event, live):
             return None
         event_hash = short_hash(event.event_id)
-        is_named = event.event_id != event.origin.event_id  # what has its position as id can't be sent twice
-        if is_named and live is not None and is_duplicate(event, event_hash, live.state, plan):
+        if event.is_named and live is not None and is_duplicate(event, event_hash, live.state, plan):
             self._counts.duplicates += new
             return None
         if event.event_type == LABEL_TYPE:
-            return self._labelled(event, entity_id, live, event_hash, new=new, is_named=is_named)
+            return self._labelled(event, entity_id, live, event_hash, new=new)
         ended, day_over = None, -1
         answers: list[Answer] = []
         if live is None:
@@ -143,7 +142,7 @@ class Fold:
         answers += answer_at_event(state, event, over, plan, progress.watermark_ms)
         told = ended is not None and ended.session.last_ms + plan.session_gap_ms <= progress.watermark_ms
         self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
-        self._mark_applied(event, entity_id, live, event_hash, is_named=is_named)
+        self._mark_applied(event, entity_id, live, event_hash)
         self._pass_time(event, new=new)
         return self._moment(
             event,
@@ -157,9 +156,7 @@ class Fold:
             answers=tuple(answers),
         )
 
-    def _labelled(
-        self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool, is_named: bool
-    ) -> Moment:
+    def _labelled(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
         """Take in a label. It is nothing that the entity did: one that is unknown stays so, a silent one silent.
 
         A person labels at any time, also what happened long ago: the time of that moves nothing on.
@@ -169,7 +166,7 @@ class Fold:
         if live is not None:
             matched = fold_label(live.state, event, self._plan)
             answers = answer_by_label(live.state, event, self._plan, self._progress.watermark_ms)
-            self._mark_applied(event, entity_id, live, event_hash, is_named=is_named)
+            self._mark_applied(event, entity_id, live, event_hash)
         self._counts.unmatched_labels += new and not (matched or answers)
         if event.verdict is None:
             self._pass_time(event, new=new)
@@ -211,13 +208,13 @@ class Fold:
             watermark_ms=self._progress.watermark_ms,
         )
 
-    def _mark_applied(self, event: Event, entity_id: str, live: Live, event_hash: int, *, is_named: bool) -> None:
+    def _mark_applied(self, event: Event, entity_id: str, live: Live, event_hash: int) -> None:
         if event.sender is not None:
             live.state.forwarded[event.sender.lane] = event.sender.offset
         else:
             live.offset = event.offset
         live.state.applied += 1
-        if is_named:
+        if event.is_named:
             remember(live.state.recent_ids, event_hash, remembered_ms(event, live.state) // 1000, self._plan)
         self._states.changed(entity_id, live)
 
@@ -265,10 +262,8 @@ class Fold:
 
     def _plan_asked(self, moment: Moment) -> None:
         """After what is to be asked at a moment was asked: the ends of earlier questions are planned already."""
-        for question in moment.state.questions:
-            if question.id == moment.event_hash:
-                self._plan_answers(moment.entity_id, moment.state)
-                return
+        if moment.event_hash in moment.state.rows:
+            self._plan_answers(moment.entity_id, moment.state)
 
     def _plan_answers(self, entity_id: str, state: UserState) -> None:
         """See to it that the end of the next horizon of an entity's questions comes to light."""
