@@ -85,8 +85,8 @@ bench-quick: setup $(BENCH)/.installed ## The race in under three minutes; the l
 
 lock: setup ## Bring the lock files up to date with pyproject.toml; ARGS=--upgrade takes newer versions; then make slow
 	$(COMPILE) $(ARGS) --build-deps-for=wheel --only-build-deps --output-file=requirements-build.lock pyproject.toml
-	$(COMPILE) $(ARGS) --output-file=requirements-worker.lock pyproject.toml
-	$(COMPILE) $(ARGS) --extra=local --extra=plots --extra=dev --constraint=requirements-worker.lock \
+	$(COMPILE) $(ARGS) --extra=rocksdb --output-file=requirements-worker.lock pyproject.toml
+	$(COMPILE) $(ARGS) --extra=local --extra=rocksdb --extra=plots --extra=dev --constraint=requirements-worker.lock \
 		--output-file=requirements.lock pyproject.toml
 	$(COMPILE) $(ARGS) --extra=bench --output-file=requirements-bench.lock pyproject.toml
 

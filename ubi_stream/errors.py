@@ -90,6 +90,13 @@ class ContiguityError(UbiError):
     exit_code = 72
 
 
+class StateStoreError(UbiError):
+    """States on disk can't be read or written. What is damaged is deleted, and restored by the next start."""
+
+    retriable = True
+    exit_code = 74
+
+
 class SnapshotError(UbiError):
     """A model snapshot is not usable: unsigned, tampered, or of another version. The model starts fresh.
 

@@ -23,12 +23,11 @@ from ubi_stream.packs.plan import Plan, compile_plan
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition_record import PartitionMemory, last_place, read_record, record_pieces
 from ubi_stream.pipeline import Pipeline
-from ubi_stream.state.codec import decode_header
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.silences import silence_timers
 from ubi_stream.state.stage import Fold
-from ubi_stream.state.store import StateStore
+from ubi_stream.state.store import StateStore, take_census
 from ubi_stream.state.timers import DueTimers
 
 
@@ -87,11 +86,13 @@ class Partition:
         memory = self._restore(record)
         self.progress = memory.progress
         self._memory = memory
-        self.store = StateStore(states, epoch=setup.epoch, cache_size=setup.cache_size, memos=memory.memos)
+        census = take_census(states)
+        self.store = StateStore(
+            states, epoch=setup.epoch, cache_size=setup.cache_size, census=census, memos=memory.memos
+        )
         self.timers = silence_timers(plan)
-        headers = {key.decode(): decode_header(blob) for key, blob in states.items()}
-        self.timers.restore({key: header.last_ms for key, header in headers.items()}, self.progress.watermark_ms)
-        self._questions = DueTimers({key: header.due_ms for key, header in headers.items() if header.due_ms})
+        self.timers.restore(census.last_ms, self.progress.watermark_ms)
+        self._questions = DueTimers(census.due_ms)
         self.pipeline = self._assemble(plan)
 
     def cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | None]]]:

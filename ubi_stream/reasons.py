@@ -45,4 +45,5 @@ class FailStopReason(StrEnum):
     OFFSETS_MISSING = "offsets_missing"
     RECOVERY_FAILED = "recovery_failed"
     PROCESSING_FAILED = "processing_failed"
+    STATE_STORE_FAILED = "state_store_failed"
     SERVICE_CRASHED = "service_crashed"

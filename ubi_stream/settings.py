@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     state_cache_users: int = Field(
         1_500, ge=1, description="Decoded states kept per partition, about 7 kB each; the rest stay encoded, 1 kB"
     )
+    state_store: Literal["memory", "rocksdb"] = Field(
+        "memory", description="rocksdb: encoded states on disk, for more users than memory holds"
+    )
+    state_dir: Path | None = Field(
+        None, description="This worker's own folder for rocksdb, on a local disk; default: the user's folder for state"
+    )
     session_timeout_s: float = Field(
         10.0, ge=6, description="Broker gives a silent worker's partitions away after this"
     )

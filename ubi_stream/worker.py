@@ -6,7 +6,6 @@ import asyncio
 import gc
 import secrets
 import signal
-import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Final, NamedTuple, TypeVar
@@ -33,6 +32,7 @@ from ubi_stream.runtime.logs import configure_logging
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.runtime.observer import MetricsObserver, SinkMetrics
 from ubi_stream.runtime.outbox import KafkaOutbox
+from ubi_stream.runtime.state_stores import StateStores
 from ubi_stream.runtime.topic_check import differing_configs, require_harmless
 from ubi_stream.runtime.topic_identity import lane_epochs, read_epoch
 from ubi_stream.runtime.topics import ensure_topics
@@ -43,7 +43,7 @@ from ubi_stream.sinks.database import create_pool, wait_for_database
 from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_window
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
-from ubi_stream.web.app import WebServer, create_web
+from ubi_stream.web.app import WebServer, advertised_url, create_web
 
 DRAIN_S: Final = 5.0
 """How long a stopping worker may flush and commit."""
@@ -93,6 +93,7 @@ class Worker:
             deadline_s=settings.recovery_deadline_s,
             on_quarantine=lambda _topic: self._metrics.recovery_quarantined.inc(),
         )
+        self._stores = StateStores(settings, clock)
         self._log = structlog.get_logger("ubi_stream.worker")
         self._services: set[asyncio.Task[None]] = set()
 
@@ -100,6 +101,7 @@ class Worker:
         """Start, work until told to stop, and stop."""
         stop = _stop_signal()
         async with AsyncExitStack() as stack:
+            stack.enter_context(self._stores)
             try:
                 prepared = await _unless(stop, self._prepare())
                 if prepared is None:
@@ -150,6 +152,7 @@ class Worker:
             for one in differences:
                 self._log.warning("topic_differs", topic=one.topic, setting=one.key, found=one.found, wanted=one.wanted)
             epochs = await lane_epochs(admin, settings, self._pack)
+            await self._stores.find(admin, self._pack)
             sunk = (settings.insights_topic, settings.dead_letters_topic, settings.windows_topic)
             return epochs, {topic: str(await read_epoch(admin, topic)) for topic in sunk}
         finally:
@@ -174,6 +177,7 @@ class Worker:
         desk = LabelDesk(settings, outbox)
         parts = Parts(
             epochs=epochs,
+            stores=self._stores.by_entity,
             outbox=outbox,
             observer=MetricsObserver(self._metrics, desk),
             restorer=self._restorer,
@@ -187,7 +191,7 @@ class Worker:
         server = WebServer(web, host=settings.web_host, port=settings.web_port)
         await server.start()
         stack.push_async_callback(server.stop)
-        app.conf.canonical_url = URL(_advertised(settings, server.url))  # how other workers find these views
+        app.conf.canonical_url = URL(advertised_url(settings, server.url))  # how other workers find these views
         return app, lanes
 
     async def _run_sink(self, stack: AsyncExitStack, topic_ids: dict[str, str], stop: asyncio.Event) -> None:
@@ -258,14 +262,6 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | No
         for task in tasks:
             task.cancel()
         await asyncio.gather(working, stopping, return_exceptions=True)
-
-
-def _advertised(settings: Settings, url: str) -> str:
-    """Address of the views for other workers: on all addresses means by the name of this machine."""
-    if settings.advertised_url:
-        return settings.advertised_url
-    everywhere = settings.web_host in ("0.0.0.0", "::")
-    return str(URL(url).with_host(socket.gethostname())) if everywhere else url
 
 
 async def _until_crash(app: faust.App, stop: asyncio.Event) -> None:

@@ -75,17 +75,18 @@ async def arrive(step: str) -> None:
 class BreakingOutbox(outbox.KafkaOutbox):
     """Writes changelogs, states in two halves."""
 
-    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range | None:
         """Write, unless it is time to die."""
         if not topic.endswith("_states-changelog"):
-            await super().write(topic, partition, records)
+            written = await super().write(topic, partition, records)
             await arrive("after-record")
-            return
+            return written
         half = len(records) // 2
-        await super().write(topic, partition, records[:half])
+        first = await super().write(topic, partition, records[:half])
         await arrive("between-states")
-        await super().write(topic, partition, records[half:])
+        second = await super().write(topic, partition, records[half:])
         await arrive("after-states")
+        return range((first or second).start, second.stop) if first is not None and second else second
 
 
 def _break_barrier() -> None:

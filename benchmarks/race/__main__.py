@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 
 from benchmarks.race import backpressure, latency, scaling, stages, states
@@ -37,6 +38,7 @@ QUICK_PARTS = ("race", "stages", "load")
 WORKERS, PARTITIONS, USERS = (1, 2, 4), (4, 8, 16), (10_000, 100_000, 200_000, 1_000_000)
 _STAGE_EVENTS = 30_000
 _USERS_EVENTS = 50_000
+STORES = ("memory", "rocksdb")
 
 
 def say(text: str) -> None:
@@ -76,14 +78,15 @@ async def offered(plan: Plan, rates: Sequence[int], seconds: float, results: Res
             say(f"  {per_s:,} events/s: p95 to the insight {measured.insight.p95:.0f} ms")
 
 
-async def restored(plan: Plan, users: Sequence[int], results: Results) -> None:
+async def restored(plan: Plan, users: Sequence[int], stores: Sequence[str], results: Results) -> None:
     """The product with many users."""
     async with a_track(plan.changed(events=0)) as track:
-        for number in users:
-            measured = await states.measure(track, number, _USERS_EVENTS)
+        for number, store in product(users, stores):
+            measured = await states.measure(track, number, _USERS_EVENTS, store)
             results.restored.append(measured)
             say(
-                f"  {number:,} users: restored in {measured.restore_s:.1f} s, {measured.bytes_per_user:,.0f} bytes each"
+                f"  {number:,} users, {store}: restored in {measured.restore_s:.1f} s, "
+                f"{measured.bytes_per_user:,.0f} bytes each"
             )
 
 
@@ -123,7 +126,7 @@ def _parts(options: argparse.Namespace, results: Results) -> dict[str, Callable[
         "cards": lambda: asyncio.run(race(part, cards, results, "payments")),
         "stages": lambda: _stages(results),
         "load": lambda: asyncio.run(offered(plan, options.rate or rates, seconds, results)),
-        "users": lambda: asyncio.run(restored(plan, options.users or USERS, results)),
+        "users": lambda: asyncio.run(restored(plan, options.users or USERS, options.store or STORES, results)),
         "scaling": lambda: asyncio.run(scaled(part, results)),
         "pressure": lambda: asyncio.run(pressed(part, results)),
     }
@@ -156,6 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--rate", action="append", type=int, help="offered load in events a second; repeatable")
     parser.add_argument("--users", action="append", type=int, help="of a restore; repeatable")
+    parser.add_argument("--store", action="append", choices=STORES, help="of a restore; repeatable")
     options = parser.parse_args(arguments)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, who see topics come and go
     results = Results()

@@ -193,8 +193,10 @@ def _restored(measured: Sequence[Restored]) -> str:
     rows = [
         [
             f"{one.users:,}",
+            one.store,
             f"{one.state_bytes:.0f}",
             f"{one.restore_s:.1f}",
+            f"{one.again_s:.1f}",
             f"{one.ready_s:.1f} ({one.empty_ready_s:.1f})",
             f"{one.bytes_per_user:,.0f}",
             f"{one.events_per_s:,.0f}",
@@ -202,7 +204,7 @@ def _restored(measured: Sequence[Restored]) -> str:
         ]
         for one in measured
     ]
-    heads = ["users", "bytes of a state", "restore s", "start to ready s (without users)"]
+    heads = ["users", "store", "bytes of a state", "restore s", "second restore s", "start to ready s (without users)"]
     heads += ["memory a user, bytes", "then events/s", "CPU s/million"]
     return "A worker that starts with so many users, and then gets events of theirs:\n\n" + _table(heads, rows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final
 
@@ -42,8 +42,12 @@ class Restored:
 
     Attributes
     ----------
+    store
+        `UBI_STATE_STORE`.
     restore_s
         Reading the changelogs.
+    again_s
+        The same at a second start, when it has processed the events and was stopped.
     ready_s
         From the start of the process until it is ready.
     empty_ready_s
@@ -55,8 +59,10 @@ class Restored:
     """
 
     users: int
+    store: str
     state_bytes: float
     restore_s: float
+    again_s: float
     ready_s: float
     empty_ready_s: float
     bytes_per_user: float
@@ -105,32 +111,57 @@ async def write_states(settings: Settings, users: int) -> float:
     return written / max(users, 1)
 
 
-async def measure(track: Track, users: int, events: int = 0) -> Restored:
-    """Let a worker restore so many users, and then process events of theirs."""
-    empty_ready_s, empty, _ = await _restored(track, 0, 0)
-    ready_s, full, figures = await _restored(track, users, events)
-    state_bytes, restore_s, events_per_s, cpu_s = figures
-    return Restored(users, state_bytes, restore_s, ready_s, empty_ready_s, (full - empty) / users, events_per_s, cpu_s)
+async def measure(track: Track, users: int, events: int = 0, store: str = "memory") -> Restored:
+    """Let a worker restore so many users, process events of theirs, and start again."""
+    product = replace(PRODUCT, changes=(("state_store", store), ("state_dir", track.folder / "states")))
+    async with track.prepared(product) as settings:
+        empty = await _start(Runner(product, settings, track.folder, f"empty-{store}"), settings)
+    async with track.prepared(product) as settings:
+        state_bytes = await write_states(settings, users)
+        full = await _start(Runner(product, settings, track.folder, f"full-{store}"), settings, users, events)
+        again = await _start(Runner(product, settings, track.folder, f"again-{store}"), settings)
+    per_user = (full.resident - empty.resident) / users
+    return Restored(
+        users,
+        store,
+        state_bytes,
+        full.restore_s,
+        again.restore_s,
+        full.ready_s,
+        empty.ready_s,
+        per_user,
+        full.events_per_s,
+        full.cpu_s_per_million,
+    )
 
 
-async def _restored(track: Track, users: int, events: int) -> tuple[float, int, tuple[float, float, float, float]]:
-    async with track.prepared(PRODUCT) as settings:
-        state_bytes = await write_states(settings, users) if users else 0.0
-        runner = Runner(PRODUCT, settings, track.folder, f"restore-{users}")
-        runner.start()
-        try:
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-                ready_s = await _until_ready(session, runner)
-                resident = usage(runner.pid)[1]
-                restore_s = await metric(session, runner.url, "ubi_recovery_seconds")
-            rates = (0.0, 0.0)
-            if events:
-                await load(settings, _of_users(users, events))
-                course = await watched([runner], events)
-                rates = course.events_per_s, course.cpu_s_per_million
-            return ready_s, resident, (state_bytes, restore_s, *rates)
-        finally:
-            runner.stop()
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """One life of a worker."""
+
+    ready_s: float
+    restore_s: float
+    resident: int
+    events_per_s: float
+    cpu_s_per_million: float
+
+
+async def _start(runner: Runner, settings: Settings, users: int = 0, events: int = 0) -> _Start:
+    """Start a worker, let it process events, and stop it."""
+    runner.start()
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+            ready_s = await _until_ready(session, runner)
+            resident = usage(runner.pid)[1]
+            restore_s = await metric(session, runner.url, "ubi_recovery_seconds")
+        rates = (0.0, 0.0)
+        if events:
+            await load(settings, of_users(users, events))
+            course = await watched([runner], events)
+            rates = course.events_per_s, course.cpu_s_per_million
+        return _Start(ready_s, restore_s, resident, *rates)
+    finally:
+        runner.stop()
 
 
 async def _until_ready(session: aiohttp.ClientSession, runner: Runner) -> float:
@@ -140,7 +171,7 @@ async def _until_ready(session: aiohttp.ClientSession, runner: Runner) -> float:
     return seconds
 
 
-def _of_users(users: int, events: int) -> Iterator[ProducerRecord]:
+def of_users(users: int, events: int) -> Iterator[ProducerRecord]:
     """Events spread over all of them: each finds another user's state."""
     step = max(1, users // events)
     for number, record in enumerate(shoppers(events, 1_000, seed=5, span_s=_SPAN_S)):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ubi_stream.state.codec import decode_state
 from ubi_stream.state.memo import Memo
-from ubi_stream.state.store import StateStore
+from ubi_stream.state.store import StateStore, take_census
 from ubi_stream.state.timers import Due, SilenceTimers
 
 encode = msgspec.msgpack.Encoder().encode
@@ -130,7 +130,8 @@ class World:
 
     def restart(self, _name: str) -> None:
         self.table = dict(self.changelog)
-        self.store = StateStore(self.table, epoch=1, cache_size=self.cache_size, memos=self.memos)
+        census = take_census(self.table)
+        self.store = StateStore(self.table, epoch=1, cache_size=self.cache_size, census=census, memos=self.memos)
         self.live, self.told = dict(self.durable), dict(self.durable_told)
 
     def check(self, name: str) -> None:

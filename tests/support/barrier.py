@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from support.probe import EVENTS_TOPIC
-from ubi_stream.chunked.content import PartitionedContent
+from ubi_stream.chunked.content import Content, ContentStore, PartitionedContent
 from ubi_stream.effects import Effects
 from ubi_stream.events.model import Record
 from ubi_stream.ids import short_hash
@@ -76,6 +76,7 @@ class Durable:
     """What is in the broker for one lane: changelogs of states and record, committed offsets."""
 
     states: PartitionedContent = field(default_factory=partial(PartitionedContent, newer_state))
+    states_log: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     record: PartitionedContent = field(default_factory=partial(PartitionedContent, newer_piece))
     committed: Counter[str] = field(default_factory=Counter)
 
@@ -119,13 +120,23 @@ class Lane:
     """One partition of one entity, through any number of crashes."""
 
     def __init__(
-        self, cluster: Cluster, pack: Pack, entity: str, number: int, chance: Chance, *, states_first: bool = False
+        self,
+        cluster: Cluster,
+        pack: Pack,
+        entity: str,
+        number: int,
+        chance: Chance,
+        *,
+        states_first: bool = False,
+        store: ContentStore | None = None,
     ) -> None:
         self.durable = Durable()
         self.restarts = 0
         self._cluster = cluster
         self._chance = chance
         self._states_first = states_first
+        self._table = PartitionedContent(newer_state, store)
+        self.restored = 0
         self._setup = PartitionSetup(
             pack=pack, entity=entity, partition=number, epoch=11, seed=3, snapshot_key=b"key", cache_size=4
         )
@@ -167,12 +178,22 @@ class Lane:
 
     def _start(self) -> None:
         """A worker as after a start: tables from their changelogs, positions from the committed offsets."""
-        self._partition = Partition(
-            self._setup, dict(self.durable.states.content(0)), dict(self.durable.record.content(0))
-        )
+        self._partition = Partition(self._setup, self._restored(), dict(self.durable.record.content(0)))
         self._pending = None
         self._at: Counter[str] = Counter(self.durable.committed)
         self._todo = [(topic, offset) for topic, offset in self._order if offset >= self.durable.committed[topic]]
+
+    def _restored(self) -> Content:
+        """What a restore makes of the changelog: all of it, or what is not on disk yet."""
+        number, log = self._setup.partition, self.durable.states_log
+        self._table.drop(number)
+        self._states = states = self._table.content(number)
+        start = states.resume(0, len(log))
+        for key, blob in log[start:]:
+            self._table.apply(number, key, blob)
+        states.commit(range(start, len(log)))
+        self.restored += len(log) - start
+        return states
 
     def _work(self) -> None:
         self._todo = [(topic, offset) for topic, offset in self._order if offset >= self._at[topic]]
@@ -244,6 +265,10 @@ class Lane:
             self.durable.record.apply(0, key, piece)
 
     def _write_states(self, cut: _Cut) -> None:
+        start = len(self.durable.states_log)
         for key, blob in self._chance.shuffled(cut.states):
             self._chance.step(0.04)
             self.durable.states.apply(0, key, blob)
+            self.durable.states_log.append((key, blob))
+        self._chance.step(0.04)
+        self._states.commit(range(start, len(self.durable.states_log)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from faust.types import TP
 
 from support.probe import DAY_MS, EVENTS_TOPIC, probe_pack
 from support.streams import Stream
+from ubi_stream.chunked.content import Content, MemoryContent
 from ubi_stream.clock import Clock, ManualClock
 from ubi_stream.effects import Effects
 from ubi_stream.errors import DeliveryError, SnapshotError
@@ -54,6 +56,7 @@ class Broker:
     sent: list[tuple[str, bytes | None, bytes | None]] = field(default_factory=list)
     done: dict[TP, int] = field(default_factory=dict)
     changelogs: dict[str, dict[bytes, bytes]] = field(default_factory=lambda: {STATES: {}, RECORDS: {}})
+    ends: Counter[str] = field(default_factory=Counter)
     _held: list[Acknowledged] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -82,7 +85,7 @@ class Broker:
                 future.set_result(None)
         self.journal.append(("acknowledged",))
 
-    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range:
         await self.gate.wait()
         if self.fails == topic:
             raise DeliveryError(f"no {topic} today")
@@ -92,6 +95,9 @@ class Broker:
             else:
                 self.changelogs[topic][key] = value
         self.journal.append(("write", topic))
+        start = self.ends[topic]
+        self.ends[topic] += len(records)
+        return range(start, self.ends[topic])
 
     def mark_done(self, tp: TP, next_offset: int) -> None:
         self.journal.append(("done", tp.topic, next_offset))
@@ -135,13 +141,14 @@ def make_lane(
     pack: Pack | None = None,
     key: bytes = b"key",
     clock: Clock | None = None,
+    states: Content | None = None,
     **changes: Any,
 ) -> Lane:
-    """A lane of users as it is after a restore of what the broker has."""
+    """A lane of users as it is after a restore of what the broker has, or on states that are there already."""
     setup = PartitionSetup(pack or probe_pack(), "user", 0, epoch=11, seed=3, snapshot_key=key, cache_size=4)
     io = LaneIO(
         outbox=broker,
-        states=dict(broker.changelogs[STATES]),
+        states=MemoryContent(broker.changelogs[STATES]) if states is None else states,
         records=dict(broker.changelogs[RECORDS]),
         states_changelog=STATES,
         records_changelog=RECORDS,

@@ -2,12 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, MutableMapping
+from typing import Protocol
 
 from ubi_stream.errors import RecoveryError
 
 Newer = Callable[[bytes, bytes], bool]
 """Whether the second of two values of a key is at least as new as the first."""
+
+
+class Content(MutableMapping[bytes, bytes], ABC):
+    """Encoded values of one partition by key."""
+
+    @abstractmethod
+    def resume(self, start: int, end: int) -> int:
+        """Offset from which on a changelog that has `start` up to before `end` is to be read into this.
+
+        Where what is here can't be what that changelog had up to one offset, it is forgotten.
+        """
+
+    @abstractmethod
+    def save(self, count: int) -> Iterator[None]:
+        """Put away what was set, so many values at a time, once the changelog has all of them; `commit` follows."""
+
+    @abstractmethod
+    def commit(self, offsets: range | None) -> None:
+        """Note that the changelog has what was set so far, and at which offsets; None where that is not known."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it; a commit that comes later does nothing."""
+
+
+class MemoryContent(dict[bytes, bytes], Content):
+    """A dictionary: gone with the process, and read back whole."""
+
+    def resume(self, start: int, end: int) -> int:
+        self.clear()
+        return start
+
+    def save(self, count: int) -> Iterator[None]:
+        return iter(())
+
+    def commit(self, offsets: range | None) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ContentStore(Protocol):
+    """Where a table's content is."""
+
+    def open(self, partition: int) -> Content:
+        """Content of a partition, as it was left here."""
+        ...
+
+    def keep_only(self, partitions: Collection[int]) -> None:
+        """Forget what was left of other partitions."""
+        ...
+
+
+class MemoryStore:
+    """Content in memory, of which nothing is left."""
+
+    def open(self, partition: int) -> Content:
+        return MemoryContent()
+
+    def keep_only(self, partitions: Collection[int]) -> None: ...
 
 
 class PartitionedContent:
@@ -17,24 +78,37 @@ class PartitionedContent:
     ----------
     newer
         Says which of two values of a key stays.
+    store
+        Where they are.
     """
 
-    def __init__(self, newer: Newer) -> None:
+    def __init__(self, newer: Newer, store: ContentStore | None = None) -> None:
         self.newer = newer
-        self._by_partition: dict[int, dict[bytes, bytes]] = {}
+        self._content_store = store or MemoryStore()
+        self._by_partition: dict[int, Content] = {}
 
     @property
     def owned(self) -> tuple[int, ...]:
         """Partitions whose content is here."""
         return tuple(self._by_partition)
 
-    def content(self, partition: int) -> dict[bytes, bytes]:
+    def content(self, partition: int) -> Content:
         """Content of a partition; empty where nothing was restored or written yet."""
-        return self._by_partition.setdefault(partition, {})
+        if partition not in self._by_partition:
+            self._by_partition[partition] = self._content_store.open(partition)
+        return self._by_partition[partition]
 
     def drop(self, partition: int) -> None:
-        """Forget a partition that is another worker's now."""
-        self._by_partition.pop(partition, None)
+        """Let go of a partition; it may come back."""
+        content = self._by_partition.pop(partition, None)
+        if content is not None:
+            content.close()
+
+    def keep_only(self, partitions: Collection[int]) -> None:
+        """Forget partitions that are other workers' now."""
+        for partition in set(self._by_partition).difference(partitions):
+            self.drop(partition)
+        self._content_store.keep_only(partitions)
 
     def apply(self, partition: int, key: bytes | None, value: bytes | None) -> None:
         """Take in a record of the changelog. A late write of a worker that had lost the partition does not win.

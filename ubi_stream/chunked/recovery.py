@@ -68,6 +68,9 @@ class ChunkRecovery(Recovery):
         sources = {tp for tp in assignment if not self._is_changelog_tp(tp)}
         tables = {table.changelog: table for table in cast("list[PartitionedTable]", list(self.tables.values()))}
         partitions = {tp.partition for tp in sources}
+        if partitions:  # without any it may be about to leave, and come back
+            for table in tables.values():
+                table.keep_only(partitions)
         await self._wait(self.restorer.restore(tables, partitions))
         await self._wait(self.open_partitions(partitions))
         await app.on_rebalance_complete.send()

@@ -163,6 +163,8 @@ class Restorer:
             consumer.assign(assigned)
             starts = await consumer.beginning_offsets(assigned)
             wanted = await consumer.end_offsets(assigned) if ends is None else ends
+            # What a table has kept on disk is not read again.
+            starts = {tp: tables[tp.topic].content(tp.partition).resume(starts[tp], wanted[tp]) for tp in assigned}
             await self._read(consumer, tables, (starts, wanted), progress)
         finally:
             await consumer.stop()
@@ -177,15 +179,19 @@ class Restorer:
         starts, ends = offsets
         progress.total = sum(max(0, ends[tp] - starts[tp]) for tp in ends)
         left = {tp for tp in ends if ends[tp] > starts[tp]}
+        positions = starts
         started_s = logged_s = self._clock.monotonic_s()
-        await consumer.seek_to_beginning(*ends)
+        for tp in ends:
+            consumer.seek(tp, starts[tp])
         if idle := set(ends) - left:
             consumer.pause(*idle)
         while left:
             for tp, records in (await consumer.getmany(*left, timeout_ms=500, max_records=_MAX_RECORDS)).items():
                 # What was written since the ends were asked for is another moment's.
                 self._apply(tables[tp.topic], tp, [record for record in records if record.offset < ends[tp]], progress)
-            positions = {tp: await consumer.position(tp) for tp in left}
+            before, positions = positions, {tp: min(await consumer.position(tp), ends[tp]) for tp in left}
+            for tp, position in positions.items():
+                tables[tp.topic].content(tp.partition).commit(range(before[tp], position))
             finished = {tp for tp in left if positions[tp] >= ends[tp]}
             left -= finished
             if finished:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import faust
 
-from ubi_stream.chunked.content import Newer, PartitionedContent
+from ubi_stream.chunked.content import ContentStore, Newer, PartitionedContent
 
 
 class PartitionedTable(PartitionedContent, faust.Table):
     """Encoded values by key, for each partition that this worker owns."""
 
-    def __init__(self, app: faust.App, *, name: str, partitions: int, newer: Newer) -> None:
-        PartitionedContent.__init__(self, newer)
+    def __init__(
+        self, app: faust.App, *, name: str, partitions: int, newer: Newer, store: ContentStore | None = None
+    ) -> None:
+        PartitionedContent.__init__(self, newer, store)
         faust.Table.__init__(
             self,
             app,

@@ -8,6 +8,7 @@ these states. That is one of the moments at which `docs/delivery.md` says that a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,8 +47,8 @@ class LaneCut:
     """
 
     offsets: dict[str, int]
-    states: dict[bytes, bytes]
-    pieces: dict[bytes, bytes]
+    states: Mapping[bytes, bytes]
+    pieces: Mapping[bytes, bytes]
     memory: PartitionMemory | None
     quarantined: int
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import faust
@@ -13,6 +14,7 @@ import agents.repartitioned
 import tables.partitions
 import tables.states
 from ubi_stream.chunked.assignor import ChunkAssignor
+from ubi_stream.chunked.content import ContentStore
 from ubi_stream.chunked.recovery import ChunkTableManager
 from ubi_stream.chunked.restore import Restorer
 from ubi_stream.chunked.stock import BUFFERED_MESSAGES, StockTransport
@@ -32,9 +34,10 @@ from ubi_stream.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an application is made of, besides settings and pack."""
+    """What an application is made of, besides settings and pack; epochs and stores of states are by entity."""
 
     epochs: dict[str, int]
+    stores: Mapping[str, ContentStore]
     outbox: Outbox
     observer: LaneObserver
     restorer: Restorer
@@ -43,7 +46,7 @@ class Parts:
 
 
 class _App(faust.App):
-    """Faust's application; nothing of it is kept on disk."""
+    """Faust's application; what is kept on disk is not its."""
 
     def _create_directories(self) -> None:
         """Faust would make folders for stores where the process was started."""
@@ -53,7 +56,10 @@ def create_app(settings: Settings, pack: Pack, parts: Parts) -> tuple[faust.App,
     """Make the application and its lanes; nothing is connected yet."""
     app = _App(settings.app_id, **_faust_settings(settings))
     app.transport = _transport(settings)(app.conf.broker_consumer, app=app)
-    states = {entity.name: tables.states.declare(app, entity.name, settings.partitions) for entity in pack.entities}
+    states = {
+        entity.name: tables.states.declare(app, entity.name, settings.partitions, parts.stores[entity.name])
+        for entity in pack.entities
+    }
     records = {
         entity.name: tables.partitions.declare(app, entity.name, settings.partitions) for entity in pack.entities
     }

@@ -14,7 +14,7 @@ from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.chunked.table import PartitionedTable
 from ubi_stream.chunked.transport import ChunkConsumer, Records
 from ubi_stream.clock import Clock
-from ubi_stream.errors import DeliveryError
+from ubi_stream.errors import DeliveryError, StateStoreError
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import PartitionSetup
 from ubi_stream.reasons import FailStopReason
@@ -84,8 +84,7 @@ class Lanes:
         try:
             await lane.process(tp, records, forwarded=entity is not None)
         except Exception as error:  # noqa: BLE001 - an agent that raises would lose the chunk
-            failed = FailStopReason.DELIVERY_FAILED if isinstance(error, DeliveryError) else None
-            self._trip(failed or FailStopReason.PROCESSING_FAILED, error)
+            self._trip(_reason(error) or FailStopReason.PROCESSING_FAILED, error)
 
     async def open(self, partitions: set[int]) -> None:
         """Set up lanes on restored tables."""
@@ -117,7 +116,7 @@ class Lanes:
             try:
                 await asyncio.gather(*(lane.barrier() for lane in due))
             except Exception as error:  # noqa: BLE001 - a barrier that fails must not be taken for one that is through
-                self._trip(FailStopReason.DELIVERY_FAILED, error)
+                self._trip(_reason(error) or FailStopReason.DELIVERY_FAILED, error)
 
     def _lane(self, entity: str, number: int) -> Lane:
         states, records = self._states[entity], self._records[entity]
@@ -151,3 +150,10 @@ class Lanes:
     def _mark_done(self, tp: TP, next_offset: int) -> None:
         if self.consumer is not None:
             self.consumer.mark_done(tp, next_offset)
+
+
+def _reason(error: Exception) -> FailStopReason | None:
+    """Why a worker ends with this error; None if it does not say."""
+    if isinstance(error, StateStoreError):
+        return FailStopReason.STATE_STORE_FAILED
+    return FailStopReason.DELIVERY_FAILED if isinstance(error, DeliveryError) else None

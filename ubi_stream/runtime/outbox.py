@@ -32,8 +32,12 @@ class Outbox(Protocol):
         """Send a record to the partition of its key; the future is done when the broker has it."""
         ...
 
-    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range | None:
         """Write keys and values to one partition, in order; returns when the broker has all of them.
+
+        Returns
+        -------
+        Their offsets; None where somebody else's records are between them, or the broker does not say.
 
         Raises
         ------
@@ -108,27 +112,39 @@ class KafkaOutbox:
             raise _failed(topic, error) from error
         return future
 
-    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range | None:
         producer = self._started
         sent: list[Acknowledged] = []
+        sizes: list[int] = []
         try:
             batch = producer.create_batch()
             for key, value in records:
                 if batch.append(key=key, value=value, timestamp=None) is None:
+                    sizes.append(batch.record_count())
                     sent.append(await producer.send_batch(batch, topic, partition=partition))
                     batch = producer.create_batch()
                     if batch.append(key=key, value=value, timestamp=None) is None:
                         raise DeliveryError(f"a record of {len(value or b'')} bytes for {topic} is too large")
             if batch.record_count():
+                sizes.append(batch.record_count())
                 sent.append(await producer.send_batch(batch, topic, partition=partition))
         except KafkaError as error:
             raise _failed(topic, error) from error
         await acknowledged(sent, within_s=self._timeout_s)
+        return _offsets([one.result().offset for one in sent], sizes)
 
     @property
     def _started(self) -> AIOKafkaProducer:
         assert self._producer is not None, "start() comes first"
         return self._producer
+
+
+def _offsets(firsts: Sequence[int], sizes: Sequence[int]) -> range | None:
+    """Offsets of batches that begin where the one before ends; None if they don't."""
+    if not firsts:
+        return range(0)
+    follow = all(first + size == after for first, size, after in zip(firsts, sizes, firsts[1:], strict=False))
+    return range(firsts[0], firsts[-1] + sizes[-1]) if follow and firsts[0] >= 0 else None
 
 
 def _failed(topic: str, error: KafkaError) -> DeliveryError:

@@ -7,20 +7,54 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, MutableMapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from ubi_stream.state.codec import decode_state, encode_state
+from ubi_stream.state.codec import decode_header, decode_state, encode_state
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.model import UserState
 
 
 class Live(msgspec.Struct, gc=False):
-    """A decoded state and the last offset of the entity's own topic that it contains."""
+    """A decoded state, the last offset of the entity's own topic that it contains, and its bytes in the table."""
 
     state: UserState
     offset: int
+    held: int = 0
+
+
+class Census(NamedTuple):
+    """What a look at every state tells. The two dictionaries are all that stays in memory of an entity at rest.
+
+    `last_ms` is the time of each one's newest event, `due_ms` the end of the first horizon of its questions, where it
+    has any.
+    """
+
+    entities: int
+    encoded_bytes: int
+    last_ms: dict[str, int]
+    due_ms: dict[str, int]
+
+
+def take_census(table: Mapping[bytes, bytes]) -> Census:
+    """Go through a table once: it may be on disk, and larger than memory.
+
+    Raises
+    ------
+    RecoveryError
+        A state can't be read.
+    """
+    last_ms: dict[str, int] = {}
+    due_ms: dict[str, int] = {}
+    encoded_bytes = 0
+    for key, blob in table.items():
+        header, entity_id = decode_header(blob), key.decode()
+        last_ms[entity_id] = header.last_ms
+        if header.due_ms:
+            due_ms[entity_id] = header.due_ms
+        encoded_bytes += len(blob)
+    return Census(len(last_ms), encoded_bytes, last_ms, due_ms)
 
 
 class StateStore:
@@ -35,6 +69,8 @@ class StateStore:
         Source epoch: a state of another epoch keeps its content, but its offset says nothing.
     cache_size
         Decoded states kept between batches, at least; changed ones stay until the next cut whatever their number.
+    census
+        Of the table; None for one that is empty.
     memos
         Those of the partition's record: newer than what the states hold; None of an entity that was forgotten.
     """
@@ -45,6 +81,7 @@ class StateStore:
         *,
         epoch: int,
         cache_size: int,
+        census: Census | None = None,
         memos: Mapping[str, Memo | None] | None = None,
     ) -> None:
         self._backing = backing
@@ -52,9 +89,9 @@ class StateStore:
         self._cache_size = cache_size
         self._live: OrderedDict[str, Live] = OrderedDict()
         self._changed: dict[str, Live | None] = {}
-        self._bytes = sum(map(len, backing.values()))
+        self._count, self._bytes = (census.entities, census.encoded_bytes) if census else (0, 0)
+        self._forgotten: dict[str, tuple[int, int]] = {}  # since the last cut: events applied, bytes in the table
         self._told: set[str] = set()
-        self._applied_before: dict[str, int] = {}
         self._memos = dict(memos or {})
         for entity_id in tuple(self._memos):
             self._restore_memo(entity_id)
@@ -69,7 +106,7 @@ class StateStore:
         if blob is None:
             return None  # nothing known, or forgotten since the last cut: what changed otherwise is live
         header, state = decode_state(blob)
-        live = Live(state, header.offset)
+        live = Live(state, header.offset, len(blob))
         if header.epoch != self._epoch:
             # Offsets of another life of the topics say nothing about this one.
             live.offset = -1
@@ -79,8 +116,10 @@ class StateStore:
 
     def new(self, entity_id: str) -> Live:
         """Begin an empty state for an entity, in place of any that there was."""
+        before = self._live.get(entity_id)
         # Forgotten since the last cut, it has no tombstone: its new state must win over the old one at a restore.
-        live = Live(UserState(applied=self._applied_before.pop(entity_id, 0)), -1)
+        applied, held = self._forgotten.pop(entity_id, (0, before.held if before else 0))
+        live = Live(UserState(applied=applied), -1, held)
         self._keep(entity_id, live)
         if memo := self._memos.pop(entity_id, None):
             live.state.memo = memo
@@ -99,11 +138,12 @@ class StateStore:
 
     def forget(self, entity_id: str) -> None:
         """Drop an entity: its record becomes a tombstone at the next cut."""
-        live = self._live.pop(entity_id, None)
+        live = self.get(entity_id)
+        self._live.pop(entity_id, None)
         self._changed[entity_id] = None
         if live is None:
             return
-        self._applied_before[entity_id] = live.state.applied
+        self._forgotten[entity_id] = (live.state.applied, live.held)
         if live.state.memo != _BLANK:
             self._told.add(entity_id)
 
@@ -121,16 +161,18 @@ class StateStore:
         for entity_id, live in self._changed.items():
             key = entity_id.encode()
             if live is None:
-                self._bytes -= len(self._backing.pop(key, b""))
+                self._backing.pop(key, None)
+                self._resize(self._forgotten.get(entity_id, (0, 0))[1], 0)
                 records.append((key, None))
                 continue
             blob = encode_state(live.state, epoch=self._epoch, offset=live.offset)
-            self._bytes += len(blob) - len(self._backing.get(key, b""))
+            self._resize(live.held, len(blob))
+            live.held = len(blob)
             self._backing[key] = blob
             records.append((key, blob))
         self._changed.clear()
+        self._forgotten.clear()
         self._told.clear()
-        self._applied_before.clear()
         self.trim()
         return records
 
@@ -147,12 +189,17 @@ class StateStore:
     @property
     def count(self) -> int:
         """Entities with a state, as of the last cut."""
-        return len(self._backing)
+        return self._count
 
     @property
     def encoded_bytes(self) -> int:
         """Bytes of all states, as of the last cut."""
         return self._bytes
+
+    def _resize(self, before: int, after: int) -> None:
+        """Count a value of the table that had so many bytes, 0 where it was not there, and has others now."""
+        self._count += (after > 0) - (before > 0)
+        self._bytes += after - before
 
     def _keep(self, entity_id: str, live: Live) -> None:
         self._live[entity_id] = live

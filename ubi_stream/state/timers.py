@@ -49,8 +49,8 @@ class SilenceTimers:
         return len(self._last)
 
     def restore(self, last_ms: dict[str, int], watermark_ms: int) -> None:
-        """Set up the timers of entities by the time of their newest event."""
-        self._last = dict(last_ms)
+        """Set up the timers of entities by the time of their newest event; the dictionary is kept."""
+        self._last = last_ms
         self._next = {entity_id: self._deadline_after(last, watermark_ms) for entity_id, last in last_ms.items()}
         self._heap = [(deadline, entity_id) for entity_id, deadline in self._next.items()]
         heapify(self._heap)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Final
 
 import asyncpg
@@ -11,6 +12,7 @@ from yarl import URL
 from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError
 from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.settings import Settings
 from ubi_stream.web.forward import Forwarder
 from ubi_stream.web.middleware import MIDDLEWARES
 from ubi_stream.web.ports import WorkerPort
@@ -133,3 +135,11 @@ class WebServer:
         host, port = self._runner.addresses[0][:2]
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return str(URL.build(scheme="http", host=local, port=port))
+
+
+def advertised_url(settings: Settings, url: str) -> str:
+    """Address of the views for other workers: on all addresses means by the name of this machine."""
+    if settings.advertised_url:
+        return settings.advertised_url
+    everywhere = settings.web_host in ("0.0.0.0", "::")
+    return str(URL(url).with_host(socket.gethostname())) if everywhere else url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -57,3 +58,29 @@ async def test_a_worker_killed_at_random_changes_nothing(
         assert await sent == count
         await offsets.all_committed(count)
     await assert_exact(settings, offline(settings, shop_events))
+
+
+async def test_a_worker_with_its_states_on_disk_reads_only_what_is_not_there_after_a_kill_and_after_a_stop(
+    settings: Settings, make_worker: MakeWorker, shop_events: list[ProducerRecord], tmp_path: Path
+) -> None:
+    events = shop_events[:3_000]
+    worker = await make_worker(instance_id="one", state_store="rocksdb", state_dir=tmp_path / "states").started()
+    rival = make_worker("rival", state_store="rocksdb", state_dir=tmp_path / "states")
+    rival.start()
+    assert await rival.ended() == 64, "the folder is another worker's"
+    async with Offsets(settings) as offsets, sending(settings, events, per_s=1_000) as sent:
+        await offsets.past(1_000)
+        worker.kill()
+        await worker.started()
+        assert await sent == len(events)
+        await offsets.all_committed(len(events))
+    assert await worker.stop() == 0
+    await worker.started()
+    expected = offline(settings, events)
+    await assert_exact(settings, expected)
+    opened = [line for line in worker.logged("state_store_opened") if "user_states" in line["folder"]]
+    killed, stopped = opened[-8:-4], opened[-4:]  # of four partitions each
+    assert all(line["kept"] for line in (*killed, *stopped))
+    assert 0 < sum(line["position"] for line in killed) < sum(line["position"] for line in stopped)
+    assert all(line["position"] == line["end"] for line in stopped), "a stop leaves nothing to be read"
+    assert await worker.metric("ubi_users") == expected.run.users()

@@ -13,6 +13,7 @@ from ubi_stream.errors import (
     ContiguityError,
     DeliveryError,
     RecoveryError,
+    StateStoreError,
     TopicLayoutError,
     UbiError,
 )
@@ -39,6 +40,7 @@ def end(code: int) -> NoReturn:
         (DeliveryError("x"), 70),
         (RecoveryError("x"), 71),
         (ContiguityError("x"), 72),
+        (StateStoreError("x"), 74),
         (ZeroDivisionError("a fault of ours"), 70),
     ],
 )

@@ -39,7 +39,7 @@ class OneRecord:
         self.sent.append((topic, key, value))
         return self.said
 
-    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range | None:
         raise AssertionError("labels are sent, not written")
 
 

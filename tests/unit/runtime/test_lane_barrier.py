@@ -125,9 +125,9 @@ async def test_no_barrier_is_cut_while_effects_of_a_batch_are_still_handed_over(
 
 async def test_a_barrier_does_not_take_turns_with_the_batches_of_a_backlog() -> None:
     class Distant(Broker):
-        async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+        async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range:
             await settled(5)  # the producer's tasks, its connection, and the answer
-            await super().write(topic, partition, records)
+            return await super().write(topic, partition, records)
 
     batches = Observer()
     due, busy = make_lane(Distant()), make_lane(Broker(), batches, chunk_max_events=10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -17,8 +18,9 @@ from support.lanes import RECORDS, Broker, Raw, make_lane, process, stream
 from support.waiting import eventually
 from ubi_stream.chunked import restore
 from ubi_stream.chunked.restore import RestoreProgress, Restorer
+from ubi_stream.chunked.rocks import RocksFolder
 from ubi_stream.chunked.table import PartitionedTable
-from ubi_stream.clock import SystemClock
+from ubi_stream.clock import ManualClock, SystemClock
 from ubi_stream.errors import RecoveryError
 from ubi_stream.partition_record import newest_record, read_piece
 from ubi_stream.state.codec import decode_header, encode_state
@@ -152,8 +154,8 @@ class Log:
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         return {tp: self._end(tp) for tp in partitions}
 
-    async def seek_to_beginning(self, *partitions: TopicPartition) -> None:
-        self.positions = dict.fromkeys(partitions, self.trimmed)
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.positions[partition] = offset
 
     async def position(self, tp: TopicPartition) -> int:
         return self.positions[tp]
@@ -282,6 +284,23 @@ async def test_a_restore_that_the_broker_refuses_fails_at_once(
     with pytest.raises(RecoveryError, match="TopicAuthorizationFailedError"):
         await make_restorer(log).restore({STATES_TOPIC: states}, {0})
     assert log.starts == 1
+
+
+async def test_what_is_on_disk_is_not_read_again(app: faust.App, make_restorer: MakeRestorer, tmp_path: Path) -> None:
+    folder = RocksFolder(tmp_path, ManualClock())
+    written = [(offset, f"u{offset % 5}".encode(), state(offset)) for offset in range(30)]
+    tp = TopicPartition(STATES_TOPIC, 0)
+    expected = tables.states.declare(app, "user", 4)
+    for end in (20, 30):  # a start, and another after more was written
+        states = tables.states.declare(app, "user", 4, folder.store("user_states", "one"))
+        restorer = make_restorer(Log({tp: changelog(*written[:end], (end, b"u1", None))}))
+        await restorer.restore({STATES_TOPIC: states}, {0})
+        assert restorer.progress.records == (21 if end == 20 else 10)
+        restorer = make_restorer(Log({tp: changelog(*written[:end], (end, b"u1", None))}))
+        await restorer.restore({STATES_TOPIC: expected}, {0})
+        assert states.content(0) == expected.content(0)
+        states.drop(0)
+    folder.close()
 
 
 def test_nothing_to_restore_is_all_of_it() -> None:
