@@ -18,9 +18,9 @@ class PageHinkleyMany:
     min_instances
         Values of a column before it can be told to have changed.
     delta
-        How far from its mean a column may stay.
+        How far from its mean a column may stay; one figure, or one of each column.
     threshold
-        How much evidence a change takes, in the columns' unit.
+        How much evidence a change takes, in the columns' unit; the same.
     alpha
         Share of the evidence that is kept from value to value.
 
@@ -38,7 +38,13 @@ class PageHinkleyMany:
     """
 
     def __init__(
-        self, n: int, *, min_instances: int = 30, delta: float = 0.005, threshold: float = 50.0, alpha: float = 0.9999
+        self,
+        n: int,
+        *,
+        min_instances: int = 30,
+        delta: float | FloatArray = 0.005,
+        threshold: float | FloatArray = 50.0,
+        alpha: float = 0.9999,
     ) -> None:
         self.min_instances = min_instances
         self.delta = delta

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ubi_stream.models.anomaly_keys import Combinations
-from ubi_stream.models.arrays import blocks
+from ubi_stream.models.arrays import FloatArray, blocks
 from ubi_stream.models.drift.figure import FigureWatch
 from ubi_stream.models.drift.levels import Levels
 from ubi_stream.models.drift.page_hinkley import PageHinkleyMany
@@ -19,10 +19,23 @@ from ubi_stream.packs.candidates import DRIFT_DETECTORS
 from ubi_stream.packs.models import DriftModel
 from ubi_stream.state.panes import HOUR_MS
 
-_DELTA: Final = 1.0
-"""Deviations of a block from its level that are nothing to tell, however long they last."""
+_DELTA: Final = {
+    SubjectKind.RATE: 1.0,
+    SubjectKind.TYPE: 0.5,
+    SubjectKind.MISSING: 1.0,
+    SubjectKind.FEATURE: 1.0,
+}
+"""Deviations of a block from its level that are nothing to tell, however long they last.
 
-_THRESHOLD: Final = 20.0
+Shares of types are drawn anew in each block, so less is enough; features of neighbouring blocks are of the same visits.
+"""
+
+_THRESHOLD: Final = {
+    SubjectKind.RATE: 20.0,
+    SubjectKind.TYPE: 15.0,
+    SubjectKind.MISSING: 20.0,
+    SubjectKind.FEATURE: 20.0,
+}
 """Deviations beyond these, added up, that make a change."""
 
 _DOUBT: Final = 0.3
@@ -31,17 +44,24 @@ _DOUBT: Final = 0.3
 _DOUBTED: Final = 20
 """Blocks for which it isn't, at most: after that it is the level that is wrong."""
 
-_FAR: Final = 8.0
-"""Deviations: a block further out counts as one that far, so that it takes several."""
+_FAR: Final = {
+    SubjectKind.RATE: 5.0,
+    SubjectKind.TYPE: 5.0,
+    SubjectKind.MISSING: 8.0,
+    SubjectKind.FEATURE: 5.0,
+}
+"""Deviations: a block further out counts as one that far, so that it takes several.
+
+A bot fills a block now and then with views at machine pace, but leaves out no property that others have."""
 
 NEWEST: Final = 5
-"""Blocks that say where a feature is now, where a pack's detector spoke."""
+"""Blocks that say where a figure is now, at most."""
 
 _RING: Final = 64
 """Newest blocks whose distance from what was usual is kept, to tell how far a change went, and whether at once."""
 
-_AT_ONCE: Final = 0.5
-"""A change came at once if the first third of the blocks since has gone this share of the way already."""
+_ON_THE_WAY: Final = 2
+"""Blocks in which a change that came at once may be more than a quarter done and less than three: it begins in one."""
 
 _GONE: Final = 0.25
 """A type of which less than this share is left, or a property, is gone."""
@@ -130,7 +150,7 @@ class DriftWatch:
     n_blocks
         Blocks so far.
     found
-        Drifts so far, also those that were not worth telling.
+        Drifts so far, also consequences of a break, which are not told.
     """
 
     def __init__(
@@ -146,7 +166,8 @@ class DriftWatch:
         self.figures = BlockFigures(combinations, features)
         subjects = self.figures.subjects
         self.levels = Levels(np.array([_FLOORS[subject.kind] for subject in subjects]))
-        self.test = PageHinkleyMany(len(subjects), min_instances=config.min_blocks, delta=_DELTA, threshold=_THRESHOLD)
+        delta, threshold = (_by_subject(by_kind, subjects) for by_kind in (_DELTA, _THRESHOLD))
+        self.test = PageHinkleyMany(len(subjects), min_instances=config.min_blocks, delta=delta, threshold=threshold)
         self._gaps = np.full((_RING, len(subjects)), np.nan, dtype=np.float32)
         self._times = np.zeros(_RING, dtype=np.int64)
         self._first_ms = -1
@@ -188,11 +209,21 @@ class DriftWatch:
         self.n_blocks += 1
         moved = np.zeros(len(seen.values), dtype=np.bool_)
         if self.ready:
-            deviations = self.levels.deviations(seen.values, hour)
-            moved = self.test.update(np.clip(deviations, -_FAR, _FAR))
-        doubtful = (np.maximum(self.test.rise, self.test.fall) > _DOUBT * _THRESHOLD) & (self.test.length < _DOUBTED)
+            deviations, far = self.levels.deviations(seen.values, hour), _by_subject(_FAR, self.figures.subjects)
+            moved = self.test.update(np.clip(deviations, -far, far))
+        doubtful = (np.maximum(self.test.rise, self.test.fall) > _DOUBT * self.test.threshold) & (
+            self.test.length < _DOUBTED
+        )
         self.levels.learn(np.where(doubtful, np.nan, seen.values), hour)
-        drifts = [self._drift(int(column), float(usual[column]), seen) for column in np.flatnonzero(moved)]
+        drifts: list[Drift] = []
+        for column in np.flatnonzero(moved).tolist():
+            drift, newest, blocks_there = self._drift(column, float(usual[column]), seen)
+            if _is_large(drift):
+                self.found += 1
+                self.levels.move(column, newest, blocks_there)
+                drifts.append(drift)
+            else:
+                moved[column] = False  # its evidence stays: a change that goes on is told when it is large enough
         self.test.reset(moved)
         return self._worth_telling([*drifts, *self._by_further(seen)])
 
@@ -211,30 +242,32 @@ class DriftWatch:
                     subject, moved.before, moved.after, since_ms, blocks, seen.entities, verdict, "kept", watch.name
                 )
 
-    def _drift(self, column: int, usual: float, seen: Observation) -> Drift:
-        """Describe a change, and go on from the new level."""
-        self.found += 1
+    def _drift(self, column: int, usual: float, seen: Observation) -> tuple[Drift, float, int]:
+        """Describe a change; also how far from what was usual the figure is now, and for how many blocks."""
         length = min(max(int(self.test.length[column]), 1), _RING, self.n_blocks)
         places = (self.n_blocks - length + np.arange(length)) % _RING
         gaps = self._gaps[places, column].astype(np.float64)
         gaps = gaps[~np.isnan(gaps)]
-        third = max(len(gaps) // 3, 1)
-        # The newest third: in a change that goes on, that is where it has come to.
-        first, newest = (float(np.add.reduce(part) / len(part)) for part in (gaps[:third], gaps[-third:]))
-        subject, after = self.figures.subjects[column], usual + newest
-        gone = _is_gone(subject, usual, after) and abs(first) >= _AT_ONCE * abs(newest)
+        last = min(max(len(gaps) // 3, 1), NEWEST)  # in a change that goes on, that is where it has come to
+        newest = float(np.add.reduce(gaps[-last:]) / last)
+        subject = self.figures.subjects[column]
+        after = usual + newest if subject.kind is SubjectKind.RATE else min(max(usual + newest, 0.0), 1.0)
+        gone = _is_gone(subject, usual, after) and _came_at_once(gaps / newest)
         verdict = Verdict.TRACKING_BROKE if gone and seen.entities >= _USERS else Verdict.USERS_CHANGED
-        self.levels.move(column, newest, third)
-        return Drift(subject, usual, after, int(self._times[places[0]]), length, seen.entities, verdict, "reset")
+        since_ms = int(self._times[places[0]])
+        return Drift(subject, usual, after, since_ms, length, seen.entities, verdict, "reset"), newest, last
 
-    def _worth_telling(self, drifts: list[Drift]) -> list[Drift]:
-        """What is large enough to be told; after a break, what else moves is its consequence."""
-        told = [drift for drift in drifts if _is_large(drift)]
+    def _worth_telling(self, told: list[Drift]) -> list[Drift]:
+        """After a break, what else moves is its consequence, and not told."""
         broken = [drift for drift in told if drift.verdict is Verdict.TRACKING_BROKE]
         if broken:
             self._broke_at = self.n_blocks
             return broken
         return [] if self.n_blocks - self._broke_at < _CONSEQUENCES else told
+
+
+def _by_subject(by_kind: Mapping[SubjectKind, float], subjects: Sequence[Subject]) -> FloatArray:
+    return np.array([by_kind[subject.kind] for subject in subjects])
 
 
 def _is_gone(subject: Subject, before: float, after: float) -> bool:
@@ -243,9 +276,14 @@ def _is_gone(subject: Subject, before: float, after: float) -> bool:
     return subject.kind is SubjectKind.MISSING and 1.0 - after < _GONE * max(1.0 - before, 0.0)
 
 
+def _came_at_once(done: FloatArray) -> bool:
+    """Whether a change came at once; `done` is how much of it is, block by block, from about when it began."""
+    waiting = np.flatnonzero(done < 0.25)
+    begun = int(waiting[-1]) + 1 if len(waiting) else 0
+    return int(np.count_nonzero(done[begun:] < 0.75)) <= _ON_THE_WAY
+
+
 def _is_large(drift: Drift) -> bool:
-    if drift.detector != OURS:  # the pack's parameters say what is
-        return True
     if drift.subject.kind is SubjectKind.TYPE:
         low, high = sorted((max(drift.before, 1e-4), max(drift.after, 1e-4)))
         return high >= _TYPE_FACTOR * low
