@@ -91,14 +91,21 @@ _decode = msgspec.msgpack.Decoder(Frame).decode
 class ArchiveWriter:
     """Writes frames; `archive_writer` makes one."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, path: Path, stream: Any) -> None:
+        self._path = path
         self._stream = stream
         self._digest = sha256()
         self._lanes = 0
         self._rows = 0
 
     def write(self, frame: Manifest | LaneStart | Rows) -> None:
-        """Append a frame."""
+        """Append a frame.
+
+        Raises
+        ------
+        ConfigError
+            The place can't be written to.
+        """
         self._lanes += isinstance(frame, LaneStart)
         self._rows += len(frame.rows) if isinstance(frame, Rows) else 0
         content = _encode(frame)
@@ -112,13 +119,18 @@ class ArchiveWriter:
         return end
 
     def _append(self, content: bytes) -> None:
-        self._stream.write(_FRAME.pack(len(content), crc32(content)))
-        self._stream.write(content)
+        try:
+            self._stream.write(_FRAME.pack(len(content), crc32(content)))
+            self._stream.write(content)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
 
 
 @contextmanager
 def archive_writer(path: Path) -> Iterator[ArchiveWriter]:
     """Write a backup beside its place, and put it there when all of it is on disk.
+
+    What the caller does meanwhile may fail in its own way: an error of the network is an `OSError` too.
 
     Raises
     ------
@@ -128,17 +140,24 @@ def archive_writer(path: Path) -> Iterator[ArchiveWriter]:
     if path.exists():
         raise ConfigError(f"{path} exists: a backup never takes another one's place; give a new name")
     part = path.with_name(path.name + ".part")
+    callers: OSError | None = None
     try:
         with part.open("wb") as file:
             file.write(_MAGIC + bytes([VERSION]))
             with zstandard.ZstdCompressor(level=_LEVEL).stream_writer(file, closefd=False) as stream:
-                yield ArchiveWriter(stream)
+                try:
+                    yield ArchiveWriter(path, stream)
+                except OSError as error:
+                    callers = error
+                    raise
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise ConfigError(f"{path} can't be written: {error.strerror or error}") from error
+        if error is callers:
+            raise
+        raise _unwritable(path, error) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -200,6 +219,10 @@ def _exactly(path: Path, stream: BinaryIO, size: int) -> bytes:
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path} can't be written: {error.strerror or error}")
 
 
 def _damaged(path: Path, why: str) -> ConfigError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -79,14 +82,34 @@ def test_a_frame_that_is_left_out_is_noticed(tmp_path: Path) -> None:
         list(read_archive(path))
 
 
-def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("a fault"), ConnectionResetError("the network"), TimeoutError()])
+def test_a_backup_that_fails_leaves_nothing_and_tells_what_failed(tmp_path: Path, error: Exception) -> None:
     def fail() -> None:
         with archive_writer(tmp_path / "b") as archive:
             archive.write(MANIFEST)
-            raise RuntimeError
+            raise error
 
-    with pytest.raises(RuntimeError):
+    with pytest.raises(type(error)) as raised:
         fail()
+    assert raised.value is error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    def fill() -> None:
+        with archive_writer(tmp_path / "b") as archive:
+            for _ in range(200):
+                archive.write(Rows(records=False, rows=[(b"u", os.urandom(4096))]))
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead of ending the process
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(ConfigError, match="can't be written: File too large"):
+            fill()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
     assert list(tmp_path.iterdir()) == []
 
 
