@@ -13,6 +13,7 @@ from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.settings import Settings
+from ubi_stream.web.address import local_url
 from ubi_stream.web.forward import Forwarder
 from ubi_stream.web.middleware import MIDDLEWARES
 from ubi_stream.web.ports import WorkerPort
@@ -132,9 +133,7 @@ class WebServer:
     @property
     def url(self) -> str:
         """Address of the views, as this machine reaches them; to be asked once it is started."""
-        host, port = self._runner.addresses[0][:2]
-        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        return str(URL.build(scheme="http", host=local, port=port))
+        return local_url(*self._runner.addresses[0][:2])
 
 
 def advertised_url(settings: Settings, url: str) -> str:

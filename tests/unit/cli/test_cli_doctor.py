@@ -110,6 +110,20 @@ def test_a_port_in_use_is_told() -> None:
     assert check_port(Settings(web_port=port)).status is Status.OK
 
 
+@pytest.mark.parametrize("host", ["::", "::1", "0.0.0.0", "localhost"])
+def test_a_port_is_looked_at_on_the_address_that_the_views_take(host: str) -> None:
+    family, ours = (socket.AF_INET6, "::1") if ":" in host else (socket.AF_INET, "127.0.0.1")
+    try:
+        server = socket.create_server((ours, 0), family=family)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with server:
+        port = server.getsockname()[1]
+        taken = check_port(Settings(web_host=host, web_port=port))
+        assert (taken.status, "Address already in use" in taken.found) == (Status.WARN, True)
+    assert check_port(Settings(web_host=host, web_port=port)).status is Status.OK
+
+
 def test_an_address_that_is_not_ours_is_told() -> None:
     assert check_port(Settings(web_host="192.0.2.1", web_port=8088)).status is Status.WARN
 

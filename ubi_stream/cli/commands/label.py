@@ -67,6 +67,7 @@ def label(
     - `ubi label --user u-1 --outcome churned --label confirmed --broker kafka:9092 --json`
     """
     from ubi_stream.cli import labelling  # noqa: PLC0415 - loads aiohttp and aiokafka
+    from ubi_stream.web.address import local_url  # noqa: PLC0415 - as above
 
     settings = load_settings(broker=broker)
     truth = {"true": True, "false": False}.get(said, said)
@@ -75,8 +76,8 @@ def label(
     if broker is not None:
         work = labelling.by_kafka(words, settings, f"label/{key}", SystemClock(), within_s=wait)
     else:
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.web_host, settings.web_host)
-        work = labelling.by_worker(words, url or f"http://{host}:{settings.web_port}", key, within_s=wait)
+        url = url or local_url(settings.web_host, settings.web_port)
+        work = labelling.by_worker(words, url, key, within_s=wait)
     answer = run_async(work)
     if as_json:
         print(msgspec.json.encode(answer).decode())

@@ -70,18 +70,31 @@ def check_port(settings: Settings) -> Finding:
     """Can the views listen where the settings say?"""
     if settings.web_port == 0:
         return ok("port", "a free one is taken (UBI_WEB_PORT = 0)")
-    address = f"{settings.web_host}:{settings.web_port}"
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.web_host, settings.web_port))
-        except OSError as error:
-            return warn(
-                "port",
-                f"{address}: {error.strerror or error}",
-                "stop what listens there, unless it is a worker of yours, or set UBI_WEB_PORT",
-            )
+    host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
+    address = f"{host}:{settings.web_port}"
+    try:
+        _bind(settings.web_host, settings.web_port)
+    except OSError as error:
+        return warn(
+            "port",
+            f"{address}: {error.strerror or error}",
+            "stop what listens there, unless it is a worker of yours, or set UBI_WEB_PORT",
+        )
     return ok("port", f"{address} is free")
+
+
+def _bind(host: str, port: int) -> None:
+    """Take every address that a host's name stands for, and give it back: as the views' server would."""
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    ):
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(
+                    socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1
+                )  # asyncio's servers are: 0.0.0.0 is another
+            probe.bind(address)
 
 
 class DiskUsage(Protocol):
