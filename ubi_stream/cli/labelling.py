@@ -88,8 +88,8 @@ async def by_kafka(said: Said, settings: Settings, event_id: str, clock: Clock, 
     value = label_event(event_id, clock.now_ms(), said.user_id, properties, key=keys[said.entity])
     insights = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
     async with started_producer(settings) as producer:
-        await insights.start()
         try:
+            await insights.start()
             await _seek_to_end(insights, settings)
             sent = await producer.send(labels_topic(settings, said.entity), value=value, key=said.user_id.encode())
             await sent

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from aiohttp import web
+from aiokafka.errors import KafkaConnectionError
 from typer.testing import Result
 
 from ubi_stream.local.ports import free_port
+from ubi_stream.settings import Settings
 
 Ubi = Callable[..., Result]
 
@@ -157,6 +160,16 @@ def test_nobody_there_is_one_sentence(ubi: Ubi) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "shown"), [("::", "[::1]"), ("::1", "[::1]"), ("fe80::7", "[fe80::7]"), ("0.0.0.0", "127.0.0.1")]
+)
+def test_the_worker_of_the_settings_is_found_at_any_host(ubi: Ubi, host: str, shown: str) -> None:
+    port = str(free_port())
+    result = ubi("label", "--user", "u1", "--label", "confirmed", UBI_WEB_HOST=host, UBI_WEB_PORT=port)
+    assert result.exit_code == 69
+    assert f"no worker answers at http://{shown}:{port} (ClientConnectorError)" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         (
@@ -172,3 +185,31 @@ def test_on_the_way_to_kafka_it_is_checked_here(ubi: Ubi, options: list[str], wo
     result = ubi("label", "--user", "u1", *options, "--broker", f"127.0.0.1:{free_port()}")
     assert result.exit_code == 64
     assert words in result.stderr
+
+
+def test_a_kafka_that_goes_away_before_the_answer_can_be_read_is_one_sentence(
+    ubi: Ubi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[bool] = []
+
+    class Consumer:
+        """Stands in for a client whose broker goes away between the producer's start and its own."""
+
+        def __init__(self, **_options: Any) -> None: ...
+
+        async def start(self) -> None:
+            raise KafkaConnectionError("gone")
+
+        async def stop(self) -> None:
+            stopped.append(True)
+
+    @asynccontextmanager
+    async def producer(_settings: Settings) -> AsyncIterator[None]:
+        yield None
+
+    monkeypatch.setattr("ubi_stream.cli.labelling.AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr("ubi_stream.cli.labelling.started_producer", producer)
+    result = ubi("label", "--user", "u1", "--label", "confirmed", "--broker", "kafka:9092")
+    assert result.exit_code == 70
+    assert "Kafka did not take the label (KafkaConnectionError)" in result.stderr
+    assert stopped == [True]
