@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -18,6 +18,8 @@ FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 HEALTHY_S: Final = 60.0
 """A worker that lived for so long begins with the shortest pause again."""
+_LOOK_EVERY_S: Final = 0.1
+"""How often a pause looks whether a signal came."""
 FOR_GOOD: Final = frozenset({0, 2, 64, 65})
 """Statuses that another start would not change: told to stop, a wrong option, setting or topic."""
 
@@ -49,7 +51,8 @@ class Supervisor:
         self._clock = clock
         self._tell = tell
         self._first_pause_s = first_pause_s
-        self._stop = threading.Event()
+        # A plain flag: what a handler of signals runs in the midst of may hold the lock of an Event.
+        self._stopping = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
@@ -67,19 +70,26 @@ class Supervisor:
             started_s = self._clock.monotonic_s()
             # A group of its own: Ctrl-C in a terminal reaches it once, through us.
             self._process = process = subprocess.Popen(self._command, env=self._environment, start_new_session=True)
-            if self._stop.is_set():  # a signal that came just before there was somebody to pass it on to
+            if self._stopping:  # a signal that came just before there was somebody to pass it on to
                 process.terminate()
             status = process.wait()
-            if self._stop.is_set() or status in FOR_GOOD:
+            if self._stopping or status in FOR_GOOD:
                 return status if status >= 0 else 128 - status  # as shells tell of a signal
             if self._clock.monotonic_s() - started_s >= HEALTHY_S:
                 pause_s = self._first_pause_s
             self._tell(status, pause_s)
-            if self._stop.wait(pause_s):
+            self._pause(pause_s)
+            if self._stopping:
                 return 0
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
+    def _pause(self, pause_s: float) -> None:
+        """Wait for so long, or until we are told to stop."""
+        end_s = self._clock.monotonic_s() + pause_s
+        while not self._stopping and (left_s := end_s - self._clock.monotonic_s()) > 0:
+            time.sleep(min(left_s, _LOOK_EVERY_S))
+
     def _pass_on(self, number: int, _frame: object) -> None:
-        self._stop.set()
+        self._stopping = True
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)

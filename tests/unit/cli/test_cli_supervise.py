@@ -56,6 +56,32 @@ def test_a_signal_is_passed_on_and_ends_both(number: signal.Signals) -> None:
         assert process.wait(10) == 7
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("moment", range(1, 16))
+def test_a_signal_at_any_moment_of_a_pause_ends_it(moment: int) -> None:
+    """The profiler calls us at each call and return of the code that the signal may come into."""
+    seen = 0
+
+    def signal_at_that_moment(*_event: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == moment:
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGTERM)
+
+    supervisor = Supervisor(
+        [sys.executable, "-S", "-c", "raise SystemExit(70)"],
+        {},
+        SystemClock(),
+        lambda status, pause_s: sys.setprofile(signal_at_that_moment),
+        first_pause_s=600,
+    )
+    try:
+        assert supervisor.run() == 0
+    finally:
+        sys.setprofile(None)
+
+
 def test_our_own_signal_handlers_are_put_back() -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     assert Supervisor([sys.executable, "-c", ""], {}, SystemClock(), lambda status, pause_s: None).run() == 0
