@@ -41,6 +41,15 @@ def say(sentence: str) -> None:
     stderr().print(sentence, soft_wrap=True)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "event"), counted(1200, "dead letter")
+    ('1 event', '1,200 dead letters')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on a loop of its own; Ctrl-C cancels it, and then ends the command.
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from ubi_stream.cli.console import counted
 from ubi_stream.clock import Clock
 from ubi_stream.insights.encode import encode_insight
 from ubi_stream.packs.schema import Pack
@@ -84,3 +85,30 @@ def run_offline(
         seconds=round(seconds, 3),
         events_per_second=round(events / seconds, 1) if seconds > 0 else 0.0,
     )
+
+
+def describe(summary: OfflineSummary, pack: Pack) -> Iterator[str]:
+    """What became of the events, in sentences."""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.insights_by_kind.items())
+    yield (
+        f"{counted(summary.events, 'event')} of {counted(summary.users, 'user')} in {summary.seconds:.1f} s "
+        f"({summary.events_per_second:,.0f}/s): {summary.accepted:,} accepted, "
+        f"{counted(summary.dead_letters, 'dead letter')}, {counted(summary.duplicates, 'duplicate')}, "
+        f"{summary.late:,} late; {counted(summary.insights, 'insight')}" + (f" ({kinds})" if kinds else "")
+    )
+    if summary.dead_letters:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.dead_letters_by_reason.items())
+        yield f"dead letters: {reasons}; docs/dead-letters.md says what to do"
+    if summary.accepted and not summary.insights:
+        yield _why_nothing(pack)
+
+
+def _why_nothing(pack: Pack) -> str:
+    """What would have to happen before anything is told."""
+    sentence = f"Nothing was told: no event met all the conditions of a segment or rule of pack {pack.name}"
+    if (anomaly := pack.models.anomaly) is not None:
+        sentence += (
+            f", and an anomaly needs {counted(anomaly.warm_up, 'event')} in the partition and "
+            f"{counted(anomaly.min_entity_events, 'event')} of its user before it"
+        )
+    return f"{sentence}; docs/packs.md says where these numbers are"

@@ -24,7 +24,7 @@ def test_offline_replay_writes_one_cloud_event_a_line(ubi: Ubi, shop_file: Path)
     assert len({insight["id"] for insight in insights}) == len(insights)
     assert result.stdout == ""
     assert "42 events of 3 users" in result.stderr
-    assert "41 accepted, 1 dead letters, 0 duplicates" in result.stderr
+    assert "41 accepted, 1 dead letter, 0 duplicates" in result.stderr
 
 
 def test_offline_replay_gives_the_same_lines_again_on_standard_output(ubi: Ubi, shop_file: Path) -> None:
@@ -44,6 +44,15 @@ def test_the_summary_as_json_adds_up(ubi: Ubi, shop_file: Path) -> None:
     assert summary["insights"] == sum(summary["insights_by_kind"].values()) == len(result.stdout.splitlines())
 
 
+def test_when_nothing_is_told_it_says_what_that_takes(ubi: Ubi) -> None:
+    Path("one.jsonl").write_text('{"event_time": 1700000000000, "event_type": "view", "user_id": "u1"}\n', "utf-8")
+    told = ubi("replay", "one.jsonl", "--offline").stderr
+    assert "1 event of 1 user in" in told
+    assert "0 insights" in told
+    assert "Nothing was told: no event met all the conditions of a segment or rule of pack ecommerce" in told
+    assert "an anomaly needs 500 events in the partition and 10 events of its user before it" in told
+
+
 def test_the_mapping_brings_its_pack_and_the_option_wins(ubi: Ubi, shop_file: Path) -> None:
     lines = ubi("replay", shop_file, "-m", "rees46", "--offline", UBI_PACK="payments").stderr
     assert "0 accepted, 42 dead letters" in lines
@@ -57,6 +66,8 @@ def test_the_mapping_brings_its_pack_and_the_option_wins(ubi: Ubi, shop_file: Pa
         (["missing.csv", "-m", "rees46", "--offline"], 64, "missing.csv"),
         (["shop.csv", "-m", "casino", "--offline"], 64, "mapping 'casino' is unknown"),
         (["shop.csv", "-m", "rees46", "--out", "x"], 2, "need --offline"),
+        (["shop.csv", "-m", "rees46", "--live", "topic"], 2, "--live need --shadow"),
+        (["shop.csv", "-m", "rees46", "--offline", "--live", "postgres"], 2, "--live need --shadow"),
         (["shop.csv", "-m", "rees46", "--offline", "--out", "no/such/folder/x"], 64, "can't be written"),
         (["shop.csv", "-m", "rees46", "--speed", "fast"], 64, "expected max, realtime, or a number"),
     ],

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from ubi_stream.cli.configured import load_settings, pack_for
-from ubi_stream.cli.console import run_async, say
+from ubi_stream.cli.console import counted, run_async, say
 from ubi_stream.cli.lines import open_lines
 from ubi_stream.cli.options import MappingName, OutFile, PackName, SpeedText, mapping_for
 from ubi_stream.cli.progress import progress_bar
@@ -51,9 +51,9 @@ def replay(
         str | None, typer.Option("--to", help="Compare up to here.", rich_help_panel=_SHADOW, metavar="TIME")
     ] = None,
     live: Annotated[
-        Literal["postgres", "topic"],
-        typer.Option("--live", help="Where the live insights are read.", rich_help_panel=_SHADOW),
-    ] = "postgres",
+        Literal["postgres", "topic"] | None,
+        typer.Option("--live", help="Where the live insights are read. Default: postgres.", rich_help_panel=_SHADOW),
+    ] = None,
 ) -> None:
     """Send a file to the events topic, or run it through the pipeline here with --offline or --shadow.
 
@@ -75,11 +75,11 @@ def replay(
     - `ubi replay --shadow --from 2026-11-20T00:00 --to 2026-11-21T00:00 --pack changed.toml`
     """
     shadow = shadow or (file is None and (since or until) is not None)
-    _check_options(file, offline=offline, shadow=shadow, ours=out or pack, window=since or until)
+    _check_options(file, offline=offline, shadow=shadow, ours=out or pack, compared=since or until or live)
     settings = load_settings(pack=pack)
     name = mapping_for(file, mapping)
     if shadow:
-        _shadow(file, name, settings, (since, until), live, out, as_json=as_json)
+        _shadow(file, name, settings, (since, until), live or "postgres", out, as_json=as_json)
     elif offline and file is not None:
         _offline(file, name, settings, out, as_json=as_json)
     elif file is not None:
@@ -87,14 +87,14 @@ def replay(
 
 
 def _check_options(
-    file: Path | None, *, offline: bool, shadow: bool, ours: Path | str | None, window: str | None
+    file: Path | None, *, offline: bool, shadow: bool, ours: Path | str | None, compared: str | None
 ) -> None:
     if offline and shadow:
         raise typer.BadParameter("--offline and --shadow are two things")
     if ours is not None and not (offline or shadow):
         raise typer.BadParameter("--out and --pack need --offline or --shadow")
-    if window is not None and not shadow:
-        raise typer.BadParameter("--from and --to need --shadow")
+    if compared is not None and not shadow:
+        raise typer.BadParameter("--from, --to and --live need --shadow")
     if file is None and not shadow:
         raise typer.BadParameter("a file is missing; only --shadow reads the events topic")
 
@@ -134,15 +134,16 @@ def _shadow(
 
 
 def _offline(file: Path, mapping: str, settings: Settings, out: Path | None, *, as_json: bool) -> None:
-    from ubi_stream.cli.offline import run_offline  # noqa: PLC0415 - loads the models
+    from ubi_stream.cli.offline import describe, run_offline  # noqa: PLC0415 - loads the models
     from ubi_stream.replay.source import ReplaySource  # noqa: PLC0415 - loads polars
 
     with ReplaySource(file, mapping) as source, progress_bar(source.total_bytes) as bar, open_lines(out) as lines:
         settings = pack_for(settings, source.mapping.pack)
+        pack = load_pack(settings.pack)
         summary = run_offline(
             source,
             lines,
-            pack=load_pack(settings.pack),
+            pack=pack,
             settings=settings,
             clock=SystemClock(),
             on_progress=lambda events: bar.move(source.bytes_read, f"{events:,} events"),
@@ -150,16 +151,8 @@ def _offline(file: Path, mapping: str, settings: Settings, out: Path | None, *, 
     if as_json:
         typer.echo(msgspec.json.encode(summary), err=True)
         return
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.insights_by_kind.items())
-    say(
-        f"{summary.events:,} events of {summary.users:,} users in {summary.seconds:.1f} s "
-        f"({summary.events_per_second:,.0f}/s): {summary.accepted:,} accepted, {summary.dead_letters:,} dead letters, "
-        f"{summary.duplicates:,} duplicates, {summary.late:,} late; {summary.insights:,} insights"
-        + (f" ({kinds})" if kinds else "")
-    )
-    if summary.dead_letters:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.dead_letters_by_reason.items())
-        say(f"dead letters: {reasons}; docs/dead-letters.md says what to do")
+    for sentence in describe(summary, pack):
+        say(sentence)
     if summary.dead_letters == summary.events > 0:
         say(f"Nothing of the file was understood: is {mapping} the right --mapping? docs/mappings.md helps")
 
@@ -184,6 +177,6 @@ async def _online(file: Path, mapping: str, settings: Settings, speed: str, *, a
     if as_json:
         typer.echo(msgspec.json.encode(report), err=True)
     else:
-        say(f"{report.acknowledged:,} events sent to {escape(settings.events_topic)} in {seconds:.1f} s")
+        say(f"{counted(report.acknowledged, 'event')} sent to {escape(settings.events_topic)} in {seconds:.1f} s")
     if report.refused:
-        raise ConfigError(f"{report.refused:,} rows were too large for Kafka, or empty, and were not sent")
+        raise ConfigError(f"{counted(report.refused, 'row')} not sent: too large for Kafka, or empty")
