@@ -104,7 +104,10 @@ class WorkerView:
         consumer = self._app.consumer
         lags = []
         for tp, position in list(consumer.next_offsets.items()):
-            end = consumer.highwater(tp)
+            try:
+                end = consumer.highwater(tp)
+            except (ConsumerNotStarted, AssertionError):
+                continue  # it stops, or aiokafka has given the partition up already, which it asserts that it has not
             if end is not None:
                 lags.append(Lag(tp.topic, tp.partition, max(0, end - position)))
         return lags
