@@ -86,10 +86,12 @@ class Explainer:
 def in_words(value: float, unit: str, texts: Texts) -> str:
     """A value with its unit, as a person says it.
 
-    >>> shown = (0.609, "share"), (3, "events"), (412.4, "ms"), (1, "0 or 1")
+    >>> shown = (0.609, "share"), (3, "events"), (412.4, "ms"), (1, "0 or 1"), (12.5, "minutes"), (0.55, "minutes")
     >>> [in_words(value, unit, Texts()) for value, unit in shown]
-    ['61 %', '3', '412 ms', 'yes']
+    ['61 %', '3', '412 ms', 'yes', '12.5 minutes', '33 seconds']
     """
+    if unit == "minutes" and 0.0 < abs(value) < 1.0:
+        value, unit = round(60.0 * value, 1), "seconds"
     if unit == "share":
         return f"{100 * value:.0f} %"
     if unit == "0 or 1" and value in (0.0, 1.0):

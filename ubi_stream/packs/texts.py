@@ -34,8 +34,8 @@ def _says(*places: str) -> AfterValidator:
 class Texts(Model):
     """Sentences with places in braces, and words for names. What fills a place is words already."""
 
-    session: Annotated[str, _says("minutes", "events", "deed")] = (
-        "A visit of {minutes} minutes with {events} events ended; the user {deed}"
+    session: Annotated[str, _says("duration", "events", "deed")] = (
+        "A visit of {duration} with {events} events ended; the user {deed}"
     )
     deed_converted: Words = "got to the last step"
     deed_abandoned: Words = "stopped before the last step"
@@ -53,11 +53,11 @@ class Texts(Model):
     rare: Annotated[str, _says("one_in")] = "such an event comes once in {one_in}"
     repeat: Words = "exactly the same was done a short while ago"
     population: Annotated[str, _says("count", "entity", "minutes", "factor", "why")] = (
-        "{count} of kind {entity} are unusual within {minutes} minutes, {factor} times as many as usual: {why}"
+        "A wave of unusual behaviour ({entity}): {count} in {minutes} minutes, {factor} times as many as usual: {why}"
     )
     population_over: Annotated[str, _says("count", "entity", "minutes", "held")] = (
-        "The wave of unusual behaviour is over after {minutes} minutes; {held} alerts of {count} of kind {entity} "
-        "were held back"
+        "The wave of unusual behaviour ({entity}) is over after {minutes} minutes; {held} alerts about {count} were "
+        "held back"
     )
     in_common: Annotated[str, _says("feature", "share")] = "{feature} leads in {share}"
     tracking_broke: Words = "Tracking seems to be broken"

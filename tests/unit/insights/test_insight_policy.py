@@ -213,6 +213,12 @@ class TestSegments:
 
 
 class TestSessions:
+    def test_a_short_visit_is_told_in_seconds(self) -> None:
+        runner = Runner()
+        runner.run(at(0), at(0.55))
+        (session,) = of_kind(runner.run(at(60)), InsightKind.SESSION)
+        assert session.explanation.summary == "A visit of 33 seconds with 2 events ended; the user looked around"
+
     def test_a_visit_is_told_with_what_happened(self) -> None:
         runner = Runner()
         runner.run(at(0, session_id="s"), at(6, event_type="cart"), at(9, event_type="purchase", price=4.5))

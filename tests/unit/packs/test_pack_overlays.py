@@ -73,7 +73,7 @@ class TestFiles:
         ("text", "message"),
         [
             ('[[segments]]\nname = "byer"\nseverity = "low"\n', "for everybody else|would never be reached"),
-            ('[texts]\nsession = "{length} minutes"\n', r"texts.session.*no place \{length\}; there are: \{minutes\}"),
+            ('[texts]\nsession = "{length} minutes"\n', r"texts.session.*no place \{length\}; there are: \{duration\}"),
         ],
     )
     def test_the_whole_is_checked(self, folder: Path, text: str, message: str) -> None:

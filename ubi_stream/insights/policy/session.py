@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ubi_stream.insights.explain import short
+from ubi_stream.insights.explain import in_words
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.packs.plan import Plan
@@ -37,7 +37,9 @@ class Sessions:
             Contribution("session_depth", float(session.events), _share(session.events, ended.usual_depth)),
         ]
         cause, at_ms = visit_cause(ended)
-        summary = summary.format(minutes=short(seconds / 60), events=str(session.events), deed=deed)
+        summary = summary.format(
+            duration=in_words(seconds / 60, "minutes", texts), events=str(session.events), deed=deed
+        )
         yield teller.insight(
             InsightKind.SESSION,
             cause=cause,
