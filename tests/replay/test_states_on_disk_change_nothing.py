@@ -57,7 +57,7 @@ async def test_a_lane_on_disk_brings_about_what_one_in_memory_does(size: int, tm
             await lane.barrier()
     assert outcome(on_disk, lanes[0]) == outcome(in_memory, lanes[1])
     assert on_disk.sent == in_memory.sent
-    assert states == in_memory.changelogs[STATES]
+    assert states == in_memory.changelogs[STATES].content(0)
     store = lanes[0].partition.store
     assert (store.count, store.encoded_bytes) == (len(states), sum(map(len, states.values())))
     states.close()

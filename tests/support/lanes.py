@@ -13,7 +13,7 @@ from faust.types import TP
 
 from support.probe import DAY_MS, EVENTS_TOPIC, probe_pack
 from support.streams import Stream
-from ubi_stream.chunked.content import Content, MemoryContent
+from ubi_stream.chunked.content import Content, MemoryContent, PartitionedContent
 from ubi_stream.clock import Clock, ManualClock
 from ubi_stream.effects import Effects
 from ubi_stream.errors import DeliveryError, SnapshotError
@@ -21,10 +21,11 @@ from ubi_stream.events.model import Record
 from ubi_stream.models.digest import digest
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import PartitionSetup
+from ubi_stream.partition_record import newer_piece
 from ubi_stream.runtime.lane import Lane, LaneIO
 from ubi_stream.runtime.outbox import Acknowledged
 from ubi_stream.settings import Settings
-from ubi_stream.state.codec import decode_state
+from ubi_stream.state.codec import decode_state, newer_state
 from ubi_stream.state.silences import GRACE_MS
 
 SETTINGS = Settings(_env_file=None)
@@ -47,6 +48,8 @@ class Broker:
         Takes no more records while it is closed.
     fails
         Name of the step that fails: "send", "records" or "states".
+    changelogs
+        What a restore would make of each.
     """
 
     holds: bool = False
@@ -55,7 +58,9 @@ class Broker:
     journal: list[tuple[Any, ...]] = field(default_factory=list)
     sent: list[tuple[str, bytes | None, bytes | None]] = field(default_factory=list)
     done: dict[TP, int] = field(default_factory=dict)
-    changelogs: dict[str, dict[bytes, bytes]] = field(default_factory=lambda: {STATES: {}, RECORDS: {}})
+    changelogs: dict[str, PartitionedContent] = field(
+        default_factory=lambda: {STATES: PartitionedContent(newer_state), RECORDS: PartitionedContent(newer_piece)}
+    )
     ends: Counter[str] = field(default_factory=Counter)
     _held: list[Acknowledged] = field(default_factory=list)
 
@@ -90,10 +95,7 @@ class Broker:
         if self.fails == topic:
             raise DeliveryError(f"no {topic} today")
         for key, value in records:
-            if value is None:
-                self.changelogs[topic].pop(key, None)
-            else:
-                self.changelogs[topic][key] = value
+            self.changelogs[topic].apply(partition, key, value)
         self.journal.append(("write", topic))
         start = self.ends[topic]
         self.ends[topic] += len(records)
@@ -148,8 +150,8 @@ def make_lane(
     setup = PartitionSetup(pack or probe_pack(), "user", 0, epoch=11, seed=3, snapshot_key=key, cache_size=4)
     io = LaneIO(
         outbox=broker,
-        states=MemoryContent(broker.changelogs[STATES]) if states is None else states,
-        records=dict(broker.changelogs[RECORDS]),
+        states=MemoryContent(broker.changelogs[STATES].content(0)) if states is None else states,
+        records=dict(broker.changelogs[RECORDS].content(0)),
         states_changelog=STATES,
         records_changelog=RECORDS,
         mark_done=broker.mark_done,
@@ -198,7 +200,7 @@ def outcome(broker: Broker, lane: Lane, without: Iterable[str] = ()) -> dict[str
     """What a run comes to: states, models, memory, and all that was delivered, whatever its order."""
     topics = {topic for topic, _, _ in broker.sent} - set(without)
     watermark_ms = lane.partition.progress.watermark_ms
-    states = {key: decode_state(blob)[1] for key, blob in broker.changelogs[STATES].items()}
+    states = {key: decode_state(blob)[1] for key, blob in broker.changelogs[STATES].content(0).items()}
     for state in states.values():
         state.applied, state.forwarded = 0, {}  # marks of delivery: a restart may count further
     return {

@@ -69,7 +69,7 @@ async def test_what_is_processed_while_a_barrier_waits_belongs_to_the_next() -> 
     barrier = asyncio.create_task(lane.barrier())
     await settled()
     await process(lane, records[30:])
-    first_half = dict(broker.changelogs[STATES])
+    first_half = dict(broker.changelogs[STATES].content(0))
 
     broker.acknowledge()
     await barrier
@@ -260,7 +260,7 @@ async def test_models_signed_with_another_key_start_fresh_and_states_stay() -> N
     other = make_lane(broker, observer, key=b"another key")
     assert [problem.reason for problem in observer.problems] == [SnapshotReason.WRONG_KEY_OR_TAMPERED]
     assert other.partition.models.n_seen == 0
-    assert other.partition.store.count == len(broker.changelogs[STATES]) > 0
+    assert other.partition.store.count == len(broker.changelogs[STATES].content(0)) > 0
     await process(other, records[100:])
     await other.barrier()
     assert other.partition.models.n_seen > 0

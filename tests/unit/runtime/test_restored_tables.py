@@ -99,7 +99,7 @@ async def test_the_newer_record_of_a_partition_wins(records: PartitionedTable, m
     for start in range(0, 90, 30):
         await process(lane, stream(1, 90)[start : start + 30])
         await lane.barrier()
-        written.append(dict(broker.changelogs[RECORDS]))
+        written.append(dict(broker.changelogs[RECORDS].content(0)))
     for content in (*written, written[0]):
         for key, piece in content.items():
             records.apply(0, key, piece)
