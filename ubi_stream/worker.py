@@ -187,6 +187,7 @@ class Worker:
         app, lanes = create_app(settings, self._pack, parts)
         view = WorkerView(settings, self._pack, app, lanes, self._restorer, desk)
         self._metrics.add_refresher(lambda: self._refresh(view))
+        lanes.on_change = lambda: self._count_models(view)
         web = create_web(view, pool, self._metrics, self._clock)
         server = WebServer(web, host=settings.web_host, port=settings.web_port)
         await server.start()
@@ -216,10 +217,13 @@ class Worker:
     def _refresh(self, view: WorkerView) -> None:
         metrics = self._metrics
         metrics.set_lag(view.lag())
-        metrics.set_models(view.model_quality(), view.detectors())
+        self._count_models(view)
         metrics.users.set(view.entities("user"))
         metrics.state_bytes.set(view.state_bytes())
         metrics.set_recovery(self._restorer.progress)
+
+    def _count_models(self, view: WorkerView) -> None:
+        self._metrics.set_models(view.model_quality(), view.detectors())
 
     def _start_service(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)

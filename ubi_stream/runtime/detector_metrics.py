@@ -55,7 +55,7 @@ class DetectorMetrics:
     def set(self, reports: Iterable[DetectorReport]) -> None:
         """Replace the detectors' state, and count what they saw since the last report.
 
-        The first report of a partition only says where it starts: give one when the partition is restored.
+        The first report of a partition only says where it starts, as with `Metrics.set_models`.
         """
         seen = {(report.entity, report.partition): report for report in reports}
         thresholds: defaultdict[str, list[float]] = defaultdict(list)

@@ -38,6 +38,11 @@ class Lanes:
         The tables by entity.
     trip
         Ends the worker: what goes wrong here must not be passed over.
+
+    Attributes
+    ----------
+    on_change
+        Called when lanes were opened, before they are given up, and after: counts of a lane begin and end there.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class Lanes:
         self._lane_of_topic = {settings.repartition_topic(entity.name): entity.name for entity in pack.entities}
         self._home = lru_cache(_KNOWN_HOMES)(partial(partition_of, partitions=settings.partitions))
         self.consumer: ChunkConsumer | None = None
+        self.on_change: Callable[[], None] = lambda: None
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
@@ -94,6 +100,7 @@ class Lanes:
             for number in sorted(partitions):
                 self._lanes[entity, number] = self._lane(entity, number)
                 await asyncio.sleep(0)
+        self.on_change()
 
     async def close(self, partitions: Iterable[int], *, within_s: float) -> None:
         """Flush lanes and give them up. What can't be flushed in time is processed again by the next owner."""
@@ -103,8 +110,10 @@ class Lanes:
                 await asyncio.gather(*(lane.close(flush=True) for lane in leaving.values()))
         except TimeoutError:
             self._log.warning("flush_timed_out", partitions=sorted({key[1] for key in leaving}), seconds=within_s)
+        self.on_change()
         for entity, number in leaving:
             self._drop(entity, number)
+        self.on_change()
 
     async def keep_flushing(self) -> None:
         """Start each lane's barrier when it is due; for ever."""

@@ -224,7 +224,8 @@ class Metrics:
     def set_models(self, reports: Iterable[ModelReport], detectors: Iterable[DetectorReport] = ()) -> None:
         """Replace the models' quality and the detectors' state, and count what they learned since the last report.
 
-        The first report of a partition's model only says where it starts: give one when the partition is restored.
+        The first report of a partition's model only says where it starts: give one when the partition is restored, and
+        one before it is given up (`Lanes.on_change`).
         """
         self._detectors.set(detectors)
         seen: dict[tuple[str, int, str, str], int] = {}
