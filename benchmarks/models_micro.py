@@ -173,14 +173,14 @@ def anomaly_rows(rows: FloatArray) -> list[Row]:
                     blend.without(seen, look, position, rows[0])
                     blend.own_without(seen, look, position)
                 blend.learn(seen, look)
-            rate.watch(Seen(np.arange(start, start + len(sights)), judged[: len(sights)], []))
+            rate.watch(Seen(range(start, start + len(sights)), judged[: len(sights)], []))
 
     def drift() -> None:
         watch = DriftWatch(DriftModel(warm_up_h=0), combinations, watched)
         for start in range(0, n, BATCH):
             part = slice(start, start + BATCH)
-            times = 1_000 * np.arange(start, start + len(rows[part]))
-            watch.watch(Rows(times, keys[part], judged[: len(rows[part])], rows[part]))
+            times = [1_000 * number for number in range(start, start + len(rows[part]))]
+            watch.watch(Rows(times, keys[part], [True] * len(times), rows[part]))
 
     blend = OddnessBlend(watched, seed=7)
     for start in range(0, n, BATCH):
