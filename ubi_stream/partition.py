@@ -23,6 +23,7 @@ from ubi_stream.packs.plan import Plan, compile_plan
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition_record import PartitionMemory, last_place, read_record, record_pieces
 from ubi_stream.pipeline import Pipeline
+from ubi_stream.state.codec import Tombstone
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.silences import silence_timers
@@ -95,7 +96,7 @@ class Partition:
         self._questions = DueTimers(census.due_ms)
         self.pipeline = self._assemble(plan)
 
-    def cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | None]]]:
+    def cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | Tombstone]]]:
         """Pieces of the partition's record, and the changed states, both as of now; to be written in that order."""
         return self._pieces(), self.store.cut()
 

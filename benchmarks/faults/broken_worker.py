@@ -75,7 +75,7 @@ async def arrive(step: str) -> None:
 class BreakingOutbox(outbox.KafkaOutbox):
     """Writes changelogs, states in two halves."""
 
-    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range | None:
+    async def write(self, topic: str, partition: int, records: Sequence[outbox.Change]) -> range | None:
         """Write, unless it is time to die."""
         if not topic.endswith("_states-changelog"):
             written = await super().write(topic, partition, records)

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from benchmarks.faults.oracle import Figures, Visits, Window
 from benchmarks.faults.oracle_rules import Rules
 from tables import states as state_tables
+from ubi_stream.chunked.content import PartitionedContent, value_of
 from ubi_stream.errors import RecoveryError
 from ubi_stream.packs.schema import Pack
 from ubi_stream.runtime.kafka_client import client_options
@@ -79,24 +80,20 @@ async def records_of(settings: Settings, topic: str) -> AsyncIterator[LogRecord]
 
 async def read_figures(settings: Settings, rules: Rules, entity: str) -> dict[str, Figures]:
     """Figures of each entity as a restore would find them on the changelog."""
-    latest: dict[bytes, bytes] = {}
+    found = PartitionedContent(newer_state)
     async for record in records_of(settings, settings.changelog_topic(state_tables.name(entity))):
-        if record.key is None:
-            continue
-        if record.value is None:
-            latest.pop(record.key, None)
-            continue
         try:
-            decode_state(record.value)
-            if newer_state(latest.get(record.key, record.value), record.value):
-                latest[record.key] = record.value
+            if record.value is not None:
+                decode_state(record.value)
+            found.apply(record.partition, record.key, value_of(record))
         except RecoveryError:
             continue  # put there by a fault
-    exact = next(found for found in rules.entities if found.name == entity).exact
-    delay_ms = next(found for found in rules.entities if found.name == entity).delay_ms
+    exact = next(one for one in rules.entities if one.name == entity).exact
+    delay_ms = next(one for one in rules.entities if one.name == entity).delay_ms
     return {
         key.decode(): _figures(decode_state(blob)[1], rules, exact=exact, delay_ms=delay_ms)
-        for key, blob in latest.items()
+        for partition in found.owned
+        for key, blob in found.content(partition).items()
     }
 
 

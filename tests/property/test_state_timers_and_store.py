@@ -6,7 +6,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ubi_stream.state.codec import decode_state
+from ubi_stream.chunked.content import PartitionedContent
+from ubi_stream.state.codec import Tombstone, decode_state, newer_state
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.store import StateStore, take_census
 from ubi_stream.state.timers import Due, SilenceTimers
@@ -120,7 +121,7 @@ class World:
     def cut(self, _name: str) -> None:
         self.write_record()
         for key, blob in self.store.cut():
-            if blob is None:
+            if isinstance(blob, Tombstone):
                 self.changelog.pop(key, None)
             else:
                 self.changelog[key] = blob
@@ -155,3 +156,29 @@ def test_a_store_never_loses_a_changed_state_nor_a_memo(steps: list[tuple[str, s
     world.cut("")
     assert {key.decode(): decode_state(blob)[1].events for key, blob in world.table.items()} == world.live
     assert world.table == world.changelog
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(("fold", "forget", "cut")), max_size=40), st.data())
+def test_records_that_come_late_change_nothing_of_who_is_here(steps: list[str], data: st.DataObject) -> None:
+    """A worker that lost the partition wrote the same: each of its records may come at any time after the owner's."""
+    table: dict[bytes, bytes] = {}
+    store, at_ms, written = StateStore(table, epoch=1, cache_size=1), 0, list[tuple[bytes, bytes | Tombstone]]()
+    for step in (*steps, "cut"):
+        if step == "fold":
+            at_ms += 1
+            live = store.get("a") or store.new("a")
+            live.state.applied, live.state.last_ms, live.offset = live.state.applied + 1, at_ms, live.offset + 1
+            store.changed("a", live)
+        elif step == "forget":
+            store.forget("a")
+            at_ms += DELAYS[-1]
+        else:
+            written += store.cut()
+    content = PartitionedContent(newer_state)
+    for count, (key, value) in enumerate(written, 1):
+        content.apply(0, key, value)
+        for late in data.draw(st.lists(st.integers(0, count - 1), max_size=2)):
+            content.apply(0, *written[late])
+    if table:
+        assert content.content(0) == table

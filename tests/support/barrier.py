@@ -23,7 +23,7 @@ from ubi_stream.models.digest import digest
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.partition_record import newer_piece
-from ubi_stream.state.codec import decode_state, newer_state
+from ubi_stream.state.codec import Tombstone, decode_state, newer_state
 from ubi_stream.state.silences import GRACE_MS
 
 Position = tuple[str, int]
@@ -76,7 +76,7 @@ class Durable:
     """What is in the broker for one lane: changelogs of states and record, committed offsets."""
 
     states: PartitionedContent = field(default_factory=partial(PartitionedContent, newer_state))
-    states_log: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    states_log: list[tuple[bytes, bytes | Tombstone]] = field(default_factory=list)
     record: PartitionedContent = field(default_factory=partial(PartitionedContent, newer_piece))
     committed: Counter[str] = field(default_factory=Counter)
 
@@ -112,7 +112,7 @@ class Cluster:
 @dataclass(slots=True)
 class _Cut:
     pieces: list[tuple[bytes, bytes]]
-    states: list[tuple[bytes, bytes | None]]
+    states: list[tuple[bytes, bytes | Tombstone]]
     committed: Counter[str]
 
 

@@ -63,8 +63,10 @@ def make_partition(
 class Runner:
     """A partition that is given events one after another, at the offsets that follow."""
 
-    def __init__(self, pack: Pack | None = None, entity: str = "user", **options: Any) -> None:
-        self.states: dict[bytes, bytes] = {}
+    def __init__(
+        self, pack: Pack | None = None, entity: str = "user", states: dict[bytes, bytes] | None = None, **options: Any
+    ) -> None:
+        self.states = {} if states is None else states
         self.partition = make_partition(pack or probe_pack(), entity, states=self.states, **options)
         self.offset = 0
 

@@ -23,7 +23,7 @@ from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import PartitionSetup
 from ubi_stream.partition_record import newer_piece
 from ubi_stream.runtime.lane import Lane, LaneIO
-from ubi_stream.runtime.outbox import Acknowledged
+from ubi_stream.runtime.outbox import Acknowledged, Change
 from ubi_stream.settings import Settings
 from ubi_stream.state.codec import decode_state, newer_state
 from ubi_stream.state.silences import GRACE_MS
@@ -90,7 +90,7 @@ class Broker:
                 future.set_result(None)
         self.journal.append(("acknowledged",))
 
-    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range:
+    async def write(self, topic: str, partition: int, records: Sequence[Change]) -> range:
         await self.gate.wait()
         if self.fails == topic:
             raise DeliveryError(f"no {topic} today")

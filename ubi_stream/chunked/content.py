@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, MutableMapping
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from ubi_stream.errors import RecoveryError
+from ubi_stream.state.codec import Tombstone
 
 Newer = Callable[[bytes, bytes], bool]
 """Whether the second of two values of a key is at least as new as the first."""
+
+FORGOTTEN: Final = "ubi-forgotten"
+"""Header of a tombstone's record: what it is of."""
+
+
+def value_of(record: Any) -> bytes | Tombstone:
+    """What a record of a changelog puts at its key, as aiokafka gives it."""
+    if record.value is None:
+        return Tombstone(dict(record.headers).get(FORGOTTEN, b""))
+    value: bytes = record.value
+    return value
 
 
 class Content(MutableMapping[bytes, bytes], ABC):
@@ -110,19 +122,20 @@ class PartitionedContent:
             self.drop(partition)
         self._content_store.keep_only(partitions)
 
-    def apply(self, partition: int, key: bytes | None, value: bytes | None) -> None:
+    def apply(self, partition: int, key: bytes | None, value: bytes | Tombstone) -> None:
         """Take in a record of the changelog. A late write of a worker that had lost the partition does not win.
 
         Raises
         ------
         RecoveryError
-            It has no key, or a value that can't be read.
+            It has no key, or a value or tombstone that can't be read.
         """
         if key is None:
             raise RecoveryError("the record has no key")
         content = self.content(partition)
-        if value is None:
-            content.pop(key, None)
-            return
-        if self.newer(content.get(key, value), value):  # a first value is compared with itself: it must be readable
+        if isinstance(value, Tombstone):
+            known = content.get(key)
+            if known is not None and (not value.of or self.newer(known, value.of)):
+                del content[key]
+        elif self.newer(content.get(key, value), value):  # a first value is compared with itself: it must be readable
             content[key] = value

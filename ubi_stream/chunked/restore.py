@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from ubi_stream.chunked.content import PartitionedContent
+from ubi_stream.chunked.content import PartitionedContent, value_of
 from ubi_stream.clock import Clock
 from ubi_stream.errors import RecoveryError
 
@@ -215,7 +215,7 @@ class Restorer:
     ) -> None:
         for record in records:
             try:
-                table.apply(tp.partition, record.key, record.value)
+                table.apply(tp.partition, record.key, value_of(record))
             except RecoveryError as error:
                 progress.quarantined += 1
                 self._on_quarantine(tp.topic)

@@ -22,10 +22,11 @@ from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import check_types
 from ubi_stream.partition_record import Place, record_pieces
 from ubi_stream.runtime.kafka_client import client_options
-from ubi_stream.runtime.outbox import KafkaOutbox
+from ubi_stream.runtime.outbox import Change, KafkaOutbox
 from ubi_stream.runtime.topic_identity import lane_epochs
 from ubi_stream.runtime.topics import all_topics
 from ubi_stream.settings import Settings
+from ubi_stream.state.codec import Tombstone
 
 
 class RepartitionSummary(msgspec.Struct, frozen=True):
@@ -147,11 +148,11 @@ class _Move:
             check_types(cut.memory.types, self._pack)
         next_offsets = [self._positions.get(target.sources[0], 0) for target in lanes]
         by_partition = move_states(cut.states, cut.memory, epoch=epoch, next_offsets=next_offsets)
-        gone: list[tuple[bytes, bytes | None]] = []
+        gone: list[Change] = []
         for number, rows in by_partition.items():
             await self._outbox.write(lane.states.topic, number, rows)
             if number != lane.partition:
-                gone += [(key, None) for key, _ in rows]
+                gone += [(key, Tombstone()) for key, _ in rows]
         await self._outbox.write(lane.states.topic, lane.partition, gone)  # only when they are where they belong
         return cut, sum(map(len, by_partition.values())), len(gone)
 
@@ -161,7 +162,7 @@ class _Move:
         for number, memory in enumerate(memories):
             pieces = record_pieces(memory, entity, number, epoch=epoch, place=Place(1))
             before = cuts[number].pieces if number < len(cuts) else {}
-            gone = [(key, None) for key in before.keys() - {key for key, _ in pieces}]
+            gone = [(key, Tombstone()) for key in before.keys() - {key for key, _ in pieces}]
             await self._outbox.write(lanes[number].records.topic, number, [*pieces, *gone])
 
 

@@ -35,7 +35,7 @@ from ubi_stream.insights.encode import (
 )
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.runtime.isolate import Batch, describe, isolate
-from ubi_stream.runtime.outbox import DEAD_LETTERS_MAX_BYTES, Acknowledged, Outbox, acknowledged
+from ubi_stream.runtime.outbox import DEAD_LETTERS_MAX_BYTES, Acknowledged, Change, Outbox, acknowledged
 from ubi_stream.runtime.pace import Pace
 from ubi_stream.settings import Settings
 
@@ -96,8 +96,8 @@ class _Cut:
     """What a barrier is about, as of one moment between two chunks."""
 
     unacknowledged: list[Acknowledged]
-    pieces: list[tuple[bytes, bytes | None]]
-    states: list[tuple[bytes, bytes | None]]
+    pieces: Sequence[Change]
+    states: Sequence[Change]
     done: dict[TP, int] = field(default_factory=dict)
 
 

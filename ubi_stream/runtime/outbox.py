@@ -9,9 +9,13 @@ from typing import Any, Final, Protocol
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from ubi_stream.chunked.content import FORGOTTEN
 from ubi_stream.errors import DeliveryError
+from ubi_stream.state.codec import Tombstone
 
 Acknowledged = asyncio.Future[Any]
+Change = tuple[bytes, bytes | Tombstone]
+"""Key of a changelog, and what is to be there."""
 
 BATCH_BYTES: Final = 512 * 1024
 """Records of one request to one partition: large, because a barrier writes thousands of states at once."""
@@ -32,7 +36,7 @@ class Outbox(Protocol):
         """Send a record to the partition of its key; the future is done when the broker has it."""
         ...
 
-    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range | None:
+    async def write(self, topic: str, partition: int, records: Sequence[Change]) -> range | None:
         """Write keys and values to one partition, in order; returns when the broker has all of them.
 
         Returns
@@ -112,18 +116,19 @@ class KafkaOutbox:
             raise _failed(topic, error) from error
         return future
 
-    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range | None:
+    async def write(self, topic: str, partition: int, records: Sequence[Change]) -> range | None:
         producer = self._started
         sent: list[Acknowledged] = []
         sizes: list[int] = []
         try:
             batch = producer.create_batch()
-            for key, value in records:
-                if batch.append(key=key, value=value, timestamp=None) is None:
+            for key, change in records:
+                value, headers = _encoded(change)
+                if batch.append(key=key, value=value, headers=headers, timestamp=None) is None:
                     sizes.append(batch.record_count())
                     sent.append(await producer.send_batch(batch, topic, partition=partition))
                     batch = producer.create_batch()
-                    if batch.append(key=key, value=value, timestamp=None) is None:
+                    if batch.append(key=key, value=value, headers=headers, timestamp=None) is None:
                         raise DeliveryError(f"a record of {len(value or b'')} bytes for {topic} is too large")
             if batch.record_count():
                 sizes.append(batch.record_count())
@@ -137,6 +142,13 @@ class KafkaOutbox:
     def _started(self) -> AIOKafkaProducer:
         assert self._producer is not None, "start() comes first"
         return self._producer
+
+
+def _encoded(change: bytes | Tombstone) -> tuple[bytes | None, list[tuple[str, bytes]]]:
+    """Value and headers of a changelog's record."""
+    if isinstance(change, bytes):
+        return change, []
+    return None, [(FORGOTTEN, change.of)] if change.of else []
 
 
 def _offsets(firsts: Sequence[int], sizes: Sequence[int]) -> range | None:

@@ -9,7 +9,7 @@ big-endian. The header serves the restore: which of two records is newer, when t
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -29,20 +29,36 @@ _decode = msgspec.msgpack.Decoder(UserState).decode
 
 
 class StateHeader(msgspec.Struct, frozen=True, gc=False, order=True):
-    """What a state's record says about itself. Larger is newer, within one epoch."""
+    """What a state's record says about itself. Larger is newer, within one epoch.
+
+    Time comes first: who was forgotten and came back counts from nothing again, but long after what was forgotten.
+    """
 
     epoch: int
+    last_ms: int
     applied: int
     offset: int
-    last_ms: int
     due_ms: int
+
+
+class Tombstone(NamedTuple):
+    """What takes the place of a value that is forgotten.
+
+    `of` is the header of the state (`encode_header`), so that one that comes late removes no newer state; without one,
+    whatever is there is removed.
+    """
+
+    of: bytes = b""
 
 
 def encode_state(state: UserState, *, epoch: int, offset: int) -> bytes:
     """Bytes of a state whose newest own-topic event was at `offset` (-1: none yet)."""
-    due_ms = min((question.due_ms for question in state.questions if question.due_ms), default=0)
-    content = _HEADER.pack(VERSION, epoch, offset, state.last_ms, state.applied, due_ms) + _encode(state)
-    return content + _CHECKSUM.pack(crc32(content))
+    return _checked(_header_of(state, epoch, offset) + _encode(state))
+
+
+def encode_header(state: UserState, *, epoch: int, offset: int) -> bytes:
+    """What `newer_state` looks at of a state: its record without content."""
+    return _checked(_header_of(state, epoch, offset))
 
 
 def decode_header(blob: bytes) -> StateHeader:
@@ -57,7 +73,7 @@ def decode_header(blob: bytes) -> StateHeader:
         found = f"codec version {blob[0]}" if blob else "no bytes"
         raise RecoveryError(f"a state record has {found}, version {' or '.join(map(str, _KNOWN))} was expected")
     _, epoch, offset, last_ms, applied, due_ms = _HEADER.unpack_from(blob)
-    return StateHeader(epoch, applied, offset, last_ms, due_ms)
+    return StateHeader(epoch, last_ms, applied, offset, due_ms)
 
 
 def decode_state(blob: bytes) -> tuple[StateHeader, UserState]:
@@ -88,6 +104,15 @@ def newer_state(known: bytes, other: bytes) -> bool:
     ours, theirs = decode_header(known), decode_header(other)
     _check(other)
     return theirs.epoch != ours.epoch or theirs >= ours
+
+
+def _header_of(state: UserState, epoch: int, offset: int) -> bytes:
+    due_ms = min((question.due_ms for question in state.questions if question.due_ms), default=0)
+    return _HEADER.pack(VERSION, epoch, offset, state.last_ms, state.applied, due_ms)
+
+
+def _checked(content: bytes) -> bytes:
+    return content + _CHECKSUM.pack(crc32(content))
 
 
 def _check(blob: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ubi_stream.state.codec import decode_header, decode_state, encode_state
+from ubi_stream.state.codec import Tombstone, decode_header, decode_state, encode_header, encode_state
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.model import UserState
 
@@ -22,6 +22,14 @@ class Live(msgspec.Struct, gc=False):
     state: UserState
     offset: int
     held: int = 0
+
+
+class _Forgotten(NamedTuple):
+    """What stays of a state until the next cut: events applied, its bytes in the table, and what takes its place."""
+
+    applied: int = 0
+    held: int = 0
+    tombstone: Tombstone = Tombstone()
 
 
 class Census(NamedTuple):
@@ -90,7 +98,7 @@ class StateStore:
         self._live: OrderedDict[str, Live] = OrderedDict()
         self._changed: dict[str, Live | None] = {}
         self._count, self._bytes = (census.entities, census.encoded_bytes) if census else (0, 0)
-        self._forgotten: dict[str, tuple[int, int]] = {}  # since the last cut: events applied, bytes in the table
+        self._forgotten: dict[str, _Forgotten] = {}  # since the last cut
         self._told: set[str] = set()
         self._memos = dict(memos or {})
         for entity_id in tuple(self._memos):
@@ -118,7 +126,7 @@ class StateStore:
         """Begin an empty state for an entity, in place of any that there was."""
         before = self._live.get(entity_id)
         # Forgotten since the last cut, it has no tombstone: its new state must win over the old one at a restore.
-        applied, held = self._forgotten.pop(entity_id, (0, before.held if before else 0))
+        applied, held, _ = self._forgotten.pop(entity_id, _Forgotten(held=before.held if before else 0))
         live = Live(UserState(applied=applied), -1, held)
         self._keep(entity_id, live)
         if memo := self._memos.pop(entity_id, None):
@@ -139,11 +147,12 @@ class StateStore:
     def forget(self, entity_id: str) -> None:
         """Drop an entity: its record becomes a tombstone at the next cut."""
         live = self.get(entity_id)
-        self._live.pop(entity_id, None)
-        self._changed[entity_id] = None
         if live is None:
             return
-        self._forgotten[entity_id] = (live.state.applied, live.held)
+        del self._live[entity_id]
+        self._changed[entity_id] = None
+        tombstone = Tombstone(encode_header(live.state, epoch=self._epoch, offset=live.offset))
+        self._forgotten[entity_id] = _Forgotten(live.state.applied, live.held, tombstone)
         if live.state.memo != _BLANK:
             self._told.add(entity_id)
 
@@ -155,15 +164,16 @@ class StateStore:
             memos[entity_id] = None if live is None else live.state.memo
         return memos
 
-    def cut(self) -> list[tuple[bytes, bytes | None]]:
-        """Key and value of every state changed since the last cut, as of now; None for one that was forgotten."""
-        records: list[tuple[bytes, bytes | None]] = []
+    def cut(self) -> list[tuple[bytes, bytes | Tombstone]]:
+        """Key and value of every state changed since the last cut, as of now."""
+        records: list[tuple[bytes, bytes | Tombstone]] = []
         for entity_id, live in self._changed.items():
             key = entity_id.encode()
             if live is None:
+                forgotten = self._forgotten[entity_id]
                 self._backing.pop(key, None)
-                self._resize(self._forgotten.get(entity_id, (0, 0))[1], 0)
-                records.append((key, None))
+                self._resize(forgotten.held, 0)
+                records.append((key, forgotten.tombstone))
                 continue
             blob = encode_state(live.state, epoch=self._epoch, offset=live.offset)
             self._resize(live.held, len(blob))

@@ -104,7 +104,7 @@ def test_a_partition_that_moves_to_another_worker_goes_on_with_its_quality_exact
     moves.pipeline.run(records[:170], forwarded=False)
     pieces, states = moves.cut()
     tables[1].update(pieces)
-    tables[0].update({key: value for key, value in states if value is not None})
+    tables[0].update({key: value for key, value in states if isinstance(value, bytes)})
     moved = make_partition(pack, states=dict(tables[0]), pieces=dict(tables[1]))
     assert moved.snapshot_problem is None
     assert quality(moved.models.outcomes.panels) == quality(moves.models.outcomes.panels)
@@ -122,7 +122,7 @@ def test_answers_wait_for_the_end_of_their_block_and_move_with_the_partition() -
     before = runner.partition.models.outcomes
     assert (before.n_moments, before.panels["bad"].n_labels) == (2, 0)
     pieces, states = runner.partition.cut()
-    kept = {key: value for key, value in states if value is not None}
+    kept = {key: value for key, value in states if isinstance(value, bytes)}
     after = make_partition(pack, states=kept, pieces=dict(pieces))
     more = [record(event("u2", START_MS + 120_000, event_id=f"m{n}"), 100 + n) for n in range(62)]
     after.pipeline.run(more[:61], forwarded=False)

@@ -15,7 +15,7 @@ from ubi_stream.models.digest import digest
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.partition_record import newer_piece, newest_record, read_piece
 from ubi_stream.reasons import SnapshotReason
-from ubi_stream.state.codec import decode_state, newer_state
+from ubi_stream.state.codec import Tombstone, decode_state, newer_state
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +97,40 @@ def test_who_is_forgotten_and_comes_back_between_two_cuts_is_not_restored_as_bef
 
     _, state = decode_state(changelog.content(0)[b"u1"])
     assert (state.events, state.first_ms) == (1, back_ms)
+
+
+@pytest.mark.parametrize("barrier_between", [False, True], ids=["within a barrier", "a barrier later"])
+def test_a_late_tombstone_does_not_remove_who_has_come_back_meanwhile(barrier_between: bool) -> None:
+    # u1: 5 events ─ a day ─ forgotten by a worker that loses the partition: its tombstone is on the way
+    #                        forgotten by the next owner ─ comes back ─ written ◄ the tombstone arrives
+    states, pieces = PartitionedContent(newer_state), PartitionedContent(newer_piece)
+    back_ms = START_MS + KEPT_MS + 60 * MINUTE_MS
+    old = Runner()
+    old.run(*(event("u1", START_MS + n * MINUTE_MS) for n in range(5)))
+    write(old, states, pieces)
+    new = Runner(states=dict(states.content(0)), pieces=dict(pieces.content(0)))
+    new.offset = old.offset
+    for runner in (old, new):
+        runner.run(event("u2", back_ms))
+        assert runner.state("u1") is None, "u1 is forgotten"
+    on_the_way = old.partition.cut()[1]
+    if barrier_between:
+        write(new, states, pieces)
+    new.run(event("u1", back_ms))
+    write(new, states, pieces)
+    for key, value in on_the_way:
+        states.apply(0, key, value)
+    assert isinstance(dict(on_the_way)[b"u1"], Tombstone)
+    assert decode_state(states.content(0)[b"u1"])[1].events == 1
+
+
+def write(runner: Runner, states: PartitionedContent, pieces: PartitionedContent) -> None:
+    """A barrier."""
+    written, changed = runner.partition.cut()
+    for key, piece in written:
+        pieces.apply(0, key, piece)
+    for key, state in changed:
+        states.apply(0, key, state)
 
 
 def test_pieces_of_a_longer_record_that_are_left_over_do_no_harm() -> None:

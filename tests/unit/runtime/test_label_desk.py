@@ -12,7 +12,7 @@ from ubi_stream.errors import DeliveryError
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
 from ubi_stream.runtime import labels
 from ubi_stream.runtime.labels import KEPT_ANSWERS, LabelDesk, LabelKey
-from ubi_stream.runtime.outbox import Acknowledged
+from ubi_stream.runtime.outbox import Acknowledged, Change
 from ubi_stream.settings import Settings
 
 KEY = LabelKey("user", "u1", "label/1")
@@ -39,7 +39,7 @@ class OneRecord:
         self.sent.append((topic, key, value))
         return self.said
 
-    async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range | None:
+    async def write(self, topic: str, partition: int, records: Sequence[Change]) -> range | None:
         raise AssertionError("labels are sent, not written")
 
 

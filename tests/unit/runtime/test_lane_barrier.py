@@ -27,6 +27,7 @@ from ubi_stream.errors import DeliveryError
 from ubi_stream.events.limits import MAX_VALUE_BYTES
 from ubi_stream.reasons import SnapshotReason
 from ubi_stream.runtime import lane as lane_module
+from ubi_stream.runtime.outbox import Change
 
 
 async def test_insights_then_record_then_states_then_done() -> None:
@@ -125,7 +126,7 @@ async def test_no_barrier_is_cut_while_effects_of_a_batch_are_still_handed_over(
 
 async def test_a_barrier_does_not_take_turns_with_the_batches_of_a_backlog() -> None:
     class Distant(Broker):
-        async def write(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> range:
+        async def write(self, topic: str, partition: int, records: Sequence[Change]) -> range:
             await settled(5)  # the producer's tasks, its connection, and the answer
             return await super().write(topic, partition, records)
 

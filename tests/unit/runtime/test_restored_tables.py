@@ -17,13 +17,14 @@ import tables.states
 from support.lanes import RECORDS, Broker, Raw, make_lane, process, stream
 from support.waiting import eventually
 from ubi_stream.chunked import restore
+from ubi_stream.chunked.content import FORGOTTEN
 from ubi_stream.chunked.restore import RestoreProgress, Restorer
 from ubi_stream.chunked.rocks import RocksFolder
 from ubi_stream.chunked.table import PartitionedTable
 from ubi_stream.clock import ManualClock, SystemClock
 from ubi_stream.errors import RecoveryError
 from ubi_stream.partition_record import newest_record, read_piece
-from ubi_stream.state.codec import decode_header, encode_state
+from ubi_stream.state.codec import Tombstone, decode_header, encode_header, encode_state
 from ubi_stream.state.model import UserState
 
 STATES_TOPIC, RECORDS_TOPIC = "t-user_states-changelog", "t-user_partitions-changelog"
@@ -48,6 +49,10 @@ def state(offset: int, *, epoch: int = 1) -> bytes:
     return encode_state(UserState(applied=offset), epoch=epoch, offset=offset)
 
 
+def forgotten(offset: int) -> Tombstone:
+    return Tombstone(encode_header(UserState(applied=offset), epoch=1, offset=offset))
+
+
 def test_changelogs_have_the_names_that_the_topics_are_made_with(
     states: PartitionedTable, records: PartitionedTable
 ) -> None:
@@ -61,11 +66,17 @@ def test_changelogs_have_the_names_that_the_topics_are_made_with(
         ([state(9), state(5)], state(9)),  # from a worker that had lost the partition and did not know
         ([state(9), state(9)], state(9)),
         ([state(9, epoch=1), state(2, epoch=2)], state(2, epoch=2)),  # another life of the topic
-        ([state(9), None, state(5)], state(5)),  # forgotten in between
-        ([state(5), None], None),
+        ([state(9), Tombstone(), state(5)], state(5)),  # forgotten in between
+        ([state(9), forgotten(9), state(5)], state(5)),
+        ([state(5), Tombstone()], None),
+        ([state(5), forgotten(5)], None),
+        ([state(5), forgotten(9)], None),
+        ([state(9), forgotten(5)], state(9)),  # from a worker that had lost the partition and did not know
+        ([state(9, epoch=2), forgotten(5)], None),  # of two lives of the topic, the later written counts
+        ([forgotten(5)], None),
     ],
 )
-def test_the_newer_state_wins(states: PartitionedTable, writes: list[bytes | None], stays: bytes | None) -> None:
+def test_the_newer_state_wins(states: PartitionedTable, writes: list[bytes | Tombstone], stays: bytes | None) -> None:
     for value in writes:
         states.apply(2, b"u", value)
     assert states.content(2) == ({} if stays is None else {b"u": stays})
@@ -82,6 +93,14 @@ def test_a_state_that_cannot_be_read_is_refused_wherever_it_comes(
         states.apply(0, b"u", garbage)
     states.apply(0, b"u", state(8))
     assert states.content(0) == {b"u": state(8)}
+
+
+@pytest.mark.parametrize("header", [b"garbage", forgotten(9).of[:-1], forgotten(9).of[:-1] + b"?"])
+def test_a_tombstone_that_cannot_be_read_is_refused(states: PartitionedTable, header: bytes) -> None:
+    states.apply(0, b"u", state(7))
+    with pytest.raises(RecoveryError):
+        states.apply(0, b"u", Tombstone(header))
+    assert states.content(0) == {b"u": state(7)}
 
 
 def test_a_record_without_key_is_refused(states: PartitionedTable) -> None:
@@ -239,6 +258,18 @@ async def test_what_was_there_before_is_not_mixed_with_what_is_restored(
     log = Log({TopicPartition(STATES_TOPIC, 0): changelog((0, b"u", state(1)))})
     await make_restorer(log).restore({STATES_TOPIC: states}, {0})
     assert states.content(0) == {b"u": state(1)}
+
+
+async def test_what_a_tombstone_is_of_stands_in_its_header(
+    states: PartitionedTable, make_restorer: MakeRestorer
+) -> None:
+    written = [(offset, key, state(9)) for offset, key in enumerate((b"u", b"v", b"w"))]
+    log = changelog(*written)
+    late, due = ((("other", b"?"), (FORGOTTEN, forgotten(offset).of)) for offset in (5, 9))
+    log += [Raw(STATES_TOPIC, 0, 3, 0, b"u", None, late), Raw(STATES_TOPIC, 0, 4, 0, b"v", None, due)]
+    log.append(Raw(STATES_TOPIC, 0, 5, 0, b"w", None))
+    await make_restorer(Log({TopicPartition(STATES_TOPIC, 0): log})).restore({STATES_TOPIC: states}, {0})
+    assert states.content(0) == {b"u": state(9)}
 
 
 async def test_a_restore_past_its_deadline_fails(states: PartitionedTable, make_restorer: MakeRestorer) -> None:

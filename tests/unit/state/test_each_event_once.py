@@ -166,5 +166,5 @@ def test_a_cut_gives_what_changed_and_nothing_else() -> None:
     runner.run(at(2, "b"))
     ((key, blob),) = runner.partition.cut()[1]
     assert key == b"b"
-    assert blob is not None
+    assert isinstance(blob, bytes)
     assert decode_state(blob)[0].offset == 2

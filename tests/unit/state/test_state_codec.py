@@ -12,7 +12,7 @@ import pytest
 from support.folding import Runner, fold_all
 from support.probe import DAY_MS, MINUTE_MS, START_MS, event
 from ubi_stream.errors import RecoveryError
-from ubi_stream.state.codec import StateHeader, decode_header, decode_state, encode_state, newer_state
+from ubi_stream.state.codec import StateHeader, decode_header, decode_state, encode_header, encode_state, newer_state
 from ubi_stream.state.model import UserState
 
 VERSION_2 = b64decode(
@@ -45,7 +45,7 @@ def test_a_state_comes_back_as_it_was_with_its_header() -> None:
     state = state_of()
     header, back = decode_state(encode_state(state, epoch=2**63 - 1, offset=-1))
     assert back == state
-    assert header == StateHeader(2**63 - 1, 3, -1, START_MS, 0)
+    assert header == StateHeader(2**63 - 1, START_MS, 3, -1, 0)
     assert list(back.recent_ids) == [-5, 9]  # in order: the oldest goes first
 
 
@@ -94,7 +94,7 @@ def test_a_state_of_codec_version_2_is_read_as_if_it_were_folded_now() -> None:
     assert {question.id: len(state.rows[question.id]) for question in state.questions} == dict.fromkeys(state.rows, 52)
     assert (state.amount, state.latency_ms) == (None, None)
     assert msgspec.structs.replace(expected, memo=state.memo) == state
-    assert header == StateHeader(1, 3, 2, state.last_ms, state.questions[0].due_ms)
+    assert header == StateHeader(1, state.last_ms, 3, 2, state.questions[0].due_ms)
 
 
 def test_a_state_of_codec_version_2_is_written_as_the_newest_and_is_smaller() -> None:
@@ -120,6 +120,17 @@ def test_the_record_with_more_in_it_is_the_newer_one() -> None:
     assert newer_state(older, newer)
     assert newer_state(newer, newer)
     assert not newer_state(newer, older)
+
+
+def test_who_was_forgotten_and_came_back_is_newer_though_with_less_in_it() -> None:
+    before, back = state_of(50), state_of(1)
+    before.last_ms, back.last_ms = START_MS, START_MS + 9 * DAY_MS
+    tombstone = encode_header(before, epoch=1, offset=5)
+    older, newer = (encode_state(state, epoch=1, offset=5) for state in (before, back))
+    assert newer_state(older, tombstone)
+    assert newer_state(older, newer)
+    assert newer_state(tombstone, newer)
+    assert not newer_state(newer, tombstone)
 
 
 def test_a_state_that_began_anew_is_newer_than_the_one_it_was_before() -> None:

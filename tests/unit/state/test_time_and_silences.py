@@ -8,6 +8,7 @@ from support.folding import Runner, make_partition
 from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event, probe_pack, record
 from support.timeline import at
 from ubi_stream.insights.model import InsightKind
+from ubi_stream.state.codec import Tombstone
 
 
 class TestTime:
@@ -91,7 +92,7 @@ class TestSilences:
         runner.run(at(2 * day + 2, "u2"))
         assert runner.state("u1") is None
         _, records = runner.partition.cut()
-        assert dict(records)[b"u1"] is None
+        assert isinstance(dict(records)[b"u1"], Tombstone)
         assert b"u1" not in runner.states
 
     def test_until_the_cut_a_forgotten_record_stays_in_the_table(self) -> None:
