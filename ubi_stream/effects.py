@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,7 +13,8 @@ from ubi_stream.events.model import DeadLetter, Event, Headers, Unwanted
 from ubi_stream.features.stage import Featurized
 from ubi_stream.insights.model import FeatureRow, Insight, WindowCount
 from ubi_stream.packs.plan import Plan
-from ubi_stream.state.stage import FoldCounts, Moment
+from ubi_stream.state.counts import FoldCounts
+from ubi_stream.state.stage import Moment
 
 
 class Told(NamedTuple):
@@ -33,13 +34,19 @@ class Forward(msgspec.Struct, frozen=True):
     headers: Headers
 
 
+_COUNTS: Final = (
+    "duplicates", "replayed", "unwanted", "erased", "moved", "late", "unmatched_labels", "unknown_fields"
+)  # fmt: skip
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts of a batch; metrics and reports add them up.
 
     Every record is in exactly one of `accepted` (by event type), `dead_letters` (by reason), `duplicates`, `unwanted`
-    (dropped by the pack's wish, or about no entity of this kind), `moved` (it belongs to another partition) and
-    `replayed` (it was counted before a restart, or forwarded twice). `late` are among the accepted.
+    (dropped by the pack's wish, or about no entity of this kind), `erased` (of before its user was erased), `moved` (it
+    belongs to another partition) and `replayed` (it was counted before a restart, or forwarded twice). `late` are
+    among the accepted.
     """
 
     accepted: Counter[str] = field(default_factory=Counter)
@@ -47,6 +54,7 @@ class Tally:
     duplicates: int = 0
     replayed: int = 0
     unwanted: int = 0
+    erased: int = 0
     moved: int = 0
     late: int = 0
     unmatched_labels: int = 0
@@ -56,7 +64,7 @@ class Tally:
         """Add another batch's counts."""
         self.accepted.update(other.accepted)
         self.dead_letters.update(other.dead_letters)
-        for name in ("duplicates", "replayed", "unwanted", "moved", "late", "unmatched_labels", "unknown_fields"):
+        for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
@@ -90,13 +98,14 @@ def tally(
 ) -> Tally:
     """Count a batch of so many records; `letters`, `unwanted` and `strangers` are those that are new."""
     accepted = Counter(plan.type_name(m.event.event_type) for m in moments if m.new and m.event is not None)
-    others = counts.duplicates + counts.foreign + len(letters) + len(unwanted) + len(strangers)
+    others = counts.duplicates + counts.foreign + counts.erased + len(letters) + len(unwanted) + len(strangers)
     return Tally(
         accepted=accepted,
         dead_letters=Counter(letter.reason.value for letter in letters),
         duplicates=counts.duplicates,
         replayed=records - accepted.total() - others,
         unwanted=len(unwanted) + counts.foreign,
+        erased=counts.erased,
         moved=len(strangers),
         late=counts.late,
         unmatched_labels=counts.unmatched_labels,

@@ -24,6 +24,7 @@ from ubi_stream.packs.schema import Pack
 from ubi_stream.partition_record import PartitionMemory, last_place, read_record, record_pieces
 from ubi_stream.pipeline import Pipeline
 from ubi_stream.state.codec import Tombstone
+from ubi_stream.state.erasures import Erasures
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.silences import silence_timers
@@ -43,6 +44,8 @@ class PartitionSetup:
     seed: int
     snapshot_key: bytes
     cache_size: int
+    erasure_key: bytes = b""
+    """Keys the hashes of erased users' ids."""
     home: Callable[[bytes], int] | None = None
     """Partition that a user's id belongs to; None takes the record's key alone for it."""
 
@@ -88,12 +91,22 @@ class Partition:
         self.progress = memory.progress
         self._memory = memory
         census = take_census(states)
+        self._erasures = Erasures(memory.erased, key=setup.erasure_key, keep_ms=plan.erased_ms)
+        erased = self._erasures.outlived(census.last_ms, states, epoch=setup.epoch)
         self.store = StateStore(
-            states, epoch=setup.epoch, cache_size=setup.cache_size, census=census, memos=memory.memos
+            states,
+            epoch=setup.epoch,
+            cache_size=setup.cache_size,
+            census=census,
+            memos=memory.memos,
+            erased=erased,
         )
         self.timers = silence_timers(plan)
         self.timers.restore(census.last_ms, self.progress.watermark_ms)
         self._questions = DueTimers(census.due_ms)
+        for entity_id in erased:
+            self.timers.forget(entity_id)
+            self._questions.forget(entity_id)
         self.pipeline = self._assemble(plan)
 
     def cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | Tombstone]]]:
@@ -110,7 +123,7 @@ class Partition:
             further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
             progress=self.progress,
             validator=Validator.of(pack),
-            folder=Fold(plan, self.store, self.progress, self.timers, self._questions),
+            folder=Fold(plan, self.store, self.progress, self.timers, self._questions, self._erasures),
             featurizer=self._featurizer,
             segments=assigner,
             models=self.models,
@@ -150,6 +163,7 @@ class Partition:
         if epoch != self.setup.epoch:
             # Offsets of another life of the topic say nothing about this one; its time goes on.
             memory.progress = Progress(watermark_ms=memory.progress.watermark_ms)
+            memory.erased = {erased_id: kept.without_position() for erased_id, kept in memory.erased.items()}
         self._restore_models(memory.models)
         return memory
 

@@ -12,6 +12,7 @@ import msgspec
 
 from ubi_stream.errors import RecoveryError
 from ubi_stream.insights.windows import OpenWindows
+from ubi_stream.state.erasures import Erasure
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
 
@@ -39,7 +40,8 @@ class PartitionMemory(msgspec.Struct):
     """What a partition's record holds.
 
     `population` is the memo of what was told of all entities together, `memos` those of single ones that changed since
-    the barrier before; `types` are those that the states were counted with, `models` is a snapshot.
+    the barrier before; `types` are those that the states were counted with, `models` is a snapshot; `erased` are
+    users that were erased, by the hash of their ids.
     """
 
     progress: Progress
@@ -48,6 +50,7 @@ class PartitionMemory(msgspec.Struct):
     windows: OpenWindows
     types: tuple[str, ...]
     models: bytes
+    erased: dict[str, Erasure] = {}
 
 
 _VERSION: Final = 1

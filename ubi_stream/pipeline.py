@@ -3,7 +3,7 @@
     records - read - route - fold - featurize - assign, score - decide - effects
 
 The same function runs in a Kafka agent, in an offline replay and in tests. Between two stages there is one type.
-A person's label is about what was told: what comes before it in a batch is decided before it is folded.
+A person's label is about what was told, an erasure of all of it: what comes before in a batch is decided before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ubi_stream.effects import Effects, Told, tally
 from ubi_stream.events.model import Event, Record
-from ubi_stream.events.stage import read_events, up_to_verdicts
+from ubi_stream.events.stage import read_events, up_to_commands
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.policy.stage import Policy
@@ -49,7 +49,7 @@ class Pipeline:
         """
         read = read_events(records, self.validator, forwarded=forwarded)
         ours, strangers = (read.events, []) if forwarded else key_by_user(read.events, records, self.home)
-        told = [self._tell(part) for part in up_to_verdicts(ours)]
+        told = [self._tell(part) for part in up_to_commands(ours)]
         moments = [moment for part in told for moment in part.batch.moments]
         # What was delivered before a crash is not delivered again; what was folded above knows that by itself.
         is_new = self.progress.is_new

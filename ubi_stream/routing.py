@@ -43,8 +43,8 @@ def fan_out(moments: Sequence[Moment], plans: Iterable[Plan]) -> list[Forward]:
     for plan in plans:
         for moment in moments:
             event = moment.event
-            if event is None or not moment.new or event.verdict is not None:
-                continue  # a person's label is about the entity under whose id it came
+            if event is None or not moment.new or event.verdict is not None or moment.erased is not None:
+                continue  # a person's label, or an erasure, is about the entity under whose id it came
             if plan.entity.types and event.event_type not in plan.entity.types:
                 continue
             entity_id = plan.entity_id(event.user_id, event.properties)

@@ -85,6 +85,10 @@ class Settings(BaseSettings):
     )
     snapshot_key: SecretStr = Field(SecretStr(""), description="Signs model snapshots; set it, or every start warns")
 
+    erasure_key: SecretStr = Field(
+        SecretStr(""), description="Keys the hashes of erased users' ids: nobody without it can check a guess"
+    )
+
     # Views
     web_host: str = "127.0.0.1"
     web_port: int = Field(8088, ge=0, le=65535, description="0 takes a free port")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 import asyncpg
+import msgspec
 import pytest
 
 from support.sink_rows import (
@@ -20,7 +21,7 @@ from support.sink_rows import (
     window_row,
 )
 from ubi_stream.clock import SystemClock
-from ubi_stream.sinks.base import InsightSink, SinkBehindError, TopicPartition
+from ubi_stream.sinks.base import InsightRow, InsightSink, Position, SinkBehindError, TopicPartition
 from ubi_stream.sinks.memory import MemorySink
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
@@ -35,6 +36,8 @@ class Subject(Protocol):
 
     async def insight_numbers(self) -> list[int]: ...
 
+    async def numbers_of(self, user_id: str) -> list[int]: ...
+
     async def window_counts(self) -> dict[str, int]: ...
 
     async def dead_letter_ids(self) -> list[str]: ...
@@ -47,6 +50,9 @@ class _Memory:
 
     async def insight_numbers(self) -> list[int]:
         return sorted(row.source_offset for row in self.memory.insights.values())
+
+    async def numbers_of(self, user_id: str) -> list[int]:
+        return sorted(row.source_offset for row in self.memory.insights.values() if row.user_id == user_id)
 
     async def window_counts(self) -> dict[str, int]:
         return {row.key: row.count for row in self.memory.windows.values()}
@@ -62,6 +68,10 @@ class _Postgres:
 
     async def insight_numbers(self) -> list[int]:
         rows = await self._connection.fetch("SELECT source_offset FROM insights ORDER BY 1")
+        return [row[0] for row in rows]
+
+    async def numbers_of(self, user_id: str) -> list[int]:
+        rows = await self._connection.fetch("SELECT source_offset FROM insights WHERE user_id = $1 ORDER BY 1", user_id)
         return [row[0] for row in rows]
 
     async def window_counts(self) -> dict[str, int]:
@@ -162,6 +172,41 @@ async def test_a_forgotten_partition_starts_again_and_keeps_its_rows(subject: Su
     assert await subject.sink.next_offsets([PARTITION]) == {}
     assert (await subject.sink.write(insights_stretch(0, 12))).insights == 2
     assert await subject.sink.next_offsets([PARTITION]) == {PARTITION: 12}
+
+
+def receipt_row(offset: int, user_id: str) -> InsightRow:
+    evidence = '{"erased_id":"5f3a","parts":["state"]}'
+    return insight_row(offset, kind="erasure", user_id=user_id, evidence=evidence)
+
+
+async def test_a_receipt_of_an_erasure_deletes_its_users_rows(subject: Subject) -> None:
+    # u1 has 1 and 8 before, 15 after; u0 and u2 keep theirs
+    await subject.sink.write(insights_stretch(0, 8))
+    rows = [insight_row(8), insight_row(9), receipt_row(10, "u1"), insight_row(14), insight_row(15)]
+    assert (await subject.sink.write(stretch(INSIGHTS, 8, 16, *rows))).insights == 4
+    assert await subject.insight_numbers() == [0, 2, 3, 4, 5, 6, 7, 9, 10, 14, 15]
+    assert await subject.numbers_of("u1") == [15]
+    assert await subject.numbers_of("5f3a") == [10]
+
+
+async def test_what_a_crashed_worker_sends_again_is_deleted_by_the_receipt_that_it_sends_again(
+    subject: Subject,
+) -> None:
+    first = [insight_row(1), receipt_row(2, "u1"), insight_row(8)]
+    await subject.sink.write(stretch(INSIGHTS, 0, 9, *first))
+    for offset, row in enumerate(first, 9):
+        again = msgspec.structs.replace(row, position=Position(INSIGHTS, 0, offset))
+        await subject.sink.write(stretch(INSIGHTS, offset, offset + 1, again))
+    assert await subject.numbers_of("u1") == [8]
+    assert await subject.numbers_of("5f3a") == [2]
+
+
+async def test_a_receipt_that_names_no_hash_is_stored_without_the_users_id(subject: Subject) -> None:
+    await subject.sink.write(insights_stretch(0, 2))
+    wrong = msgspec.structs.replace(receipt_row(2, "u1"), evidence='{"erased_id":7}')
+    await subject.sink.write(stretch(INSIGHTS, 2, 3, wrong))
+    assert await subject.numbers_of("u1") == []
+    assert await subject.insight_numbers() == [0, 2]
 
 
 async def test_dead_letters_are_listed_once(subject: Subject) -> None:

@@ -18,7 +18,7 @@ from ubi_stream.clock import ManualClock
 def run(seed: int, chance: Chance, store: ContentStore | None = None) -> tuple[Cluster, Lane]:
     """All records of a stream through one partition of users."""
     cluster = Cluster(partitions=1)
-    for key, value, timestamp_ms in Stream(seed).contents(180):
+    for key, value, timestamp_ms in Stream(seed, erasures=0.03).contents(180):
         cluster.append(EVENTS_TOPIC, 0, key, value, timestamp_ms)
     lane = Lane(cluster, probe_pack(), "user", 0, chance, store=store)
     lane.read([(EVENTS_TOPIC, offset) for offset in range(180)])

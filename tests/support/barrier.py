@@ -266,7 +266,9 @@ class Lane:
 
     def _write_states(self, cut: _Cut) -> None:
         start = len(self.durable.states_log)
-        for key, blob in self._chance.shuffled(cut.states):
+        by_key = {key: [change for other, change in cut.states if other == key] for key, _ in cut.states}
+        in_any_order = self._chance.shuffled(by_key)  # but those of one key in theirs
+        for key, blob in [(name, change) for name in in_any_order for change in by_key[name]]:
             self._chance.step(0.04)
             self.durable.states.apply(0, key, blob)
             self.durable.states_log.append((key, blob))

@@ -13,12 +13,14 @@ from support.probe import DAY_MS, MINUTE_MS, START_MS, event
 
 class Stream:
     """Generates the trouble of a real topic: visits, pauses, late events, duplicates, garbage, wrong keys, labels of
-    payments and of people.
+    payments and of people; and, where asked for, erasures, so many of a record.
     """
 
-    def __init__(self, seed: int, *, users: int = 8, days: float = 5.0) -> None:
+    def __init__(self, seed: int, *, users: int = 8, days: float = 5.0, erasures: float = 0.0) -> None:
         self._random = Random(seed)
         self._people = Random(f"said {seed}")  # of their own: what users do stays the same
+        self._erasing = Random(f"erased {seed}")
+        self._erasures = erasures
         self._users = [f"user-{number}" for number in range(users)]
         self._span_ms = int(days * DAY_MS)
         self._number = 0
@@ -50,6 +52,8 @@ class Stream:
                 made.append((self._key(user), self._behaviour(user, now_ms, orders), now_ms))
             if self._people.random() < 0.04:
                 made.append((user.encode(), self._verdict(user, now_ms), now_ms))
+            if self._erasing.random() < self._erasures:
+                made.append(self._erasure(now_ms))
         return made[:count]
 
     def _key(self, user: str) -> bytes | None:
@@ -86,6 +90,14 @@ class Stream:
             said |= draw.choice([unknown, {"label": "ignored"}, {"outcome": "buys_in_visit"}, {"weight": 11}])
         at_ms = now_ms + draw.choice([0, 4 * MINUTE_MS, -3 * DAY_MS])
         return msgspec.json.encode(event(user, at_ms, "$label", event_id=f"l{draw.getrandbits(64)}", **said))
+
+    def _erasure(self, now_ms: int) -> tuple[bytes, bytes, int]:
+        """Of a user, or of one that there is not, under the right key or another; now, or by a clock that is off."""
+        draw = self._erasing
+        user = draw.choice([*self._users, "nobody"])
+        at_ms = now_ms + draw.choice([0, 0, -30 * MINUTE_MS, 4 * MINUTE_MS])
+        command = event(user, at_ms, "$erase", event_id=f"erase-{draw.getrandbits(64)}")
+        return draw.choice([user.encode()] * 4 + [b"another"]), msgspec.json.encode(command), now_ms
 
     def _event(self, user: str, at_ms: int, kind: str, **fields: Any) -> bytes:
         self._number += 1

@@ -15,6 +15,7 @@ from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError, DeliveryError, WorkerUnavailableError
 from ubi_stream.events.fields import RefusedError, read_id
 from ubi_stream.events.verdict import label_event, read_verdict
+from ubi_stream.insights.model import InsightKind
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.runtime.labels import labels_topic
@@ -86,14 +87,17 @@ async def by_kafka(said: Said, settings: Settings, event_id: str, clock: Clock, 
     except RefusedError as refused:
         raise ConfigError(refused.message.replace("properties.", "")) from refused
     value = label_event(event_id, clock.now_ms(), said.user_id, properties, key=keys[said.entity])
-    insights = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
     async with started_producer(settings) as producer:
+        insights = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
         try:
             await insights.start()
-            await _seek_to_end(insights, settings)
+            await seek_to_end(insights, settings)
             sent = await producer.send(labels_topic(settings, said.entity), value=value, key=said.user_id.encode())
             await sent
-            return await _find(insights, event_id, within_s)
+            data = await find_insight(insights, InsightKind.LABEL, event_id, within_s)
+            if data is None:  # a worker that is down will come to it
+                return {"event_id": event_id, "status": "accepted", "insight": None}
+            return {"event_id": event_id, "status": data["evidence"]["status"], "insight": shown(data)}
         except KafkaError as error:
             raise DeliveryError(f"Kafka did not take the label ({type(error).__name__})") from error
         finally:
@@ -109,26 +113,30 @@ def _read(status: int, answer: Any, url: str) -> dict[str, Any]:
     raise WorkerUnavailableError(message) if status >= 429 else ConfigError(message)
 
 
-async def _seek_to_end(insights: AIOKafkaConsumer, settings: Settings) -> None:
+async def seek_to_end(insights: AIOKafkaConsumer, settings: Settings) -> None:
+    """Read the insights topic from here on."""
     partitions = [TopicPartition(settings.insights_topic, number) for number in range(settings.partitions)]
     insights.assign(partitions)
     for partition, offset in (await insights.end_offsets(partitions)).items():
         insights.seek(partition, offset)
 
 
-async def _find(insights: AIOKafkaConsumer, event_id: str, within_s: float) -> dict[str, Any]:
-    """The insight of a label, from those that come now."""
+async def find_insight(
+    insights: AIOKafkaConsumer, kind: InsightKind, event_id: str, within_s: float
+) -> dict[str, Any] | None:
+    """The insight that an event brings about, from those that come now; None if none comes in time."""
     try:
         async with asyncio.timeout(within_s):
             async for record in insights:
-                data = msgspec.json.decode(record.value)["data"]
-                if data["kind"] == "label" and data["trace_id"] == event_id:
-                    return {"event_id": event_id, "status": data["evidence"]["status"], "insight": _shown(data)}
+                data: dict[str, Any] = msgspec.json.decode(record.value)["data"]
+                if data["kind"] == kind and data["trace_id"] == event_id:
+                    return data
     except TimeoutError:
-        pass  # the label is on the topic: a worker that is down will come to it
-    return {"event_id": event_id, "status": "accepted", "insight": None}
+        pass
+    return None
 
 
-def _shown(data: dict[str, Any]) -> dict[str, Any]:
-    shown = {name: data[name] for name in ("id", "at", "label")}
-    return shown | {"summary": data["explanation"]["summary"], "evidence": data["evidence"]}
+def shown(data: dict[str, Any]) -> dict[str, Any]:
+    """An insight as answers have it."""
+    members = {name: data[name] for name in ("id", "at", "label")}
+    return members | {"summary": data["explanation"]["summary"], "evidence": data["evidence"]}

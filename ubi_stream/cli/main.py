@@ -14,6 +14,7 @@ from ubi_stream.cli.commands import (
     config,
     demo,
     doctor,
+    erase,
     evaluate,
     generate,
     label,
@@ -81,6 +82,7 @@ app.command("migrate", rich_help_panel=_RUN)(migrate.migrate)
 app.command("backup", rich_help_panel=_KEEP)(backup.backup)
 app.command("restore", rich_help_panel=_KEEP)(backup.restore)
 app.command("repartition", rich_help_panel=_KEEP)(repartition.repartition)
+app.command("erase", rich_help_panel=_KEEP)(erase.erase)
 app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)
 app.command("label", rich_help_panel=_LOOK)(label.label)

@@ -9,6 +9,7 @@ from typing import Final
 from ubi_stream.events.decode import decode
 from ubi_stream.events.model import DeadLetter, Event, Headers, Origin, Record, Sender, Unwanted
 from ubi_stream.events.validate import Validator
+from ubi_stream.packs.schema import ERASE_TYPE
 
 ORIGIN_TOPIC: Final = "ubi-source-topic"
 ORIGIN_PARTITION: Final = "ubi-source-partition"
@@ -50,20 +51,20 @@ def read_events(records: Iterable[Record], validator: Validator, *, forwarded: b
     return read
 
 
-def up_to_verdicts(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """Cut a batch before each person's label: it is about what was told until then.
+def up_to_commands(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Cut a batch before each person's label, which is about what was told until then, and before each erasure.
 
     >>> from ubi_stream.events.verdict import Verdict
     >>> def event(verdict: Verdict | None) -> Event:
     ...     at = Origin("events", 0, 0, 0)
     ...     return Event("e", 0, "t", "u", None, {}, {}, None, "events", 0, 0, at, None, b"", verdict)
     >>> label = Verdict(None, None, positive=True)
-    >>> [len(part) for part in up_to_verdicts([event(None), event(None), event(label), event(None), event(label)])]
+    >>> [len(part) for part in up_to_commands([event(None), event(None), event(label), event(None), event(label)])]
     [2, 2, 1]
     """
     part: list[Event] = []
     for event in events:
-        if event.verdict is not None and part:
+        if part and (event.verdict is not None or event.event_type == ERASE_TYPE):
             yield part
             part = []
         part.append(event)

@@ -20,7 +20,7 @@ from ubi_stream.events.fields import (
 from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_PROPERTIES_BYTES, MAX_SKEW_MS, MIN_TIME_MS
 from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Sender, Unwanted
 from ubi_stream.events.verdict import read_verdict
-from ubi_stream.packs.schema import LABEL_TYPE, Events, Pack
+from ubi_stream.packs.schema import LABEL_TYPE, RESERVED_TYPES, Events, Pack
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 FIELDS: Final = frozenset(
@@ -51,7 +51,7 @@ class Validator:
     def __init__(self, events: Events, entity_keys: tuple[str, ...] = (), outcomes: Collection[str] = ()) -> None:
         self._entity_keys = entity_keys
         self._outcomes = outcomes
-        self._types = frozenset(events.types) | {LABEL_TYPE}
+        self._types = frozenset(events.types) | RESERVED_TYPES
         self._unknown_types = events.unknown
         self._max_age_ms = int(events.max_age_days * 86_400_000)
         self.unknown_fields = 0

@@ -15,7 +15,7 @@ from ubi_stream.features.facts import Facts, facts_of
 from ubi_stream.features.registry import Column, FamilyExtractor, Feature, select_features
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.schema import LABEL_TYPE
+from ubi_stream.packs.schema import RESERVED_TYPES
 from ubi_stream.state.model import Question, UserState
 from ubi_stream.state.questions import ask
 from ubi_stream.state.stage import Moment
@@ -42,7 +42,7 @@ class Featurized:
     moments
         All moments in order.
     rows
-        For each moment its row in the matrices, or `NO_ROW` (silences and labels have none).
+        For each moment its row in the matrices, or `NO_ROW` (silences and commands have none).
     values, usual
         Shape (rows, features): the feature, and the entity's own usual value of it; NaN where there is none.
     scaled
@@ -150,7 +150,7 @@ class Featurizer:
         for moment in moments:
             kept.append(moment)
             event = moment.event
-            if event is None or event.event_type == LABEL_TYPE:
+            if event is None or event.event_type in RESERVED_TYPES:
                 rows.append(NO_ROW)
                 if event is not None and event.verdict is not None:
                     labelled = self._labelled(moment.state)

@@ -23,6 +23,7 @@ class InsightKind(StrEnum):
     DRIFT = "drift"
     MODEL = "model"
     LABEL = "label"
+    ERASURE = "erasure"
 
 
 class Severity(StrEnum):

@@ -7,7 +7,7 @@ of its users come from there; else that partition is as good as any, for models 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.insights.windows import OpenWindows
 from ubi_stream.partition_record import PartitionMemory
 from ubi_stream.state.codec import decode_state, encode_state
+from ubi_stream.state.erasures import MAX_ERASED, Erasure
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
 
@@ -55,6 +56,7 @@ def new_memories(
 
     Time is that of the partition which is furthest: all their users come together, and time never goes back. Open
     windows stay where they are: they are counts of a partition, and only add up. Marks of forwards are the last of all.
+    Who was erased is kept by a hash, which does not tell a partition: all get all of them.
 
     Parameters
     ----------
@@ -75,6 +77,7 @@ def new_memories(
     for memory in known:
         for sender, offset in memory.progress.forwarded.items():
             forwarded[sender] = max(offset, forwarded.get(sender, -1))
+    erased = _all_erased(known)
     memories = []
     for number, offsets in enumerate(next_offsets):
         like = before[number % len(before)] or known[0]
@@ -85,7 +88,20 @@ def new_memories(
                 like,
                 progress=Progress(learned, watermark_ms, dict(forwarded)),
                 memos={},
+                erased=dict(erased),
                 windows=OpenWindows() if own is None else own.windows,
             )
         )
     return memories
+
+
+def _all_erased(memories: Iterable[PartitionMemory]) -> dict[str, Erasure]:
+    """Erased users of all partitions, oldest first, as many of the newest as a partition keeps."""
+    newest: dict[str, Erasure] = {}
+    for memory in memories:
+        for erased_id, erasure in memory.erased.items():
+            before = newest.get(erased_id)
+            if before is None or (erasure.at_ms, erasure.arrived_ms) > (before.at_ms, before.arrived_ms):
+                newest[erased_id] = erasure.without_position()
+    ordered = sorted(newest.items(), key=lambda item: (item[1].arrived_ms, item[0]))
+    return dict(ordered[-MAX_ERASED:])

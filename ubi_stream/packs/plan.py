@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ubi_stream.packs.schema import LABEL_TYPE, MAX_TYPES, Entity, Pack
+from ubi_stream.packs.schema import MAX_TYPES, RESERVED_TYPES, Entity, Pack
 
 DAY_MS = 86_400_000
 OTHER_TYPE: Final = "other"
@@ -48,6 +48,7 @@ class Plan:
     lateness_ms: int
     dormant_ms: int
     retention_ms: int
+    erased_ms: int
     dedup_ms: int
     dedup_max_ids: int
     exact: bool
@@ -68,7 +69,7 @@ class Plan:
 
     def type_name(self, event_type: str) -> str:
         """An event's type where names must be few: as a metric's label, as the key of a count."""
-        return event_type if event_type in self.type_index or event_type == LABEL_TYPE else OTHER_TYPE
+        return event_type if event_type in self.type_index or event_type in RESERVED_TYPES else OTHER_TYPE
 
     def entity_id(self, user_id: str, properties: dict[str, object]) -> str | None:
         """Id of the entity that an event is about; None where it names none."""
@@ -112,6 +113,7 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         lateness_ms=round(times.lateness_min * 60_000),
         dormant_ms=round(times.dormant_after_days * DAY_MS),
         retention_ms=round(times.retention_days * DAY_MS),
+        erased_ms=round(times.erased_days * DAY_MS),
         dedup_ms=round(times.dedup_window_h * 3_600_000),
         dedup_max_ids=times.dedup_max_ids,
         exact=entity.windows == "exact",

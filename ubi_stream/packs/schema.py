@@ -15,6 +15,10 @@ from ubi_stream.packs.texts import Texts
 
 LABEL_TYPE: Final = "$label"
 """Reserved type: tells what became of an earlier event. Every pack knows it."""
+ERASE_TYPE: Final = "$erase"
+"""Reserved type: has all forgotten that is known of its user."""
+RESERVED_TYPES: Final = frozenset((LABEL_TYPE, ERASE_TYPE))
+"""Commands: they are no behaviour."""
 VERDICT_PROPERTIES: Final = frozenset(("label", "insight_id"))
 """Either of them makes a `$label` event a person's; so labels that the stream brings have others."""
 MAX_TYPES: Final = 32
@@ -53,8 +57,8 @@ class Events(Model):
     @model_validator(mode="after")
     def _roles_name_known_types(self) -> Events:
         no_twins("types", self.types)
-        if LABEL_TYPE in self.types:
-            raise ValueError(f"types list {LABEL_TYPE!r}, which is reserved: every pack knows it")
+        for name in RESERVED_TYPES.intersection(self.types):
+            raise ValueError(f"types list {name!r}, which is reserved: every pack knows it")
         for role in ("amount_types", "interest_types", "intent_types", "conversion_types"):
             for name in getattr(self.roles, role):
                 if name not in self.types:
@@ -69,6 +73,9 @@ class Times(Model):
     lateness_min: float = Field(10, ge=0, le=1440, description="How far the watermark stays behind the newest event")
     dormant_after_days: float = Field(14, gt=0, le=365, description="A silence this long makes a user dormant")
     retention_days: float = Field(90, ge=1, le=3650, description="An entity silent for longer is forgotten")
+    erased_days: float = Field(
+        30, ge=8, le=3650, description="How long after a user's erasure events of before it are dropped on arrival"
+    )
     dedup_window_h: float = Field(24, ge=0, le=8760, description="How long an event id is remembered")
     dedup_max_ids: int = Field(1000, ge=0, le=20_000, description="How many event ids are remembered per entity")
 

@@ -112,6 +112,8 @@ class Texts(Model):
     label_unknown_outcome: Annotated[str, _says("outcome")] = (
         "No model here learns {outcome}: nothing was learned from it"
     )
+    erased: Annotated[str, _says("entity")] = "What was known about the {entity} was erased"
+    erased_unknown: Annotated[str, _says("entity")] = "Nothing was known about this {entity} that could be erased"
     measure_amount: Words = "Money"
     measure_events: Words = "Events"
     feature: Annotated[str, _says("feature", "value")] = "{feature}: {value}"

@@ -107,6 +107,7 @@ class OfflineRun:
             epoch=OFFLINE_EPOCH,
             seed=self._settings.seed,
             snapshot_key=b"offline runs write no snapshots",
+            erasure_key=self._settings.erasure_key.get_secret_value().encode(),
             cache_size=self._settings.state_cache_users,
             home=self._home,
         )

@@ -60,8 +60,12 @@ class LabelDesk:
             raise DeliveryError(f"Kafka did not take a label within {TAKEN_WITHIN_S:g} s") from error
 
     def note(self, insights: Iterable[Insight]) -> None:
-        """Look for answers among the insights of a batch."""
+        """Look for answers among the insights of a batch; those about a user who is erased go."""
         for insight in insights:
+            if insight.kind is InsightKind.ERASURE:
+                erased = (insight.entity, insight.user_id)
+                for key in [key for key in self._answers if (key.entity, key.entity_id) == erased]:
+                    del self._answers[key]
             if insight.kind is not InsightKind.LABEL or insight.trace_id is None:
                 continue
             key = LabelKey(insight.entity, insight.user_id, insight.trace_id)

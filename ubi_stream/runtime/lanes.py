@@ -136,6 +136,7 @@ class Lanes:
             epoch=self._epochs[entity],
             seed=self._settings.seed,
             snapshot_key=self._settings.snapshot_key.get_secret_value().encode(),
+            erasure_key=self._settings.erasure_key.get_secret_value().encode(),
             cache_size=self._settings.state_cache_users,
             home=self._home,
         )

@@ -36,7 +36,9 @@ _OURS: Final = "ubi_stream"
 _CHATTY: Final = ("aiokafka", "kafka", "faust", "mode", "aiohttp", "asyncio", "asyncpg", "py.warnings")
 """Libraries that tell more than notable things at level info: warnings and errors only, unless debugging."""
 _PERSONAL: Final = ("user_id", "entity_id", "session_id", "key")
-_SECRET: Final = re.compile(r"password|secret|token|credential|authorization|dsn|snapshot_key", re.IGNORECASE)
+_SECRET: Final = re.compile(
+    r"password|secret|token|credential|authorization|dsn|snapshot_key|erasure_key", re.IGNORECASE
+)
 _CREDENTIALS: Final = re.compile(r"://[^\s/@]*:[^\s/]*@")
 _NUMBERS: Final = re.compile(r"0x[0-9a-f]+|\d+")
 _TRUSTED_ERRORS: Final = (UbiError, OSError)

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     REPLAYED = "replayed"
     UNWANTED = "unwanted"
+    ERASED = "erased"
     MOVED = "moved"
 
 

@@ -24,7 +24,7 @@ from ubi_stream.chunked.restore import RestoreProgress
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.insights.model import Insight, InsightKind, Severity
 from ubi_stream.models.feedback.labels import LabelStatus
-from ubi_stream.packs.schema import LABEL_TYPE, Pack
+from ubi_stream.packs.schema import RESERVED_TYPES, Pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.runtime.detector_metrics import DetectorMetrics
 from ubi_stream.runtime.metric_labels import ANY, OTHER, Missing, Outcome, QualityMetric, Refusal, Stage
@@ -64,7 +64,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._detectors = DetectorMetrics(self.registry, pack)
         self._pack = pack.name
-        self._types = frozenset(pack.events.types) | {LABEL_TYPE}
+        self._types = frozenset(pack.events.types) | RESERVED_TYPES
         self._refreshers: list[Callable[[], None]] = []
         self._seen: dict[tuple[str, int, str, str], int] = {}
         self._make_counters()
@@ -79,6 +79,7 @@ class Metrics:
         self._late = self._counter("ubi_late_events", "Accepted events that came after the watermark", ("pack",))
         self._unmatched = self._counter("ubi_unmatched_labels", "Labels of events that are not kept", ("pack",))
         self._labels = self._counter("ubi_labels", "Labels of people by what became of them", ("pack", "status"))
+        self._erasures = self._counter("ubi_erasures", "Users erased", ("pack",))
         self._unknown_fields = self._counter("ubi_unknown_fields", "Fields that no event has, ignored", ("pack",))
         self._dead_letters = self._counter("ubi_dead_letters", "Dead letters by reason", ("reason",))
         self._insights = self._counter("ubi_insights", "Insights", ("pack", "kind", "severity"))
@@ -150,7 +151,7 @@ class Metrics:
             self.sink_rejected.labels(cause)
         for missing in Missing:
             self.offsets_missing.labels(missing)
-        for counter in (self._late, self._unmatched, self._unknown_fields, self._anomalies):
+        for counter in (self._late, self._unmatched, self._unknown_fields, self._anomalies, self._erasures):
             counter.labels(self._pack)
 
     def observe(self, effects: Effects, *, entity: str = "user") -> None:
@@ -178,6 +179,7 @@ class Metrics:
             Outcome.DUPLICATE: tally.duplicates,
             Outcome.REPLAYED: tally.replayed,
             Outcome.UNWANTED: tally.unwanted,
+            Outcome.ERASED: tally.erased,
             Outcome.MOVED: tally.moved,
         }
         for outcome, count in others.items():
@@ -194,6 +196,8 @@ class Metrics:
             self._anomalies.labels(self._pack).inc()
         if insight.kind is InsightKind.LABEL:
             self._labels.labels(self._pack, insight.evidence["status"]).inc()
+        if insight.kind is InsightKind.ERASURE:
+            self._erasures.labels(self._pack).inc()
 
     def snapshot_problem(self, reason: SnapshotReason) -> None:
         """A model snapshot could not be used or written."""

@@ -148,7 +148,8 @@ class InsightSink(Protocol):
         """Store the rows and move the offsets on, both or neither.
 
         Rows below the sink's own offset of their partition are left out: another writer has stored them. Offsets only
-        move forward. Waits for as long as the sink is away; cancelling is safe at any moment.
+        move forward. Waits for as long as the sink is away; cancelling is safe at any moment. A receipt of an erasure
+        deletes its user's rows of before, and is stored under the hash of the user's id.
 
         Raises
         ------

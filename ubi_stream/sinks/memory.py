@@ -17,6 +17,7 @@ from ubi_stream.sinks.base import (
     WindowRow,
     WriteResult,
 )
+from ubi_stream.sinks.erasure import after_erasures
 
 _R = TypeVar("_R", bound=Row)
 
@@ -40,7 +41,11 @@ class MemorySink:
         for partition, start in batch.starts.items():
             if self._next_offsets.get(partition, start) < start:
                 raise SinkBehindError(f"{partition.topic}-{partition.partition} is stored to less than {start}")
-        insights = {row.id: row for row in self._fresh(batch.insights) if row.id not in self.insights}
+        rows, erased = after_erasures(self._fresh(batch.insights))
+        gone = [row.id for row in self.insights.values() if (row.entity, row.user_id) in erased]
+        for row_id in gone:
+            del self.insights[row_id]
+        insights = {row.id: row for row in rows if row.id not in self.insights}
         dead_letters = {row.id: row for row in self._fresh(batch.dead_letters) if row.id not in self.dead_letters}
         windows = {row.identity: row for row in self._fresh(batch.windows)}
         self.insights |= insights

@@ -36,6 +36,7 @@ from ubi_stream.sinks.database import (
     parse_target,
     sqlstate,
 )
+from ubi_stream.sinks.erasure import after_erasures
 from ubi_stream.sinks.staging import DEAD_LETTERS, INSIGHTS, REFUSED, WINDOW_COUNTS, StagedTable
 
 _T = TypeVar("_T")
@@ -68,6 +69,11 @@ JOIN unnest($1::text[], $2::integer[], $3::text[]) AS wanted (topic, partition, 
 _FORGET_OFFSETS = """
 DELETE FROM sink_offsets AS stored USING unnest($1::text[], $2::integer[]) AS made_anew (topic, partition)
 WHERE stored.topic = made_anew.topic AND stored.partition = made_anew.partition
+"""
+
+_ERASE = """
+DELETE FROM insights USING unnest($1::text[], $2::text[]) AS erased (entity, user_id)
+WHERE insights.entity = erased.entity AND insights.user_id = erased.user_id
 """
 
 _ENSURE_PARTITIONS = "SELECT ensure_insights_partition(moment) FROM unnest($1::timestamptz[]) AS moment"
@@ -170,7 +176,10 @@ class PostgresSink:
         async with connection.transaction():
             stored = await self._lock_offsets(connection, batch.starts)
             rejected: list[Rejected] = []
-            insights = await _insert(connection, INSIGHTS, _fresh(batch.insights, stored), rejected)
+            fresh, erased = after_erasures(_fresh(batch.insights, stored))
+            if erased:
+                await connection.execute(_ERASE, [one.entity for one in erased], [one.user_id for one in erased])
+            insights = await _insert(connection, INSIGHTS, fresh, rejected)
             windows_by_identity = {row.identity: row for row in _fresh(batch.windows, stored)}  # the last one counts
             windows = await _insert(connection, WINDOW_COUNTS, list(windows_by_identity.values()), rejected)
             dead_letters = await _insert(connection, DEAD_LETTERS, _fresh(batch.dead_letters, stored), rejected)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ubi_stream.events.model import Event
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import UserState
@@ -10,9 +12,14 @@ from ubi_stream.state.store import Live
 
 def is_applied(event: Event, live: Live) -> bool:
     """Whether the state already contains the event: by its offset at the partition that it came from."""
+    return is_past(event, live.offset, live.state.forwarded)
+
+
+def is_past(event: Event, offset: int, forwarded: Mapping[str, int]) -> bool:
+    """Whether an event is among those up to an offset of the own topic, or of the partition that forwarded it."""
     if event.sender is not None:
-        return event.sender.offset <= live.state.forwarded.get(event.sender.lane, -1)
-    return event.offset <= live.offset
+        return event.sender.offset <= forwarded.get(event.sender.lane, -1)
+    return event.offset <= offset
 
 
 def is_duplicate(event: Event, event_hash: int, state: UserState, plan: Plan) -> bool:

@@ -7,14 +7,15 @@ light. The stage decides what is new, what is a duplicate and what a replay; see
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import msgspec
 
 from ubi_stream.events.model import Event, Origin
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.schema import LABEL_TYPE
+from ubi_stream.packs.schema import ERASE_TYPE, LABEL_TYPE
+from ubi_stream.state.counts import FoldCounts
+from ubi_stream.state.erasures import Before, Erased, Erasures
 from ubi_stream.state.fold import fold, fold_label
 from ubi_stream.state.model import UserState
 from ubi_stream.state.once import is_applied, is_duplicate, remember, remembered_ms
@@ -44,7 +45,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     had its last event, told about or not, -1 if it ended none; `dormant` says that the silence made the entity
     dormant; `answers` are to questions asked at earlier moments. `cause_id` and `origin` are those of the event that
     brought it about, which for a silence is another entity's. `watermark_ms` is the partition's watermark with that
-    event.
+    event. `erased` is set where the event had the entity erased.
     """
 
     entity_id: str
@@ -61,34 +62,27 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     origin: Origin
     trace_id: str
     watermark_ms: int
-
-
-@dataclass(slots=True)
-class FoldCounts:
-    """What became of a batch's events.
-
-    Only new ones are counted. `duplicates` changed nothing; `late` came after the watermark had passed them;
-    `unmatched_labels` are labels of events that are not kept (any more); `foreign` name no entity of the kind that is
-    folded.
-    """
-
-    duplicates: int = 0
-    late: int = 0
-    unmatched_labels: int = 0
-    foreign: int = 0
+    erased: Erased | None = None
 
 
 class Fold:
     """Folds one partition's events into its states."""
 
     def __init__(
-        self, plan: Plan, states: StateStore, progress: Progress, timers: SilenceTimers, questions: DueTimers
+        self,
+        plan: Plan,
+        states: StateStore,
+        progress: Progress,
+        timers: SilenceTimers,
+        questions: DueTimers,
+        erasures: Erasures,
     ) -> None:
         self._plan = plan
         self._states = states
         self._progress = progress
         self._timers = timers
         self._questions = questions
+        self._erasures = erasures
         self._counts = FoldCounts()
 
     def take_counts(self) -> FoldCounts:
@@ -105,7 +99,8 @@ class Fold:
             if moment is not None:
                 yield moment
                 self._plan_asked(moment)
-                if moment.watermark_ms > since_ms and self._is_due(moment.watermark_ms):
+                time_ms = moment.watermark_ms
+                if time_ms > since_ms and (self._timers.is_due(time_ms) or self._questions.is_due(time_ms)):
                     yield from self._silences(event, since_ms)
 
     def _own_moment(self, event: Event) -> Moment | None:
@@ -120,7 +115,12 @@ class Fold:
         live = self._states.get(entity_id)
         if live is not None and is_applied(event, live):
             return None
+        if self._erasures.may_concern(event, live) and (before := self._erasures.is_before(event, entity_id)):
+            self._counts.erased += new and before is Before.HAPPENED
+            return None
         event_hash = short_hash(event.event_id)
+        if event.event_type == ERASE_TYPE:
+            return self._erased(event, entity_id, live, event_hash, new=new)
         if event.is_named and live is not None and is_duplicate(event, event_hash, live.state, plan):
             self._counts.duplicates += new
             return None
@@ -129,7 +129,7 @@ class Fold:
         ended, day_over = None, -1
         answers: list[Answer] = []
         if live is None:
-            live = self._states.new(entity_id)
+            live = self._erasures.begin(entity_id, self._states.new(entity_id))
         elif event.event_time_ms - live.state.last_ms >= plan.retention_ms:
             ended = ended_visit(live.state)
             answers = answer_at_event(live.state, event, ended, plan, progress.watermark_ms)
@@ -173,6 +173,15 @@ class Fold:
         state = live.state if live else UserState()
         return self._moment(event, entity_id, state, event_hash, new=new, answers=answers)
 
+    def _erased(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
+        """Forget all of a user, as of the event's place, whatever its time: that moves nothing on."""
+        kept_since_ms = self._progress.watermark_ms - self._plan.retention_ms
+        erased = self._erasures.note(entity_id, event, live, kept_since_ms=kept_since_ms)
+        self._states.erase(entity_id)
+        self._timers.forget(entity_id)
+        self._questions.forget(entity_id)
+        return self._moment(event, entity_id, UserState(), event_hash, new=new, erased=erased)
+
     def _pass_time(self, event: Event, *, new: bool) -> None:
         """Move the watermark on. A clock that is ahead must not make all others late: arrival bounds the time."""
         if new:
@@ -190,6 +199,7 @@ class Fold:
         ended: EndedVisit | None = None,
         day_over: int = -1,
         answers: tuple[Answer, ...] = (),
+        erased: Erased | None = None,
     ) -> Moment:
         return Moment(
             entity_id=entity_id,
@@ -206,6 +216,7 @@ class Fold:
             origin=event.origin,
             trace_id=event.trace_id or event.event_id,
             watermark_ms=self._progress.watermark_ms,
+            erased=erased,
         )
 
     def _mark_applied(self, event: Event, entity_id: str, live: Live, event_hash: int) -> None:
@@ -256,9 +267,6 @@ class Fold:
                 trace_id=cause.trace_id or cause.event_id,
                 watermark_ms=watermark_ms,
             )
-
-    def _is_due(self, watermark_ms: int) -> bool:
-        return self._timers.is_due(watermark_ms) or self._questions.is_due(watermark_ms)
 
     def _plan_asked(self, moment: Moment) -> None:
         """After what is to be asked at a moment was asked: the ends of earlier questions are planned already."""

@@ -6,7 +6,7 @@ The backing mapping is the changelog-backed table: what it holds is what a resta
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -81,6 +81,8 @@ class StateStore:
         Of the table; None for one that is empty.
     memos
         Those of the partition's record: newer than what the states hold; None of an entity that was forgotten.
+    erased
+        Entities that were erased since their state was written.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class StateStore:
         cache_size: int,
         census: Census | None = None,
         memos: Mapping[str, Memo | None] | None = None,
+        erased: Iterable[str] = (),
     ) -> None:
         self._backing = backing
         self._epoch = epoch
@@ -99,8 +102,11 @@ class StateStore:
         self._changed: dict[str, Live | None] = {}
         self._count, self._bytes = (census.entities, census.encoded_bytes) if census else (0, 0)
         self._forgotten: dict[str, _Forgotten] = {}  # since the last cut
+        self._erased: set[str] = set()  # since the last cut
         self._told: set[str] = set()
         self._memos = dict(memos or {})
+        for entity_id in erased:  # before the memos: those are of whoever came after
+            self.erase(entity_id)
         for entity_id in tuple(self._memos):
             self._restore_memo(entity_id)
 
@@ -156,6 +162,13 @@ class StateStore:
         if live.state.memo != _BLANK:
             self._told.add(entity_id)
 
+    def erase(self, entity_id: str) -> None:
+        """Drop an entity and all that was told of it; the partition's record does not even say that it is gone."""
+        if self.get(entity_id) is not None:
+            self.forget(entity_id)
+            self._told.discard(entity_id)
+            self._erased.add(entity_id)
+
     def memos(self) -> dict[str, Memo | None]:
         """Memos that changed since the last cut: for the partition's record, which is written before the states."""
         memos = dict(self._memos)
@@ -175,6 +188,8 @@ class StateStore:
                 self._resize(forgotten.held, 0)
                 records.append((key, forgotten.tombstone))
                 continue
+            if entity_id in self._erased:  # the time of the state of before may be later: it would win at a restore
+                records.append((key, Tombstone()))
             blob = encode_state(live.state, epoch=self._epoch, offset=live.offset)
             self._resize(live.held, len(blob))
             live.held = len(blob)
@@ -182,6 +197,7 @@ class StateStore:
             records.append((key, blob))
         self._changed.clear()
         self._forgotten.clear()
+        self._erased.clear()
         self._told.clear()
         self.trim()
         return records

@@ -68,6 +68,11 @@ class SilenceTimers:
             if len(self._heap) > _MOST_STALE * len(self._next) + _FEW:
                 self._drop_stale()
 
+    def forget(self, entity_id: str) -> None:
+        """Fire no more for an entity; heap entries that are left count no more."""
+        self._last.pop(entity_id, None)
+        self._next.pop(entity_id, None)
+
     def is_due(self, watermark_ms: int) -> bool:
         """Whether a watermark passes a timer."""
         return bool(self._heap) and self._heap[0][0] <= watermark_ms
@@ -132,6 +137,10 @@ class DueTimers:
         if waiting is None or due_ms < waiting:
             self._next[entity_id] = due_ms
             heappush(self._heap, (due_ms, entity_id))
+
+    def forget(self, entity_id: str) -> None:
+        """Wake an entity no more."""
+        self._next.pop(entity_id, None)
 
     def is_due(self, watermark_ms: int) -> bool:
         """Whether a watermark passes the time of an entity."""

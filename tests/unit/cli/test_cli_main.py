@@ -37,6 +37,7 @@ COMMANDS = [
     "backup",
     "restore",
     "repartition",
+    "erase",
     "config",
     "doctor",
     "label",

@@ -93,3 +93,11 @@ async def test_only_the_newest_answers_are_kept() -> None:
     desk.note([insight(KEY)])
     desk.note([insight(LabelKey("user", "u1", f"other/{n}")) for n in range(KEPT_ANSWERS)])
     assert await desk.answer(KEY, within_s=0.0) is None
+
+
+async def test_answers_about_a_user_who_is_erased_are_not_kept() -> None:
+    desk = LabelDesk(Settings(), OneRecord())
+    other = KEY._replace(entity_id="u2")
+    desk.note([insight(KEY), insight(other), insight(KEY._replace(event_id="erase/1"), InsightKind.ERASURE)])
+    assert await desk.answer(KEY, within_s=0.0) is None
+    assert await desk.answer(other, within_s=0.0) is not None

@@ -152,7 +152,7 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
     metrics.set_models([outcome_report(place, n_seen=5, log_loss=0.5) for place in (0, None)])
     closed: dict[str, set[str]] = {
         "pack": {"ecommerce"},
-        "event_type": {*PACK.events.types, "$label", OTHER, ANY},
+        "event_type": {*PACK.events.types, "$label", "$erase", OTHER, ANY},
         "outcome": set(Outcome) | {"buys_in_visit"},
         "kind": set(InsightKind),
         "severity": set(Severity),

@@ -10,6 +10,7 @@ from ubi_stream.insights.model import Insight
 from ubi_stream.insights.policy.anomaly import Anomalies
 from ubi_stream.insights.policy.change import Changes
 from ubi_stream.insights.policy.drift import Drifts
+from ubi_stream.insights.policy.erasure import Receipts
 from ubi_stream.insights.policy.forecast import Forecasts
 from ubi_stream.insights.policy.label import Labels
 from ubi_stream.insights.policy.model import Choices
@@ -59,6 +60,7 @@ class Policy:
         self._risks = Risks(plan, explain, features)
         self._changes = Changes(plan)
         self._labels = Labels(plan)
+        self._receipts = Receipts(plan)
         self._forecasts = Forecasts(plan)
         self._choices = Choices(plan)
         self._foreseen = ForeseenOutcomes(plan, explain)
@@ -71,8 +73,8 @@ class Policy:
         risks, changes = self._risks.of_batch(batch), self._changes.of_batch(batch)
         rows = {*risks, *changes, *scores.waves, *scores.drifts, *scores.alerts, *predictions.foreseen, *batch.days}
         positions = {*assigned.changes, *predictions.choices, *predictions.worsened}
-        if scores.learned is not None:
-            positions.add(0)  # a label is the first moment of its batch
+        if scores.learned is not None or (batch.moments and batch.moments[0].erased is not None):
+            positions.add(0)  # a label, or an erasure, is the first moment of its batch
         insights: list[Insight] = []
         for position, (moment, row) in enumerate(zip(batch.moments, batch.rows, strict=True)):
             # Most moments bring nothing to tell: they cost no more than this question.
@@ -88,6 +90,9 @@ class Policy:
     def _of_moment(self, teller: Teller, position: int, scores: Scores, assigned: Assigned) -> Iterator[Insight]:
         """What is told of a moment, be it an event or a silence."""
         moment, predictions = teller.moment, scores.predictions
+        if moment.erased is not None:
+            yield self._receipts.tell(teller, moment.erased)
+            return
         answered, rewards = self._recommendations.settle(teller)
         event = moment.event
         if scores.learned is not None and event is not None and event.verdict is not None:
