@@ -32,7 +32,7 @@ def start_ubi(tmp_path: Path) -> Iterator[Callable[..., RunningUbi]]:
 
 @pytest.fixture
 def ubi(start_ubi: Callable[..., RunningUbi]) -> Callable[..., RunningUbi]:
-    """Run `ubi` to its end, for two minutes at most."""
+    """Run `ubi` to its end."""
 
     def run(*arguments: str | Path, **environment: str) -> RunningUbi:
         running = start_ubi(*arguments, **environment)

@@ -60,7 +60,7 @@ class RunningUbi:
         """Send a signal to it alone."""
         self.process.send_signal(number)
 
-    def wait(self, within_s: float = 120) -> int:
+    def wait(self, within_s: float = 240) -> int:
         """Exit status, once it has ended.
 
         Raises

@@ -106,13 +106,13 @@ class WorkerProcess:
         if self.process is not None:
             self.process.wait()
 
-    async def stop(self, within_s: float = 15.0) -> int:
+    async def stop(self, within_s: float = 45.0) -> int:
         """SIGTERM; returns the exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return await self.ended(within_s)
 
-    async def ended(self, within_s: float = 15.0) -> int:
+    async def ended(self, within_s: float = 45.0) -> int:
         """Wait for the end; returns the exit status."""
         assert self.process is not None
         await eventually(lambda: not self.running, within_s, f"{self.name} ends")

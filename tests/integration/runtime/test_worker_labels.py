@@ -13,7 +13,7 @@ import aiohttp
 
 from support.probe import MINUTE_MS, START_MS, event
 from support.waiting import eventually
-from support.workers import WorkerProcess, read_topic, send
+from support.workers import Offsets, WorkerProcess, read_topic, send
 from ubi_stream.cli.labelling import Said, by_kafka
 from ubi_stream.clock import SystemClock
 from ubi_stream.replay.records import ProducerRecord
@@ -83,13 +83,9 @@ async def anomaly_of(settings: Settings, sale: int) -> dict[str, Any] | None:
 
 
 async def is_past(worker: WorkerProcess, tills: Tills) -> None:
-    """Wait until all sales are processed, and what they bring about is on its topic."""
-
-    async def done() -> bool:
-        series = 'ubi_events_total{event_type="sale",outcome="accepted",pack="till"}'
-        return await worker.metric(series) >= tills.minute
-
-    await eventually(done, 30, "all sales are processed")
+    """Wait until all sales are committed: what they bring about is on its topic then."""
+    async with Offsets(worker.settings) as offsets:
+        await offsets.all_committed(tills.minute)
 
 
 async def post(worker: WorkerProcess, label: dict[str, Any], key: str) -> tuple[int, dict[str, Any]]:
