@@ -16,7 +16,7 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from mode import Service
 
-from ubi_stream.chunked.restore import Restorer
+from ubi_stream.chunked.restore import Restorer, is_cancelled
 from ubi_stream.chunked.table import PartitionedTable
 from ubi_stream.errors import RecoveryError
 
@@ -55,6 +55,11 @@ class ChunkRecovery(Recovery):
             except IllegalStateError as error:  # a partition was taken away meanwhile: another assignment follows
                 if not await self._another_assignment():
                     self.on_failure(error)
+            except asyncio.CancelledError:
+                if is_cancelled():
+                    raise
+                # Of something that it waited for: the task would end without a word, and nothing ever flow.
+                self.on_failure(RecoveryError("the restore was cut off by a client that ended"))
             except Exception as error:  # noqa: BLE001 - whatever it is: without state, nothing may flow
                 self.on_failure(error)
 

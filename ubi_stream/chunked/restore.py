@@ -61,6 +61,21 @@ class RestoreProgress:
         return f"state is being restored: {self.share:.0%} of {self.total} records{left}"
 
 
+def is_cancelled() -> bool:
+    """Whether somebody cancelled this task. Where nobody did, a `CancelledError` is of something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:  # while the broker is away, `stop()` ends with its own fetch's (aiokafka 0.14)
+        if is_cancelled():
+            raise
+        await consumer._client.close()
+
+
 class Restorer:
     """Restores partitions of tables.
 
@@ -134,9 +149,14 @@ class Restorer:
             except KafkaError as error:
                 if not (error.retriable or isinstance(error, KafkaTimeoutError)):
                     raise
-                if not progress.interrupted:  # said once: the client tells of each attempt to connect
-                    self._log.warning("restore_interrupted", error=type(error).__name__)
-                progress.interrupted = type(error).__name__
+                interrupted = type(error).__name__
+            except asyncio.CancelledError as error:
+                if is_cancelled():
+                    raise
+                interrupted = type(error).__name__  # of a fetch of the client's own
+            if not progress.interrupted:  # said once: the client tells of each attempt to connect
+                self._log.warning("restore_interrupted", error=interrupted)
+            progress.interrupted = interrupted
             await asyncio.sleep(_RETRY_S)
 
     async def _restore(
@@ -167,7 +187,7 @@ class Restorer:
             starts = {tp: tables[tp.topic].content(tp.partition).resume(starts[tp], wanted[tp]) for tp in assigned}
             await self._read(consumer, tables, (starts, wanted), progress)
         finally:
-            await consumer.stop()
+            await _stop(consumer)
 
     async def _read(
         self,

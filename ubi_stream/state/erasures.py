@@ -83,15 +83,14 @@ class Erasures:
 
     def __init__(self, kept: dict[str, Erasure], *, key: bytes, keep_ms: int) -> None:
         self._kept = kept
-        self._hash = blake2b(key=blake2b(key).digest() if key else b"", digest_size=12, person=b"ubi-erased")
+        self._hash_key = blake2b(key).digest() if key else b""
         self._keep_ms = keep_ms
         self._newest_ms = max((erasure.at_ms for erasure in kept.values()), default=-1)
 
     def hashed(self, entity_id: str) -> str:
         """What an id is kept as: 24 hex digits."""
-        digest = self._hash.copy()
-        digest.update(entity_id.encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
+        content = entity_id.encode("utf-8", "surrogatepass")
+        return blake2b(content, key=self._hash_key, digest_size=12, person=b"ubi-erased").hexdigest()
 
     def find(self, entity_id: str) -> Erasure | None:
         """The erasure of a user; None of one who was not erased, or so long ago that it is not kept."""

@@ -152,6 +152,8 @@ class Log:
         self.breaks = False
         self.stuck = False
         self.refusal: KafkaError | None = None
+        self.cut_off = False
+        self._client = self  # the client beneath
 
     async def start(self) -> None:
         self.starts += 1
@@ -161,6 +163,12 @@ class Log:
             raise self.refusal
 
     async def stop(self) -> None:
+        if self.cut_off:
+            self.cut_off = False
+            raise asyncio.CancelledError
+        self.stopped = True
+
+    async def close(self) -> None:
         self.stopped = True
 
     def assign(self, partitions: list[TopicPartition]) -> None: ...
@@ -305,6 +313,22 @@ async def test_an_interrupted_restore_begins_again(states: PartitionedTable, mak
     assert log.starts == 2
     assert states.content(0) == {key: value for _, key, value in written}
     assert (restorer.progress.records, restorer.progress.done, restorer.progress.total) == (8, 8, 8)
+
+
+async def test_a_client_that_ends_with_its_own_fetch_does_not_end_the_restore(
+    states: PartitionedTable, make_restorer: MakeRestorer
+) -> None:
+    log = Log({TopicPartition(STATES_TOPIC, 0): changelog(*((at, b"u", state(at)) for at in range(8)))})
+    log.breaks = log.cut_off = True
+    restorer = make_restorer(log)
+    await restorer.restore({STATES_TOPIC: states}, {0})
+    assert (log.starts, log.stopped, restorer.progress.interrupted) == (2, True, "KafkaTimeoutError")
+    log.cut_off = log.stuck = True
+    restoring = asyncio.create_task(restorer.restore({STATES_TOPIC: states}, {0}))
+    await eventually(lambda: log.starts == 3, message="it reads")
+    restoring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await restoring
 
 
 async def test_a_restore_that_the_broker_refuses_fails_at_once(
