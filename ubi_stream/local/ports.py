@@ -9,6 +9,8 @@ import socket
 # client that retries could otherwise be given the very port it wants to reach, and connect to itself.
 _FIRST, _LAST = 15_000, 31_999
 _ATTEMPTS = 200
+_given: set[int] = set()
+"""What this process was given: nobody may listen there yet when it asks again."""
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -32,7 +34,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port nobody listens on, outside the range of outgoing connections.
+    """Return a port nobody listens on, outside the range of outgoing connections; each one once.
 
     Random, so that two processes that ask at the same time rarely get the same one.
 
@@ -42,6 +44,7 @@ def free_port(host: str = "127.0.0.1") -> int:
         When none of 200 tries is free.
     """
     for port in random.SystemRandom().choices(range(_FIRST, _LAST + 1), k=_ATTEMPTS):
-        if is_free(port, host):
+        if port not in _given and is_free(port, host):
+            _given.add(port)
             return port
     raise OSError(f"no free port on {host} between {_FIRST} and {_LAST} in {_ATTEMPTS} tries")

@@ -2,13 +2,25 @@ from __future__ import annotations
 
 import socket
 
+import pytest
+
+from ubi_stream.local import ports
 from ubi_stream.local.ports import free_port, is_free
 
 
 def test_a_free_port_is_outside_the_range_of_outgoing_connections() -> None:
-    ports = {free_port() for _ in range(50)}
-    assert all(15_000 <= port < 32_000 for port in ports)
-    assert len(ports) > 40
+    given = {free_port() for _ in range(50)}
+    assert all(15_000 <= port < 32_000 for port in given)
+    assert len(given) == 50
+
+
+def test_a_process_is_given_a_port_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = free_port(), free_port()
+    monkeypatch.setattr(ports, "_given", {first})
+    monkeypatch.setattr("random.SystemRandom.choices", lambda *_, **__: [first, first, second])
+    assert free_port() == second
+    with pytest.raises(OSError, match="no free port"):
+        free_port()
 
 
 def test_a_port_with_a_listener_is_not_free() -> None:
