@@ -7,8 +7,9 @@ changelog, or a transaction marker at its end, can't hold a restore up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -67,6 +68,13 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def _passes(error: KafkaError | asyncio.CancelledError) -> bool:
+    """Whether it passes when the broker is back."""
+    if isinstance(error, asyncio.CancelledError):
+        return not is_cancelled()  # of a fetch of the client's own
+    return bool(error.retriable) or isinstance(error, KafkaTimeoutError)
+
+
 async def _stop(consumer: AIOKafkaConsumer) -> None:
     try:
         await consumer.stop()
@@ -122,8 +130,9 @@ class Restorer:
         progress = self.progress = RestoreProgress(running=True)
         started_s = self._clock.monotonic_s()
         try:
+            attempt = partial(self._restore, tables, partitions, ends, progress)
             async with asyncio.timeout(self._deadline_s):
-                await self._restore_through_outages(tables, partitions, ends, progress)
+                await self._through_outages(attempt, progress)
         except TimeoutError as error:
             last = f", last interrupted by {progress.interrupted}" if progress.interrupted else ""
             raise RecoveryError(
@@ -136,24 +145,14 @@ class Restorer:
             progress.running = False
             progress.seconds = self._clock.monotonic_s() - started_s
 
-    async def _restore_through_outages(
-        self,
-        tables: Mapping[str, PartitionedContent],
-        partitions: set[int],
-        ends: Mapping[TopicPartition, int] | None,
-        progress: RestoreProgress,
-    ) -> None:
+    async def _through_outages(self, attempt: Callable[[], Awaitable[None]], progress: RestoreProgress) -> None:
         while True:
             try:
-                return await self._restore(tables, partitions, ends, progress)
-            except KafkaError as error:
-                if not (error.retriable or isinstance(error, KafkaTimeoutError)):
+                return await attempt()
+            except (KafkaError, asyncio.CancelledError) as error:
+                if not _passes(error):
                     raise
                 interrupted = type(error).__name__
-            except asyncio.CancelledError as error:
-                if is_cancelled():
-                    raise
-                interrupted = type(error).__name__  # of a fetch of the client's own
             if not progress.interrupted:  # said once: the client tells of each attempt to connect
                 self._log.warning("restore_interrupted", error=interrupted)
             progress.interrupted = interrupted

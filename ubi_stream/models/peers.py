@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows, blocks, clipped, running_sums
+from ubi_stream.models.block_learner import BlockLearner
 
 
-class PeerBaseline:
+class PeerBaseline(BlockLearner[FloatArray]):
     """Mean and standard deviation of each feature over recent events, weighted exponentially by block.
 
     Both change only when a block is complete, so they depend on how many events came, not on chunks. Missing and
@@ -43,6 +41,7 @@ class PeerBaseline:
     """
 
     def __init__(self, n_features: int, block: int = 250, half_life: float = 10_000.0) -> None:
+        super().__init__()
         self.n_features = n_features
         self.n_seen = 0
         self._block = block
@@ -51,7 +50,6 @@ class PeerBaseline:
         self._mean = np.zeros(n_features)
         self._squares = np.zeros(n_features)  # weighted sum of squared deviations from the mean
         self._sums = np.zeros((3, n_features))  # of the open block: count, deviation from `_mean`, its square
-        self._waiting: list[FloatArray] = []  # rows of the open block that are not in the sums yet
 
     @property
     def mean(self) -> FloatArray:
@@ -72,14 +70,11 @@ class PeerBaseline:
             self._waiting.append(rows[part])
             self.n_seen += part.stop - part.start
             if self.n_seen % self._block == 0:
-                self._add_up()
+                self._catch_up()
                 self._end_block()
 
-    def _add_up(self) -> None:
-        """Take the waiting rows into the sums: all at once costs a fraction of a few at a time."""
-        if not self._waiting:
-            return
-        rows, self._waiting = np.concatenate(self._waiting), []
+    def _learn_waiting(self, waiting: list[FloatArray]) -> None:
+        rows = np.concatenate(waiting)
         values = clipped(rows, MAX_ABS)
         present = np.isfinite(rows)
         self._start_at_first(values, present)
@@ -107,12 +102,3 @@ class PeerBaseline:
         self._mean = self._mean + shift * share
         self._weight = np.where(seen, weight, self._weight)
         self._sums = np.zeros_like(self._sums)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Take in what waits: a snapshot is then the same wherever the stream was cut."""
-        self._add_up()
-        return {name: value for name, value in vars(self).items() if name != "_waiting"}
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._waiting = []

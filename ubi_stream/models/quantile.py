@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ubi_stream.models.arrays import FloatArray, blocks
+from ubi_stream.models.block_learner import BlockLearner
 
 
-class OnlineQuantile:
+class OnlineQuantile(BlockLearner[NDArray[np.intp]]):
     """Quantile of scores in [0, 1] by a histogram of fixed bins that forgets exponentially.
 
     The value changes only when a block of scores is complete, so it depends on how many scores came, not on chunks. It
@@ -52,6 +53,7 @@ class OnlineQuantile:
     ) -> None:
         if not 0.0 < q < 1.0:
             raise ValueError(f"q lies between 0 and 1, not {q}")
+        super().__init__()  # bins of the open block wait to be counted
         self.q = q
         self.min_count = min_count
         self.n_seen = 0
@@ -60,7 +62,6 @@ class OnlineQuantile:
         self._weights = np.zeros(bins)
         self._current = np.zeros(bins, dtype=np.int64)
         self._value: float | None = None
-        self._waiting: list[NDArray[np.intp]] = []  # bins of the open block that are not counted yet
         self._ranks: FloatArray | None = None
 
     @property
@@ -112,13 +113,11 @@ class OnlineQuantile:
             self._ranks = (as_high + 1.0) / (as_high[0] + 1.0)
         return self._ranks
 
-    def _count(self) -> None:
-        if self._waiting:
-            bins, self._waiting = np.concatenate(self._waiting), []
-            self._current += np.bincount(bins, minlength=len(self._current))
+    def _learn_waiting(self, waiting: list[NDArray[np.intp]]) -> None:
+        self._current += np.bincount(np.concatenate(waiting), minlength=len(self._current))
 
     def _end_block(self) -> None:
-        self._count()
+        self._catch_up()
         self._ranks = None
         self._weights = self._weights * self._decay + self._current
         self._current = np.zeros_like(self._current)
@@ -128,10 +127,11 @@ class OnlineQuantile:
             self._value = (position + 1) / len(self._weights)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Count what waits: a snapshot is then the same wherever the stream was cut."""
-        self._count()
-        return {name: value for name, value in vars(self).items() if name not in ("_waiting", "_ranks")}
+        """Leave out what the weights give."""
+        state = super().__getstate__()
+        del state["_ranks"]
+        return state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._waiting, self._ranks = [], None
+        super().__setstate__(state)
+        self._ranks = None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ubi_stream.models.anomaly_keys import Combinations
 from ubi_stream.models.arrays import FloatArray, running_sums
+from ubi_stream.models.block_learner import BlockLearner
 from ubi_stream.packs.plan import OTHER_TYPE
 
 _FADE: Final = 0.99
@@ -71,7 +72,7 @@ class Observation:
     entities: int
 
 
-class BlockFigures:
+class BlockFigures(BlockLearner[Rows]):
     """Adds up the open block, and tells what it says when it is full.
 
     Attributes
@@ -83,6 +84,7 @@ class BlockFigures:
     """
 
     def __init__(self, combinations: Combinations, features: tuple[str, ...]) -> None:
+        super().__init__()
         self._combinations = combinations
         self._types = (*combinations.types, OTHER_TYPE)
         self.subjects = (
@@ -98,7 +100,6 @@ class BlockFigures:
         self._entities = 0
         self._since_ms = -1
         self.filled = 0
-        self._waiting: list[Rows] = []
 
     def add(self, rows: Rows) -> None:
         """Take in rows of the open block. They wait for its end, or for a snapshot, to be added up in one go."""
@@ -106,10 +107,7 @@ class BlockFigures:
         self._entities += sum(rows.firsts)
         self.filled += len(rows.keys)
 
-    def _add_up(self) -> None:
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, []
+    def _learn_waiting(self, waiting: list[Rows]) -> None:
         types, present = self._combinations.split(np.concatenate([rows.keys for rows in waiting]))
         n_types = len(self._types)
         types = np.minimum(types, n_types - 1)
@@ -120,18 +118,9 @@ class BlockFigures:
         seen = ~np.isnan(features)
         self._sums = running_sums(self._sums, np.stack((np.where(seen, features, 0.0), seen), axis=1))
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Add up what waits: a snapshot is then the same wherever the stream was cut."""
-        self._add_up()
-        return {name: value for name, value in vars(self).items() if name != "_waiting"}
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._waiting = []
-
     def end(self, at_ms: int) -> Observation:
         """End the block at a watermark, and begin the next."""
-        self._add_up()
+        self._catch_up()
         minutes = (at_ms - self._since_ms) / MINUTE_MS if self._since_ms >= 0 else 0.0
         rate = np.log10(self.filled / minutes) if minutes > 0.0 else np.nan
         shares = self._counts[:, 0] / self.filled

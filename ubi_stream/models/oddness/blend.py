@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ubi_stream.models.arrays import FloatArray, row_sums
+from ubi_stream.models.block_learner import BlockLearner
 from ubi_stream.models.half_space import HalfSpaceForest
 from ubi_stream.models.oddness.crowd import NearestCrowd
 from ubi_stream.models.oddness.keyed import CombinationDensity, RepeatWatch
@@ -31,7 +32,7 @@ _FARTHEST: Final = 1e6
 """Deviations: all that is further out is one place for the trees."""
 
 
-class OddnessBlend:
+class OddnessBlend(BlockLearner[tuple[Sights, Look]]):
     """Asks detectors, turns each answer into the share of earlier rows at least as odd, and takes the harmonic mean.
 
     The harmonic mean of the shares stays small if one of them is very small, so that one detector is heard where the
@@ -74,6 +75,7 @@ class OddnessBlend:
         voices: Sequence[Voice] = (),
         seed: int = 0,
     ) -> None:
+        super().__init__()
         self.features = features
         self.trees, self.height, self.window = trees, height, window
         self.seed = seed
@@ -92,7 +94,6 @@ class OddnessBlend:
         ranked = [name for name in self.detectors if name != COMBINATION]
         self.tails = {name: TailShare(seed=seed + 1 + i) for i, name in enumerate(ranked)}
         self._tails = self._side_by_side()
-        self._waiting: list[tuple[Sights, Look]] = []
 
     @property
     def ready(self) -> bool:
@@ -122,11 +123,11 @@ class OddnessBlend:
         self._waiting.append((sights, look))
         self.n_seen += len(sights)
         if self.voices and self.n_seen % LESSON == 0:
-            self._take_in()
+            self._catch_up()
             for voice in self.voices.values():
                 voice.learn()
         if self.n_seen == self._next_turn(self.n_seen - 1):
-            self._take_in()
+            self._catch_up()
             self._turn()
 
     def without(self, sights: Sights, look: Look, position: int, usual: FloatArray) -> FloatArray:
@@ -193,12 +194,7 @@ class OddnessBlend:
             return self.voices[name].score_many(sights.rows)
         return self.combination.score_many(sights.combinations)
 
-    def _take_in(self) -> None:
-        """Learn the rows that waited. Where that happens within a block makes no difference."""
-        if not self._waiting:
-            return
-        waiting = self._waiting
-        self._waiting = []
+    def _learn_waiting(self, waiting: list[tuple[Sights, Look]]) -> None:
         rows = np.concatenate([sights.rows for sights, _ in waiting])
         self.crowd.learn_many(rows)
         self.combination.learn_many(np.concatenate([sights.combinations for sights, _ in waiting]))
@@ -255,13 +251,14 @@ class OddnessBlend:
         return self.forest.score_located(leaves)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Learn what waits: a snapshot is then the same wherever the stream was cut."""
-        self._take_in()
-        return {name: value for name, value in vars(self).items() if name not in ("_waiting", "_tails")}
+        """Leave out what the tails' samples give."""
+        state = super().__getstate__()
+        del state["_tails"]
+        return state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._tails, self._waiting = self._side_by_side(), []
+        super().__setstate__(state)
+        self._tails = self._side_by_side()
 
     def _side_by_side(self) -> Tails:
         return Tails.of([self.tails.get(name) for name in self.detectors])
