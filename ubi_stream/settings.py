@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import platformdirs
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -24,6 +25,10 @@ class Settings(BaseSettings):
     )
     pack: str = Field("ecommerce", description="Name of a shipped pack, or path of a pack file")
     seed: int = Field(7, ge=0, description="Seed of every model: same events and seed, same insights")
+
+    processes: int = Field(
+        1, ge=1, le=64, description="Processes of one `ubi worker`, about a core each; they share its partitions"
+    )
 
     # Kafka
     broker: str = Field("127.0.0.1:9092", description="Bootstrap servers, host:port, comma-separated")
@@ -91,7 +96,9 @@ class Settings(BaseSettings):
 
     # Views
     web_host: str = "127.0.0.1"
-    web_port: int = Field(8088, ge=0, le=65535, description="0 takes a free port")
+    web_port: int = Field(
+        8088, ge=0, le=65535, description="0 takes a free port; further processes take the ports after it"
+    )
     advertised_url: str | None = Field(
         None, description="How other workers reach this one's views; default from host and port"
     )
@@ -118,6 +125,12 @@ class Settings(BaseSettings):
             raise ValueError(f"security_protocol={self.security_protocol} needs sasl_username and sasl_password")
         return self
 
+    @model_validator(mode="after")
+    def _every_process_has_a_port(self) -> Settings:
+        if self.web_port and self.web_port + self.processes - 1 > 65535:
+            raise ValueError(f"web_port={self.web_port} leaves no ports for processes={self.processes}")
+        return self
+
     @property
     def events_topic(self) -> str:
         """Where producers write, keyed by user id."""
@@ -142,6 +155,11 @@ class Settings(BaseSettings):
     def features_topic(self) -> str:
         """Feature vectors as the models saw them, where the pack asks for them."""
         return f"{self.topic_prefix}.features"
+
+    @property
+    def state_root(self) -> Path:
+        """Folder of states on disk, those of every group."""
+        return (self.state_dir or platformdirs.user_state_path("ubi-stream")).expanduser()
 
     def repartition_topic(self, entity: str) -> str:
         """Events forwarded to the partition of the entity that they are about."""

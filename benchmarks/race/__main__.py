@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.race import backpressure, latency, scaling, stages, states
-from benchmarks.race.contest import ALL, BARE_CHUNKS, BARE_LOOP, PRODUCT, Contestant, Track
+from benchmarks.race.contest import ALL, BARE_CHUNKS, BARE_LOOP, PRODUCT, PRODUCT_TWICE, Contestant, Track
 from benchmarks.race.heats import Plan, prepare_topic, run_heat
 from benchmarks.race.inputs import shoppers
 from benchmarks.race.report import Results, as_markdown, summary, write
@@ -69,13 +69,15 @@ async def race(plan: Plan, contestants: Sequence[Contestant], results: Results, 
                 say(f"  round {number + 1}, {contestant.name}: {rate}")
 
 
-async def offered(plan: Plan, rates: Sequence[int], seconds: float, results: Results) -> None:
+async def offered(
+    plan: Plan, rates: Sequence[int], seconds: float, contestants: Sequence[Contestant], results: Results
+) -> None:
     """The product alone, under each load."""
     async with a_track(plan.changed(events=0)) as track:
-        for per_s in rates:
-            measured = await latency.measure(track, per_s, seconds)
+        for per_s, contestant in product(rates, contestants):
+            measured = await latency.measure(track, contestant, per_s, seconds)
             results.latency.append(measured)
-            say(f"  {per_s:,} events/s: p95 to the insight {measured.insight.p95:.0f} ms")
+            say(f"  {contestant.name}, {per_s:,} events/s: p95 to the insight {measured.insight.p95:.0f} ms")
 
 
 async def restored(plan: Plan, users: Sequence[int], stores: Sequence[str], results: Results) -> None:
@@ -118,14 +120,16 @@ def _parts(options: argparse.Namespace, results: Results) -> dict[str, Callable[
         events=options.events, others_events=options.others_events, rounds=options.rounds
     )
     part = plan.changed(events=max(1, plan.events // 10))
-    contestants = [one for one in ALL if not options.only or one.key in options.only]
+    entered = [one for one in ALL if one is not PRODUCT_TWICE] if options.quick else ALL
+    contestants = [one for one in ALL if one.key in options.only] or entered
+    products = [one for one in contestants if one.is_product]
     cards = [one for one in contestants if one in (PRODUCT, BARE_CHUNKS, BARE_LOOP)]
     rates, seconds = (QUICK_RATES, QUICK_SECONDS) if options.quick else (FULL_RATES, FULL_SECONDS)
     return {
         "race": lambda: asyncio.run(race(plan, contestants, results)),
         "cards": lambda: asyncio.run(race(part, cards, results, "payments")),
         "stages": lambda: _stages(results),
-        "load": lambda: asyncio.run(offered(plan, options.rate or rates, seconds, results)),
+        "load": lambda: asyncio.run(offered(plan, options.rate or rates, seconds, products, results)),
         "users": lambda: asyncio.run(restored(plan, options.users or USERS, options.store or STORES, results)),
         "scaling": lambda: asyncio.run(scaled(part, results)),
         "pressure": lambda: asyncio.run(pressed(part, results)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -24,7 +25,7 @@ from ubi_stream.cli.configured import child_environment
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import LocalServiceError
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
-from ubi_stream.local.ports import free_port
+from ubi_stream.local.ports import free_port, is_free
 from ubi_stream.local.process import ChildProcess, log_tail
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.runtime.kafka_client import connect_admin
@@ -83,6 +84,9 @@ _PROGRAMS: Final = "benchmarks.race.contestants"
 PRODUCT: Final = Contestant(
     "ubi-stream", "ubi_stream", ("ubi_stream.cli.main", "worker"), is_product=True, chunked=True
 )
+PRODUCT_TWICE: Final = dataclasses.replace(
+    PRODUCT, name="ubi-stream, 2 processes", key="ubi_stream_2", changes=(("processes", 2),)
+)
 STOCK_FAUST: Final = Contestant("stock Faust", "stock_faust", (f"{_PROGRAMS}.stock_faust", "worker"))
 QUIX: Final = Contestant("Quix Streams", "quix", (f"{_PROGRAMS}.quix",), OTHERS_PYTHON)
 BYTEWAX: Final = Contestant("Bytewax", "bytewax", (f"{_PROGRAMS}.bytewax_flow",), OTHERS_PYTHON)
@@ -90,7 +94,7 @@ BARE_LOOP: Final = Contestant("bare aiokafka loop", "bare_loop", (f"{_PROGRAMS}.
 BARE_CHUNKS: Final = Contestant(
     "bare loop, 256 at a time", "bare_chunks", (f"{_PROGRAMS}.bare_loop", "256"), keeps_state=False, chunked=True
 )
-ALL: Final = (PRODUCT, STOCK_FAUST, QUIX, BYTEWAX, BARE_LOOP, BARE_CHUNKS)
+ALL: Final = (PRODUCT, PRODUCT_TWICE, STOCK_FAUST, QUIX, BYTEWAX, BARE_LOOP, BARE_CHUNKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ class Runner:
 
     def __init__(self, contestant: Contestant, settings: Settings, folder: Path, name: str = "0") -> None:
         self._contestant = contestant
-        self._settings = settings.model_copy(update={"web_port": free_port()})
+        self._settings = settings.model_copy(update={"web_port": _free_ports(settings.processes)})
         self._folder = folder / contestant.key
         self._folder.mkdir(exist_ok=True)
         self._progress = self._folder / f"progress-{name}"
@@ -133,7 +137,13 @@ class Runner:
     @property
     def url(self) -> str:
         """Address of the views."""
-        return f"http://127.0.0.1:{self._settings.web_port}"
+        return self.urls[0]
+
+    @property
+    def urls(self) -> list[str]:
+        """Addresses of the views of each of its processes."""
+        first = self._settings.web_port
+        return [f"http://127.0.0.1:{port}" for port in range(first, first + self._settings.processes)]
 
     @property
     def asks(self) -> bool:
@@ -173,7 +183,11 @@ class Runner:
         """Events that went through its core since it was started."""
         if not self._contestant.is_product:
             return progress.read(self._progress)
-        return int(await metric(session, self.url, "ubi_events_total"))
+        return int(await self.metric(session, "ubi_events_total"))
+
+    async def metric(self, session: aiohttp.ClientSession, name: str) -> float:
+        """Sum of a metric over its labels and its processes; 0 while nobody answers."""
+        return sum([await metric(session, url, name) for url in self.urls])
 
 
 async def watched(runners: Sequence[Runner], total: int, stalled_after_s: float = STALLED_S) -> Course:
@@ -200,7 +214,7 @@ async def watched(runners: Sequence[Runner], total: int, stalled_after_s: float 
 
 
 async def is_ready(session: aiohttp.ClientSession, runner: Runner) -> bool:
-    """Whether a worker says that it is.
+    """Whether all processes of a worker say that they are.
 
     Raises
     ------
@@ -208,8 +222,12 @@ async def is_ready(session: aiohttp.ClientSession, runner: Runner) -> bool:
         It has ended.
     """
     runner.check()
+    return all([await _is_ready(session, url) for url in runner.urls])
+
+
+async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
     try:
-        async with session.get(f"{runner.url}/health/ready") as answer:
+        async with session.get(f"{url}/health/ready") as answer:
             return answer.status == 200
     except (aiohttp.ClientError, TimeoutError):
         return False
@@ -257,3 +275,11 @@ async def _delete_outputs(admin: AIOKafkaAdminClient, settings: Settings) -> Non
         return not await left()
 
     await until(gone, 30.0, "topics are deleted")
+
+
+def _free_ports(number: int) -> int:
+    """The first of so many free ports that follow each other."""
+    while True:
+        first = free_port()
+        if all(is_free(port) for port in range(first + 1, first + number)):
+            return first

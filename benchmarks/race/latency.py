@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from benchmarks.race.contest import PRODUCT, Runner, Track, is_ready, metric, until
+from benchmarks.race.contest import Contestant, Runner, Track, is_ready, until
 from benchmarks.race.load import SentTimes, offer
 from benchmarks.race.sampling import usage
 from ubi_stream.clock import SystemClock
@@ -75,6 +75,8 @@ class Latency:
 
     Attributes
     ----------
+    processes
+        Of the worker.
     per_s
         Events a second.
     insight, row, api
@@ -86,6 +88,7 @@ class Latency:
         Processor seconds that the worker took for each second of the load.
     """
 
+    processes: int
     per_s: int
     insight: Quantiles
     row: Quantiles
@@ -104,10 +107,10 @@ class _Times:
     on_the_way: dict[int, deque[tuple[int, float]]] = field(default_factory=lambda: defaultdict(deque))
 
 
-async def measure(track: Track, per_s: int, seconds: float, users: int = 50_000) -> Latency:
+async def measure(track: Track, contestant: Contestant, per_s: int, seconds: float, users: int = 50_000) -> Latency:
     """Offer a load to a worker of its own, and look at what comes out."""
-    async with track.prepared(PRODUCT) as settings:
-        runner = Runner(PRODUCT, settings, track.folder, f"latency-{per_s}")
+    async with track.prepared(contestant) as settings:
+        runner = Runner(contestant, settings, track.folder, f"latency-{per_s}")
         runner.start()
         try:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
@@ -121,7 +124,7 @@ async def _past_the_backlog(session: aiohttp.ClientSession, runner: Runner) -> N
     """Wait until the worker is ready and has read what was on the topic before."""
 
     async def ready() -> bool:
-        return await is_ready(session, runner) and await metric(session, runner.url, "ubi_lag_events") == 0
+        return await is_ready(session, runner) and await runner.metric(session, "ubi_lag_events") == 0
 
     await until(ready, 600.0, "the worker is ready")
 
@@ -141,17 +144,20 @@ async def _measured(
         began_s, cpu_s = monotonic(), usage(runner.pid)[0]
         await offer(settings, records, per_s, times.sent)
         cores = (usage(runner.pid)[0] - cpu_s) / (monotonic() - began_s)
-        behind = int(await metric(session, runner.url, "ubi_lag_events"))
+        behind = int(await runner.metric(session, "ubi_lag_events"))
 
         async def all_stored() -> bool:
             return (
-                await metric(session, runner.url, "ubi_lag_events") == 0
-                and await metric(session, runner.url, "ubi_sink_lag_events") == 0
+                await runner.metric(session, "ubi_lag_events") == 0
+                and await runner.metric(session, "ubi_sink_lag_events") == 0
                 and not any(times.on_the_way.values())
             )
 
         await until(all_stored, _SETTLE_S + behind / 1000, "what was sent is stored")
-    return Latency(per_s, Quantiles.of(times.insight), Quantiles.of(times.row), Quantiles.of(times.api), behind, cores)
+    processes = settings.processes
+    return Latency(
+        processes, per_s, Quantiles.of(times.insight), Quantiles.of(times.row), Quantiles.of(times.api), behind, cores
+    )
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
 from aiokafka.admin import AIOKafkaAdminClient
 
 import tables.states
@@ -73,8 +72,7 @@ class StateStores(AbstractContextManager["StateStores"]):
 
 def folder_of(settings: Settings) -> Path:
     """Where a worker keeps its states on disk."""
-    root = settings.state_dir or platformdirs.user_state_path("ubi-stream")
-    return root.expanduser() / settings.app_id
+    return settings.state_root / settings.app_id
 
 
 def _open_folder(folder: Path, clock: Clock) -> RocksFolder:

@@ -108,7 +108,7 @@ def test_ratios_are_of_runs_of_one_round_and_failures_have_none(tmp_path: Path) 
     results.heats += [heat(STOCK_FAUST.key, 0, 1_000), heat(STOCK_FAUST.key, 1, 2_000), heat(BARE_LOOP.key, 1, 4_000)]
     results.heats.append(Heat(QUIX.key, "shop", 0, 1_000, note="it ended by itself"))
     results.latency = [
-        Latency(5_000, Quantiles(9, 10.0, 20.0, 30.0), Quantiles(9, 1, 2, 3), Quantiles(9, 1, 2, 3), 0, 0.5)
+        Latency(1, 5_000, Quantiles(9, 10.0, 20.0, 30.0), Quantiles(9, 1, 2, 3), Quantiles(9, 1, 2, 3), 0, 0.5)
     ]
     assert summary(results) == {
         "events_per_second": 8_500,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ubi_stream.cli.commands.worker import with_membership
+from ubi_stream.cli.processes import with_membership
 from ubi_stream.cli.supervise import Supervisor
 from ubi_stream.clock import SystemClock
 from ubi_stream.settings import Settings
@@ -27,7 +27,21 @@ from ubi_stream.cli.supervise import Supervisor
 from ubi_stream.clock import SystemClock
 child = "import signal; print('up', flush=True); signal.sigwait([signal.SIGTERM, signal.SIGINT]); raise SystemExit(7)"
 child = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])\\n" + child
-sys.exit(Supervisor([sys.executable, "-c", child], {}, SystemClock(), lambda status, pause_s: None).run())
+sys.exit(Supervisor([sys.executable, "-c", child], [{}], SystemClock(), lambda status, pause_s: None).run())
+"""
+
+COUNTS_SIGNALS = """
+import os, pathlib, signal, sys, time
+file = pathlib.Path(os.environ["SIGNALS"])
+if os.environ["ENDS"]:
+    while not file.exists():
+        time.sleep(0.01)
+    sys.exit(int(os.environ["ENDS"]))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+file.write_text("up")
+signal.sigwait([signal.SIGTERM])
+again = signal.sigtimedwait([signal.SIGTERM], 0.3)
+file.write_text("one signal" if again is None else "two signals")
 """
 
 
@@ -37,7 +51,7 @@ def test_a_process_is_started_again_until_that_has_no_point(statuses: str, tmp_p
     environment = {"LIVES": str(tmp_path / "lives"), "STATUSES": statuses}
     supervisor = Supervisor(
         [sys.executable, "-c", COUNTS],
-        environment,
+        [environment],
         SystemClock(),
         lambda status, pause_s: told.append((status, pause_s)),
         first_pause_s=0.01,
@@ -71,7 +85,7 @@ def test_a_signal_at_any_moment_of_a_pause_ends_it(moment: int) -> None:
 
     supervisor = Supervisor(
         [sys.executable, "-S", "-c", "raise SystemExit(70)"],
-        {},
+        [{}],
         SystemClock(),
         lambda status, pause_s: sys.setprofile(signal_at_that_moment),
         first_pause_s=600,
@@ -84,8 +98,41 @@ def test_a_signal_at_any_moment_of_a_pause_ends_it(moment: int) -> None:
 
 def test_our_own_signal_handlers_are_put_back() -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    assert Supervisor([sys.executable, "-c", ""], {}, SystemClock(), lambda status, pause_s: None).run() == 0
+    assert Supervisor([sys.executable, "-c", ""], [{}], SystemClock(), lambda status, pause_s: None).run() == 0
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_with_several_the_first_that_ends_for_good_ends_all(tmp_path: Path) -> None:
+    """The others are asked to end once, as a second signal would cut them short, and waited for."""
+    file = tmp_path / "signals"
+    lasting = COUNTS_SIGNALS, {"SIGNALS": str(file), "ENDS": ""}
+    code, environment = lasting
+    supervisor = Supervisor(
+        [sys.executable, "-c", code],
+        [environment, {"SIGNALS": str(file), "ENDS": "71"}],
+        SystemClock(),
+        lambda status, pause_s: None,
+        again=False,
+    )
+    assert supervisor.run() == 71
+    assert file.read_text() == "one signal"
+
+
+def test_of_several_each_is_started_again_by_itself(tmp_path: Path) -> None:
+    told: list[int] = []
+    supervisor = Supervisor(
+        [sys.executable, "-c", COUNTS],
+        [
+            {"LIVES": str(tmp_path / "a"), "STATUSES": "70 70 64"},
+            {"LIVES": str(tmp_path / "b"), "STATUSES": "72 72 72 72 72 72 72 72 72 72 72 72"},
+        ],
+        SystemClock(),
+        lambda status, pause_s: told.append(status),
+        first_pause_s=0.01,
+    )
+    assert supervisor.run() == 64
+    assert told.count(70) == 2
+    assert 72 in told
 
 
 def test_a_supervised_worker_stays_the_same_member_over_its_lives() -> None:

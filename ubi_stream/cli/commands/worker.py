@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import uuid
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from ubi_stream.cli.configured import child_environment, load_settings
 from ubi_stream.cli.console import say
 from ubi_stream.cli.options import PackName
+from ubi_stream.cli.processes import settings_of_processes, with_membership
 from ubi_stream.cli.supervise import Supervisor
 from ubi_stream.clock import SystemClock
 from ubi_stream.settings import Settings
@@ -31,6 +31,15 @@ def worker(
             metavar="NAME",
         ),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            help="Processes that share the work, about a core each; --web-port is the first one's, the others have "
+            "the next. Default: UBI_PROCESSES.",
+            metavar="N",
+        ),
+    ] = None,
     supervised: Annotated[
         bool,
         typer.Option("--supervise", help="Start it again when it ends by itself: where nothing else does."),
@@ -39,17 +48,20 @@ def worker(
     """Run a worker: events in, explained insights out, until SIGTERM or Ctrl-C.
 
     Everything else comes from the environment (`ubi config`). Creates topics and tables that are missing. Waits for
-    Kafka and Postgres up to UBI_STARTUP_TIMEOUT_S, then ends with status 69. Start as many as there are partitions.
+    Kafka and Postgres up to UBI_STARTUP_TIMEOUT_S, then ends with status 69. Start as many as you like, up to one for
+    each partition.
 
     Examples:
 
     - `UBI_BROKER=kafka:9092 UBI_POSTGRES_DSN=postgresql://ubi:secret@db/ubi ubi worker`
 
     - `ubi worker --pack payments --web-port 8089`
+
+    - `ubi worker --processes 4`
     """
-    settings = load_settings(pack=pack, web_port=web_port, transport=transport)
-    if supervised:
-        raise typer.Exit(_supervised(settings))
+    settings = load_settings(pack=pack, web_port=web_port, transport=transport, processes=processes)
+    if supervised or settings.processes > 1:
+        raise typer.Exit(_run_apart(settings, supervised=supervised))
     gc.disable()  # nothing that an import makes is garbage: a fifth of the time until a worker is there
     from ubi_stream.worker import run_worker  # noqa: PLC0415 - loads Faust and the models
 
@@ -57,20 +69,16 @@ def worker(
     raise typer.Exit(run_worker(settings))
 
 
-def with_membership(settings: Settings) -> Settings:
-    """Settings under which a worker that is started again is the same member of its group.
-
-    It takes its partitions over at once then, instead of waiting until the broker misses the one that died.
-    """
-    if settings.instance_id is not None:
-        return settings
-    return settings.model_copy(update={"instance_id": f"supervised-{uuid.uuid4().hex[:12]}"})
-
-
-def _supervised(settings: Settings) -> int:
+def _run_apart(settings: Settings, *, supervised: bool) -> int:
+    """Run the worker's processes as our children."""
     command = [sys.executable, "-m", "ubi_stream.cli.main", "worker"]
-    return Supervisor(command, child_environment(with_membership(settings)), SystemClock(), _tell_end).run()
+    if supervised:
+        settings = with_membership(settings)
+    if settings.processes > 1 and not settings.snapshot_key.get_secret_value():
+        say("UBI_SNAPSHOT_KEY is not set: models start fresh when these processes are started again")
+    environments = [child_environment(one) for one in settings_of_processes(settings)]
+    return Supervisor(command, environments, SystemClock(), _tell_end, again=supervised).run()
 
 
 def _tell_end(status: int, pause_s: float) -> None:
-    say(f"The worker ended with status {status}; it is started again in {pause_s:g} s")
+    say(f"A worker ended with status {status}; it is started again in {pause_s:g} s")

@@ -109,6 +109,7 @@ def _demo_settings(settings: Settings, data_dir: Path, kafka: EmbeddedKafka) -> 
             "sasl_password": None,
             "replication_factor": 1,
             "snapshot_key": SecretStr(_snapshot_key(data_dir)),
+            "processes": 1,  # one that is watched, on one free port
             "instance_id": "demo",  # after a kill, the next demo on the same data goes on at once
             "web_host": "127.0.0.1",
             "web_port": port,
