@@ -12,8 +12,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from support.running_ubi import RunningUbi
+from support.topics import make_topics
 from support.waiting import eventually
-from support.workers import make_topics
 from ubi_stream.cli.demo.topics import Offsets, read_results, watching
 from ubi_stream.cli.sending import started_producer
 from ubi_stream.clock import SystemClock

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import asyncpg
 import msgspec
 
+from support.topics import comparable, read_states, read_topic
 from support.waiting import eventually
-from support.workers import comparable, read_states, read_topic
 from ubi_stream.clock import SystemClock
 from ubi_stream.effects import Tally
 from ubi_stream.insights.encode import encode_insight

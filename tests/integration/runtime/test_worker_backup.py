@@ -10,7 +10,8 @@ from pathlib import Path
 from support.expected import assert_exact, offline
 from support.losing import forget_group, lose_topics
 from support.running_ubi import RunningUbi
-from support.workers import Offsets, WorkerProcess, send, sending, worker_environment
+from support.topics import Offsets
+from support.workers import WorkerProcess, send, sending, worker_environment
 from ubi_stream.clock import SystemClock
 from ubi_stream.operations.backup import back_up
 from ubi_stream.operations.cluster import changelogs

@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from support.expected import assert_exact, offline
-from support.workers import Offsets, WorkerProcess, send, sending
+from support.topics import Offsets
+from support.workers import WorkerProcess, send, sending
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 

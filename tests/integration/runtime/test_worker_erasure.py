@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import asyncpg
 
+from support.topics import Offsets, read_states
 from support.waiting import eventually
-from support.workers import Offsets, WorkerProcess, read_states, send
+from support.workers import WorkerProcess, send
 from ubi_stream.cli.erasing import erase_user
 from ubi_stream.clock import SystemClock
 from ubi_stream.replay.records import ProducerRecord

@@ -12,8 +12,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from support.expected import offline
+from support.topics import Offsets, read_states, read_topic
 from support.waiting import eventually
-from support.workers import Offsets, WorkerProcess, read_states, read_topic, send
+from support.workers import WorkerProcess, send
 from ubi_stream.replay.chaos import Chaos, ChaosOptions
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.runtime.topics import EVENTS

@@ -12,8 +12,9 @@ from uuid import uuid4
 import aiohttp
 
 from support.probe import MINUTE_MS, START_MS, event
+from support.topics import Offsets, read_topic
 from support.waiting import eventually
-from support.workers import Offsets, WorkerProcess, read_topic, send
+from support.workers import WorkerProcess, send
 from ubi_stream.cli.labelling import Said, by_kafka
 from ubi_stream.clock import SystemClock
 from ubi_stream.replay.records import ProducerRecord

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from support.expected import assert_exact, offline
+from support.topics import Offsets
 from support.waiting import eventually
-from support.workers import Offsets, WorkerProcess, sending
+from support.workers import WorkerProcess, sending
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings

@@ -12,7 +12,8 @@ import pytest
 
 from support.expected import offline
 from support.public_data import public_file
-from support.workers import Offsets, WorkerProcess, read_topic, send, sending
+from support.topics import Offsets, read_topic
+from support.workers import WorkerProcess, send, sending
 from ubi_stream.insights.model import FeatureRow
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.source import ReplaySource

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from support.workers import Offsets, WorkerProcess, make_topics, send
+from support.topics import Offsets, make_topics
+from support.workers import WorkerProcess, send
 from ubi_stream.local.ports import free_port, is_free
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings

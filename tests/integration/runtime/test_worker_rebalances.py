@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from support.expected import assert_exact, offline
+from support.topics import Offsets
 from support.waiting import eventually
-from support.workers import Offsets, WorkerProcess, sending
+from support.workers import WorkerProcess, sending
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 

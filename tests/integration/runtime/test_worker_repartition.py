@@ -13,7 +13,8 @@ import msgspec
 from support.expected import in_postgres, offline, read_insights
 from support.losing import admin_of
 from support.running_ubi import RunningUbi
-from support.workers import Offsets, WorkerProcess, read_states, send, worker_environment
+from support.topics import Offsets, read_states
+from support.workers import WorkerProcess, send, worker_environment
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 from ubi_stream.state.memo import Memo

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from support.expected import assert_exact, offline
 from support.losing import forget_group
-from support.workers import Offsets, WorkerProcess, send
+from support.topics import Offsets
+from support.workers import WorkerProcess, send
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support.expected import in_postgres, read_insights
-from support.workers import Offsets, WorkerProcess, send
+from support.topics import Offsets
+from support.workers import WorkerProcess, send
 from ubi_stream.cli.shadow import ShadowOptions, ShadowReport, run_shadow
 from ubi_stream.clock import SystemClock
 from ubi_stream.packs.loader import load_pack

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from support.topics import Offsets, read_states
 from support.waiting import eventually
-from support.workers import Offsets, WorkerProcess, read_states, send
+from support.workers import WorkerProcess, send
 from ubi_stream.clock import SystemClock
 from ubi_stream.local.ports import free_port
 from ubi_stream.packs.loader import load_pack

@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 
 from support.running_ubi import RunningUbi
-from support.workers import Offsets, make_topics, send, worker_environment
+from support.topics import Offsets, make_topics
+from support.workers import send, worker_environment
 from ubi_stream.local.ports import free_port
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
