@@ -68,7 +68,7 @@ class Settings(BaseSettings):
         120.0, ge=1, description="A record that the broker does not take for so long ends the worker (code 70)"
     )
     state_cache_users: int = Field(
-        1_500, ge=1, description="Decoded states kept per partition, about 7 kB each; the rest stay encoded, 1 kB"
+        2_500, ge=1, description="Decoded states kept per partition, about 7 kB each; the rest stay encoded, 1 kB"
     )
     state_store: Literal["memory", "rocksdb"] = Field(
         "memory", description="rocksdb: encoded states on disk, for more users than memory holds"
