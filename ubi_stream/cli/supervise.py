@@ -62,7 +62,7 @@ class Supervisor:
         self._signal: int | None = None
 
     def run(self) -> int:
-        """Run until all processes have ended for good; returns the status of the one that ended first, or all ours."""
+        """Run until all processes have ended for good; returns the first status that is not 0, or 0."""
         handled = {number: signal.signal(number, self._pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             return self._end_all(self._until_one_ends())

@@ -12,12 +12,14 @@ from typing import NamedTuple
 import pytest
 from typer.testing import Result
 
+from ubi_stream.cli.doctor import machine
 from ubi_stream.cli.doctor.finding import Status
 from ubi_stream.cli.doctor.machine import (
     check_disk,
     check_java,
     check_pack,
     check_port,
+    check_processes,
     check_python,
     check_snapshot_key,
     check_variables,
@@ -37,8 +39,8 @@ def test_offline_it_needs_no_server(ubi: Ubi) -> None:
     result = ubi("doctor", "--offline", "--json", UBI_SNAPSHOT_KEY="long enough", UBI_WEB_PORT="0")
     assert result.exit_code == 0, result.stdout
     findings = {finding["check"]: finding for finding in json.loads(result.stdout)}
-    assert findings.keys() == {"python", "embedded servers", "port", "disk", "pack", "snapshot key"}
-    for check in ("python", "embedded servers", "port", "pack", "snapshot key"):
+    assert findings.keys() == {"python", "embedded servers", "port", "processes", "disk", "pack", "snapshot key"}
+    for check in ("python", "embedded servers", "port", "processes", "pack", "snapshot key"):
         assert findings[check]["status"] == "OK"
 
 
@@ -108,6 +110,23 @@ def test_a_port_in_use_is_told() -> None:
         assert taken.status is Status.WARN
         assert str(port) in taken.found
     assert check_port(Settings(web_port=port)).status is Status.OK
+
+
+def test_the_port_of_a_further_process_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def only_the_first_is_free(_host: str, port: int) -> None:
+        if port != 9000:
+            raise OSError("taken")
+
+    monkeypatch.setattr(machine, "_bind", only_the_first_is_free)
+    assert check_port(Settings(web_port=9000)).status is Status.OK
+    taken = check_port(Settings(web_port=9000, processes=2))
+    assert (taken.status, taken.found) == (Status.WARN, "127.0.0.1:9001: taken")
+
+
+def test_more_processes_than_partitions_are_told() -> None:
+    assert check_processes(Settings(processes=4, partitions=4)).status is Status.OK
+    finding = check_processes(Settings(processes=6, partitions=4))
+    assert (finding.status, "2 will wait" in finding.found) == (Status.WARN, True)
 
 
 @pytest.mark.parametrize("host", ["::", "::1", "0.0.0.0", "localhost"])

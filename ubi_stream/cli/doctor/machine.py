@@ -31,6 +31,7 @@ def check_machine(settings: Settings, environment: Mapping[str, str]) -> list[Fi
         check_python(sys.version_info[:2]),
         check_java(),
         check_port(settings),
+        check_processes(settings),
         check_disk(settings.data_dir or Path.cwd(), shutil.disk_usage),
         check_pack(settings),
         check_snapshot_key(settings),
@@ -67,20 +68,33 @@ def check_java() -> Finding:
 
 
 def check_port(settings: Settings) -> Finding:
-    """Can the views listen where the settings say?"""
+    """Can the views of each process listen where the settings say?"""
     if settings.web_port == 0:
         return ok("port", "a free one is taken (UBI_WEB_PORT = 0)")
     host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
-    address = f"{host}:{settings.web_port}"
-    try:
-        _bind(settings.web_host, settings.web_port)
-    except OSError as error:
+    addresses = [f"{host}:{settings.web_port + number}" for number in range(settings.processes)]
+    for number, address in enumerate(addresses):
+        try:
+            _bind(settings.web_host, settings.web_port + number)
+        except OSError as error:
+            return warn(
+                "port",
+                f"{address}: {error.strerror or error}",
+                "stop what listens there, unless it is a worker of yours, or set UBI_WEB_PORT",
+            )
+    return ok("port", f"{addresses[0]} is free" if settings.processes == 1 else f"{', '.join(addresses)} are free")
+
+
+def check_processes(settings: Settings) -> Finding:
+    """Is there work for each process?"""
+    if settings.processes > settings.partitions:
+        idle = settings.processes - settings.partitions
         return warn(
-            "port",
-            f"{address}: {error.strerror or error}",
-            "stop what listens there, unless it is a worker of yours, or set UBI_WEB_PORT",
+            "processes",
+            f"UBI_PROCESSES = {settings.processes} for {settings.partitions} partitions: {idle} will wait for work",
+            "set UBI_PROCESSES to no more than UBI_PARTITIONS, or make more partitions with `ubi repartition`",
         )
-    return ok("port", f"{address} is free")
+    return ok("processes", f"{settings.processes} for {settings.partitions} partitions")
 
 
 def _bind(host: str, port: int) -> None:
