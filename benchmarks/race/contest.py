@@ -25,7 +25,7 @@ from ubi_stream.cli.configured import child_environment
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import LocalServiceError
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
-from ubi_stream.local.ports import free_port, is_free
+from ubi_stream.local.ports import free_port
 from ubi_stream.local.process import ChildProcess, log_tail
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.runtime.kafka_client import connect_admin
@@ -126,7 +126,7 @@ class Runner:
 
     def __init__(self, contestant: Contestant, settings: Settings, folder: Path, name: str = "0") -> None:
         self._contestant = contestant
-        self._settings = settings.model_copy(update={"web_port": _free_ports(settings.processes)})
+        self._settings = settings.model_copy(update={"web_port": free_port(in_a_row=settings.processes)})
         self._folder = folder / contestant.key
         self._folder.mkdir(exist_ok=True)
         self._progress = self._folder / f"progress-{name}"
@@ -275,11 +275,3 @@ async def _delete_outputs(admin: AIOKafkaAdminClient, settings: Settings) -> Non
         return not await left()
 
     await until(gone, 30.0, "topics are deleted")
-
-
-def _free_ports(number: int) -> int:
-    """The first of so many free ports that follow each other."""
-    while True:
-        first = free_port()
-        if all(is_free(port) for port in range(first + 1, first + number)):
-            return first

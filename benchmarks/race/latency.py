@@ -154,10 +154,8 @@ async def _measured(
             )
 
         await until(all_stored, _SETTLE_S + behind / 1000, "what was sent is stored")
-    processes = settings.processes
-    return Latency(
-        processes, per_s, Quantiles.of(times.insight), Quantiles.of(times.row), Quantiles.of(times.api), behind, cores
-    )
+    insight, row, api = (Quantiles.of(some) for some in (times.insight, times.row, times.api))
+    return Latency(settings.processes, per_s, insight, row, api, behind, cores)
 
 
 @asynccontextmanager

@@ -33,18 +33,24 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def free_port(host: str = "127.0.0.1") -> int:
+def free_port(host: str = "127.0.0.1", *, in_a_row: int = 1) -> int:
     """Return a port nobody listens on, outside the range of outgoing connections; each one once.
 
     Random, so that two processes that ask at the same time rarely get the same one.
+
+    Parameters
+    ----------
+    in_a_row
+        So many ports, of which the first is returned.
 
     Raises
     ------
     OSError
         When none of 200 tries is free.
     """
-    for port in random.SystemRandom().choices(range(_FIRST, _LAST + 1), k=_ATTEMPTS):
-        if port not in _given and is_free(port, host):
-            _given.add(port)
-            return port
+    for first in random.SystemRandom().choices(range(_FIRST, _LAST + 2 - in_a_row), k=_ATTEMPTS):
+        ports = range(first, first + in_a_row)
+        if _given.isdisjoint(ports) and all(is_free(port, host) for port in ports):
+            _given.update(ports)
+            return first
     raise OSError(f"no free port on {host} between {_FIRST} and {_LAST} in {_ATTEMPTS} tries")

@@ -9,7 +9,7 @@ import psutil
 
 from support.topics import Offsets, make_topics
 from support.workers import WorkerProcess, send
-from ubi_stream.local.ports import free_port, is_free
+from ubi_stream.local.ports import free_port
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 
@@ -45,7 +45,6 @@ async def test_the_end_of_one_process_is_that_of_all(settings: Settings, tmp_pat
     try:
         await worker.started()
         await second.ready()
-        assert worker.process is not None
         first, other = children(worker)
         first.kill()
         assert await worker.ended() == 128 + signal.SIGKILL
@@ -56,9 +55,7 @@ async def test_the_end_of_one_process_is_that_of_all(settings: Settings, tmp_pat
 
 def two_processes(settings: Settings, folder: Path) -> tuple[WorkerProcess, WorkerProcess]:
     """The worker, by its first process, and a handle to ask the second one, which nobody else starts."""
-    port = free_port()
-    while not is_free(port + 1):
-        port = free_port()
+    port = free_port(in_a_row=2)
     worker = WorkerProcess(settings, folder, port=port, environment={"UBI_PROCESSES": "2"})
     return worker, _Second(settings, folder, port=port + 1, first=worker)
 

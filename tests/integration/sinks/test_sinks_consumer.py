@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 
 import aiokafka
@@ -37,6 +38,10 @@ class Counts:
         self.insights = 0
         self.skipped = 0
         self.expired = 0
+
+    def reached(self, insights: int) -> bool:
+        """Whether so many insights are stored."""
+        return self.insights >= insights
 
     def batch_written(self, result: WriteResult, seconds: float) -> None:
         assert seconds >= 0
@@ -166,7 +171,7 @@ async def test_each_insight_is_there_once_over_stops_in_the_middle(world: World)
     await world.send_insights(0, 12_000)
     for goal in (1, 4_000):
         async with world.carrying(counts):
-            await eventually(lambda goal=goal: counts.insights >= goal, within_s=20)  # type: ignore[misc]
+            await eventually(partial(counts.reached, goal), within_s=20)
     assert counts.insights < 12_000, "nothing was left for the last one"
     async with world.carrying(counts):
         await eventually(lambda: counts.insights >= 12_000, within_s=30)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,27 @@ def test_a_signal_is_passed_on_and_ends_both(number: signal.Signals) -> None:
         assert process.wait(10) == 7
 
 
+def test_a_signal_reaches_a_process_once(tmp_path: Path) -> None:
+    """A worker takes the second one for the order to end at once."""
+    file = tmp_path / "signals"
+    supervisor = Supervisor(
+        [sys.executable, "-c", COUNTS_SIGNALS],
+        [{"SIGNALS": str(file), "ENDS": ""}],
+        SystemClock(),
+        lambda status, pause_s: None,
+    )
+
+    def signal_us() -> None:
+        while not file.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(signal_us)
+        assert supervisor.run() == 0
+    assert file.read_text() == "one signal"
+
+
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("moment", range(1, 16))
 def test_a_signal_at_any_moment_of_a_pause_ends_it(moment: int) -> None:
@@ -105,11 +129,9 @@ def test_our_own_signal_handlers_are_put_back() -> None:
 def test_with_several_the_first_that_ends_for_good_ends_all(tmp_path: Path) -> None:
     """The others are asked to end once, as a second signal would cut them short, and waited for."""
     file = tmp_path / "signals"
-    lasting = COUNTS_SIGNALS, {"SIGNALS": str(file), "ENDS": ""}
-    code, environment = lasting
     supervisor = Supervisor(
-        [sys.executable, "-c", code],
-        [environment, {"SIGNALS": str(file), "ENDS": "71"}],
+        [sys.executable, "-c", COUNTS_SIGNALS],
+        [{"SIGNALS": str(file), "ENDS": ""}, {"SIGNALS": str(file), "ENDS": "71"}],
         SystemClock(),
         lambda status, pause_s: None,
         again=False,
