@@ -19,7 +19,7 @@ _encode = msgspec.json.Encoder().encode
 
 def encode_insight(insight: Insight) -> bytes:
     """An insight as a structured CloudEvent."""
-    at = iso_time(insight.at_ms)
+    at, why = iso_time(insight.at_ms), insight.explanation
     data: dict[str, Any] = {
         "id": insight.id,
         "kind": insight.kind,
@@ -31,8 +31,8 @@ def encode_insight(insight: Insight) -> bytes:
         "score": insight.score,
         "confidence": insight.confidence,
         "severity": insight.severity,
-        "explanation": insight.explanation,
-        "evidence": insight.evidence,
+        "explanation": {"summary": why.summary, "contributions": why.contributions},
+        "evidence": {**insight.evidence, "claims": why.claims},
         "model_version": insight.model_version,
         "source": insight.source,
         "trace_id": insight.trace_id,

@@ -10,15 +10,16 @@ import numpy as np
 
 from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import Matrix
+from ubi_stream.insights.claims import BoundIs, Claim, compared
 from ubi_stream.insights.model import Contribution
+from ubi_stream.insights.words import in_words
 from ubi_stream.models.scores import Scores
 from ubi_stream.models.segment import Conditions
+from ubi_stream.packs.base import Operator
 from ubi_stream.packs.texts import Texts
 
 MAX_CONTRIBUTIONS: Final = 5
 """More than a person reads."""
-SPOKEN_UNITS: Final = frozenset(("ms", "seconds", "minutes", "days", "deviations", "bits"))
-"""Units that a number is not clear without; the others stand in the feature's title."""
 
 
 class Explainer:
@@ -55,19 +56,60 @@ class Explainer:
         return self._texts.features.get(name, name.replace("_", " ") if feature is None else feature.title)
 
     def phrase(self, contribution: Contribution) -> str:
-        """A contribution in words: `events in an hour: 40 (usually 3)`."""
-        feature, texts = self._features[contribution.feature], self._texts
-        title = self.title(feature.name)
+        """A contribution in words: `events in an hour: 40 (usually 3)`; its title where there is nothing to compare."""
+        claim = self.claim_of(contribution)
+        return self.title(contribution.feature) if claim is None else self.say(claim)
 
-        def say(value: float | None) -> str:
-            return texts.unknown if value is None else in_words(value, feature.unit, texts)
+    def claim(self, feature: str, value: float | None, op: Operator, bound: float, bound_is: BoundIs) -> Claim:
+        """A claim about one of the entity's features, in that feature's unit."""
+        known = self._features.get(feature)
+        return Claim(feature, value, known.unit if known else "", op, bound, bound_is)
 
-        value = say(contribution.value)
-        if contribution.usual is not None:
-            return texts.feature_usual.format(feature=title, value=value, usual=say(contribution.usual))
-        if contribution.peers is not None:
-            return texts.feature_peers.format(feature=title, value=value, peers=say(contribution.peers))
-        return texts.feature.format(feature=title, value=value)
+    def claim_of(self, contribution: Contribution) -> Claim | None:
+        """A contribution as a comparison with the own usual value, else with the others'; None without either."""
+        name, value, usual, peers = (
+            contribution.feature,
+            contribution.value,
+            contribution.usual,
+            contribution.peers,
+        )
+        if value is None or (usual is None and peers is None) or name not in self._features:
+            return None
+        unit = self._features[name].unit
+        if usual is not None:
+            return compared(name, value, unit, usual, "own_usual")
+        return None if peers is None else compared(name, value, unit, peers, "peers")
+
+    def claims_of(self, contributions: Iterable[Contribution]) -> tuple[Claim, ...]:
+        """Contributions as comparisons, without those that have nothing to compare with."""
+        return tuple(claim for part in contributions if (claim := self.claim_of(part)) is not None)
+
+    def claims_of_conditions(self, scores: Scores, row: int, conditions: Conditions) -> tuple[Claim, ...]:
+        """The conditions that hold for a row, in the pack's order."""
+        values = scores.batch.values[row]
+        return tuple(
+            self.claim(one.feature, _number(values.item(column)), one.op, one.value, "threshold")
+            for one, column in zip(conditions.items, conditions.columns, strict=True)
+        )
+
+    def say(self, claim: Claim) -> str:
+        """A claim in words: `events in an hour: 40, more than 30`, or `events in an hour: 40 (usually 3)`."""
+        texts, title = self._texts, self.title(claim.feature)
+        if claim.value is None:
+            return texts.feature.format(feature=title, value=texts.unknown)
+        value, bound = (in_words(number, claim.unit, texts) for number in (claim.value, claim.bound))
+        match claim.bound_is:
+            case "own_usual":
+                return texts.feature_usual.format(feature=title, value=value, usual=bound)
+            case "peers":
+                return texts.feature_peers.format(feature=title, value=value, peers=bound)
+        if claim.op == "==" or claim.value == claim.bound:
+            return texts.feature.format(feature=title, value=value)
+        return texts.feature_threshold.format(feature=title, value=value, bound=texts.bound(claim.op, bound))
+
+    def say_all(self, claims: Iterable[Claim]) -> str:
+        """Claims in words, one after another."""
+        return self._texts.separator.join(map(self.say, claims))
 
     def _named(self, scores: Scores, row: int, parts: Iterable[tuple[int, float]]) -> tuple[Contribution, ...]:
         batch, peers = scores.batch, scores.peers_at(row)
@@ -81,33 +123,6 @@ class Explainer:
             )
             for column, part in parts
         )
-
-
-def in_words(value: float, unit: str, texts: Texts) -> str:
-    """A value with its unit, as a person says it.
-
-    >>> shown = (0.609, "share"), (3, "events"), (412.4, "ms"), (1, "0 or 1"), (12.5, "minutes"), (0.55, "minutes")
-    >>> [in_words(value, unit, Texts()) for value, unit in shown]
-    ['61 %', '3', '412 ms', 'yes', '12.5 minutes', '33 seconds']
-    """
-    if unit == "minutes" and 0.0 < abs(value) < 1.0:
-        value, unit = round(60.0 * value, 1), "seconds"
-    if unit == "share":
-        return f"{100 * value:.0f} %"
-    if unit == "0 or 1" and value in (0.0, 1.0):
-        return texts.yes if value else texts.no
-    return f"{short(value)} {texts.units.get(unit, unit)}" if unit in SPOKEN_UNITS else short(value)
-
-
-def short(value: float) -> str:
-    """A number as a person writes it: three significant digits, no exponent.
-
-    >>> short(1234.5678), short(0.01234), short(3.0)
-    ('1235', '0.0123', '3')
-    """
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.3g}" if value == 0 or abs(value) >= 1e-4 else f"{value:.1e}"
 
 
 def _number(value: float) -> float | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from ubi_stream.insights.claims import Claim
+
 
 class InsightKind(StrEnum):
     """What an insight is about."""
@@ -58,10 +60,14 @@ class Contribution(msgspec.Struct, frozen=True, gc=False):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """One plain sentence, and the features behind it, strongest first."""
+    """One plain sentence, the features behind it, strongest first, and the claims that the sentence is made of.
+
+    Claims are told as `evidence.claims`.
+    """
 
     summary: str
     contributions: tuple[Contribution, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 class Insight(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ubi_stream.packs.base import Model, Name
+from ubi_stream.packs.base import Model, Name, Operator
 
 Words = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -119,6 +119,13 @@ class Texts(Model):
     feature: Annotated[str, _says("feature", "value")] = "{feature}: {value}"
     feature_usual: Annotated[str, _says("feature", "value", "usual")] = "{feature}: {value} (usually {usual})"
     feature_peers: Annotated[str, _says("feature", "value", "peers")] = "{feature}: {value} (others {peers})"
+    feature_threshold: Annotated[str, _says("feature", "value", "bound")] = "{feature}: {value}, {bound}"
+    more_than: Annotated[str, _says("bound")] = "more than {bound}"
+    at_least: Annotated[str, _says("bound")] = "at least {bound}"
+    less_than: Annotated[str, _says("bound")] = "less than {bound}"
+    at_most: Annotated[str, _says("bound")] = "at most {bound}"
+    exactly: Annotated[str, _says("bound")] = "exactly {bound}"
+    other_than: Annotated[str, _says("bound")] = "not {bound}"
     separator: str = Field("; ", min_length=1, max_length=10, description="Between two reasons")
     unknown: Words = "unknown"
     yes: Words = "yes"
@@ -136,6 +143,18 @@ class Texts(Model):
     def segment_word(self, name: str) -> str:
         """What a segment is called."""
         return self.segments.get(name, name.replace("_", " "))
+
+    def bound(self, op: Operator, bound: str) -> str:
+        """What a value is compared with: `more than 3 seconds`."""
+        words = {
+            ">": self.more_than,
+            ">=": self.at_least,
+            "<": self.less_than,
+            "<=": self.at_most,
+            "==": self.exactly,
+            "!=": self.other_than,
+        }
+        return words[op].format(bound=bound)
 
     def outcome_word(self, name: str) -> str:
         """What an outcome is called."""

@@ -19,8 +19,8 @@ from ubi_stream.insights.encode import (
     encode_window,
     iso_time,
 )
-from ubi_stream.insights.explain import short
 from ubi_stream.insights.model import Insight
+from ubi_stream.insights.words import short
 from ubi_stream.reasons import DeadLetterReason
 
 

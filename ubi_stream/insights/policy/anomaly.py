@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from ubi_stream.ids import short_hash
-from ubi_stream.insights.explain import MAX_CONTRIBUTIONS, Explainer, short
+from ubi_stream.insights.explain import MAX_CONTRIBUTIONS, Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.words import short
 from ubi_stream.models.oddness.blend import COMBINATION, REPEAT
 from ubi_stream.models.scores import Alert, Scores
 from ubi_stream.packs.plan import Plan

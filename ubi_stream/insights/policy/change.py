@@ -7,9 +7,9 @@ from math import exp, log
 from typing import Final
 
 from ubi_stream.features.stage import Featurized
-from ubi_stream.insights.explain import short
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.words import short
 from ubi_stream.models.change import RateChange, rate_change
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ubi_stream.insights.explain import Explainer, short
+from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.words import short
 from ubi_stream.models.drift.losses import OURS as LOSS_OURS
 from ubi_stream.models.drift.losses import Worsened
 from ubi_stream.models.drift.subjects import Subject, SubjectKind

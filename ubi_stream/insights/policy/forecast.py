@@ -7,9 +7,9 @@ from typing import Any
 
 from ubi_stream.features.days import Days
 from ubi_stream.insights.encode import iso_time
-from ubi_stream.insights.explain import short
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.words import short
 from ubi_stream.models.forecast import Candidate, Expected, Forecast, candidates_of, forecast
 from ubi_stream.packs.models import ForecastModel
 from ubi_stream.packs.plan import DAY_MS, Plan

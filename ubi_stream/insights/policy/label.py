@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from ubi_stream.events.verdict import Verdict
-from ubi_stream.insights.explain import short
 from ubi_stream.insights.model import Explanation, Insight, InsightKind
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.words import short
 from ubi_stream.models.feedback.labels import LabelStatus, Learned, Shift
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.memo import Advised

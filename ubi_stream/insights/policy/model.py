@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ubi_stream.insights.explain import short
 from ubi_stream.insights.model import Explanation, Insight, InsightKind
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.words import short
 from ubi_stream.models.outcomes.champion import Choice
 from ubi_stream.packs.plan import Plan
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ubi_stream.insights.explain import Explainer, short
+from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import MINUTE_MS, Teller
+from ubi_stream.insights.words import short
 from ubi_stream.models.anomaly_rate import Wave
 from ubi_stream.packs.plan import Plan
 

@@ -6,9 +6,10 @@ from array import array
 from collections.abc import Iterator
 
 from ubi_stream.ids import short_hash
-from ubi_stream.insights.explain import Explainer, in_words
+from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.words import in_words
 from ubi_stream.models.outcomes.predictions import Foreseen
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ubi_stream.features.stage import NO_ROW
+from ubi_stream.insights.claims import Claim
 from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.recommendation import Occasion, Recommendations
@@ -33,11 +34,14 @@ class SegmentChanges:
         elif row is None:
             cause = f"silence until {at_ms}"
         contributions: tuple[Contribution, ...] = ()
+        claims: tuple[Claim, ...] = ()
         confidence, runner_up = None, None
         evidence: dict[str, object] = {"before": change.before, "since_ms": change.since_ms, "daily": change.daily}
         if row is not None:
             values = scores.batch.values[row]
-            contributions = self._explain.of_conditions(scores, row, self._segments.conditions[name])
+            conditions = self._segments.conditions[name]
+            contributions = self._explain.of_conditions(scores, row, conditions)
+            claims = self._explain.claims_of_conditions(scores, row, conditions)
             confidence = self._segments.confidence(name, values)
             runner_up = self._segments.runner_up(name, values)
             evidence |= {"runner_up": runner_up, "outcomes": scores.predictions.evidence(row)}
@@ -48,7 +52,7 @@ class SegmentChanges:
             label=name,
             confidence=confidence,
             severity=Severity(self._segments.by_name[name].severity),
-            explanation=Explanation(self._sentence(change, contributions), contributions),
+            explanation=Explanation(self._sentence(change, claims), contributions, claims),
             window=name,
             evidence=evidence,
         )
@@ -56,7 +60,7 @@ class SegmentChanges:
             occasion = Occasion(name, cause, at_ms, NO_ROW if row is None else row, confidence, contributions)
             yield from self._recommendations.tell(teller, occasion, scores)
 
-    def _sentence(self, change: SegmentChange, contributions: tuple[Contribution, ...]) -> str:
+    def _sentence(self, change: SegmentChange, claims: tuple[Claim, ...]) -> str:
         texts = self._plan.pack.texts
         segment = texts.segment_word(change.name)
         if change.daily:
@@ -66,6 +70,6 @@ class SegmentChanges:
         statement = texts.segment.format(segment=segment)
         if change.before:
             statement = texts.segment_before.format(segment=segment, before=texts.segment_word(change.before))
-        if not contributions:
+        if not claims:
             return statement
-        return texts.because.format(statement=statement, why=self._explain.reasons(contributions[:2]))
+        return texts.because.format(statement=statement, why=self._explain.say_all(claims[:2]))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ubi_stream.insights.explain import in_words
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.words import in_words
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.panes import MICRO
 from ubi_stream.state.visits import EndedVisit
