@@ -32,9 +32,12 @@ class Teller:
         self._population = population
         self.moment = moment
 
-    def allows(self, kind: InsightKind, label: str, cool_down_min: float) -> bool:
-        """Whether the entity may be told about now; if so, the cool-down begins. `cool_down_min` is in minutes."""
-        allowed = self._begin(self.moment.state.memo, kind, label, cool_down_min)
+    def allows(self, kind: InsightKind, label: str, cool_down_min: float, *, cause: str = "") -> bool:
+        """Whether the entity may be told about now; if so, the cool-down begins. `cool_down_min` is in minutes.
+
+        Each cause has a cool-down of its own: with the visit as the cause, the next visit is told about at once.
+        """
+        allowed = self._begin(self.moment.state.memo, kind, label, cause, cool_down_min)
         if allowed and cool_down_min:
             self.keep_memo()
         return allowed
@@ -43,9 +46,9 @@ class Teller:
         """Note that the memo of the moment's entity was written to."""
         self._states.touch(self.moment.entity_id)
 
-    def population_allows(self, kind: InsightKind, label: str, cool_down_min: float) -> bool:
+    def population_allows(self, kind: InsightKind, label: str, cool_down_min: float, *, cause: str = "") -> bool:
         """The same of all entities of the partition together."""
-        return self._begin(self._population, kind, label, cool_down_min)
+        return self._begin(self._population, kind, label, cause, cool_down_min)
 
     def insight(
         self,
@@ -97,8 +100,8 @@ class Teller:
         entity, moment = self._plan.entity.name, self.moment
         return (POPULATION, f"{entity}/{moment.origin.partition}") if population else (entity, moment.entity_id)
 
-    def _begin(self, memo: Memo, kind: InsightKind, label: str, cool_down_min: float) -> bool:
-        moment, subject = self.moment, f"{kind}/{label}"
+    def _begin(self, memo: Memo, kind: InsightKind, label: str, cause: str, cool_down_min: float) -> bool:
+        moment, subject = self.moment, f"{kind}/{label}/{cause}" if cause else f"{kind}/{label}"
         if memo.is_quiet(subject, moment.at_ms):
             return False
         if cool_down_min:
