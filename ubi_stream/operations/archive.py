@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from struct import Struct
-from typing import Any, BinaryIO, Final
+from typing import Final
 from zlib import crc32
 
 import msgspec
-import zstandard
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.zstd import ZstdError, ZstdFile
 
 VERSION: Final = 1
 _MAGIC: Final = b"UBIBACKUP"
@@ -91,7 +91,7 @@ _decode = msgspec.msgpack.Decoder(Frame).decode
 class ArchiveWriter:
     """Writes frames; `archive_writer` makes one."""
 
-    def __init__(self, path: Path, stream: Any) -> None:
+    def __init__(self, path: Path, stream: ZstdFile) -> None:
         self._path = path
         self._stream = stream
         self._digest = sha256()
@@ -144,7 +144,7 @@ def archive_writer(path: Path) -> Iterator[ArchiveWriter]:
     try:
         with part.open("wb") as file:
             file.write(_MAGIC + bytes([VERSION]))
-            with zstandard.ZstdCompressor(level=_LEVEL).stream_writer(file, closefd=False) as stream:
+            with ZstdFile(file, "wb", level=_LEVEL) as stream:
                 try:
                     yield ArchiveWriter(path, stream)
                 except OSError as error:
@@ -173,11 +173,11 @@ def read_archive(path: Path) -> Iterator[Frame]:
     try:
         with path.open("rb") as file:
             _check_start(path, file.read(len(_MAGIC) + 1))
-            with zstandard.ZstdDecompressor().stream_reader(file, closefd=False) as stream:
+            with ZstdFile(file) as stream:
                 yield from _frames(path, stream)
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror or error}") from error
-    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+    except (ZstdError, EOFError, msgspec.DecodeError) as error:
         raise _damaged(path, str(error)) from error
 
 
@@ -189,7 +189,7 @@ def _check_start(path: Path, start: bytes) -> None:
         raise ConfigError(f"{path} has format {found}, this release reads {VERSION}: use the release that wrote it")
 
 
-def _frames(path: Path, stream: BinaryIO) -> Iterator[Frame]:
+def _frames(path: Path, stream: ZstdFile) -> Iterator[Frame]:
     digest, lanes, rows = sha256(), 0, 0
     while True:
         length, checksum = _FRAME.unpack(_exactly(path, stream, _FRAME.size))
@@ -210,7 +210,7 @@ def _frames(path: Path, stream: BinaryIO) -> Iterator[Frame]:
         yield frame
 
 
-def _exactly(path: Path, stream: BinaryIO, size: int) -> bytes:
+def _exactly(path: Path, stream: ZstdFile, size: int) -> bytes:
     parts: list[bytes] = []
     while size:
         part = stream.read(size)

@@ -1,33 +1,27 @@
-"""Streams the data rows of CSV, JSON Lines and Parquet files, plain or compressed (`.gz`, `.zst`).
+"""Streams the data rows of CSV and JSON Lines files, plain or compressed (`.gz`, `.zst`), in constant memory.
 
-Memory stays constant, except for a compressed Parquet file, which is unpacked to a temporary file on disk first, as
-Parquet is read from its end. A row that can't be read is a value, `Row(values=None, raw=…)`; only the file as a whole
-(missing, unknown, without a needed column, damaged) raises.
+Parquet files have a module of their own, as polars is an extra. A row that can't be read is a value,
+`Row(values=None, raw=…)`; only the file as a whole (missing, unknown, without a needed column, damaged) raises.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import shutil
-import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, ClassVar, Self
 
 import orjson
-import polars as pl
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.replay.compression import COMPRESSIONS, DAMAGE, decompressed
 from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.records import Row
-
-# Rows of Parquet decoded at once: few enough for a wide table to fit, enough that a row group isn't decoded often.
-PARQUET_BATCH_ROWS = 100_000
 
 
 class RowReader(ABC):
@@ -42,6 +36,9 @@ class RowReader(ABC):
     rows_read
         Data rows given so far.
     """
+
+    _damage: ClassVar[tuple[type[Exception], ...]] = DAMAGE
+    """What a damaged file raises while it is read."""
 
     def __init__(self, path: Path, layout: FileSpec) -> None:
         self.path = path
@@ -78,7 +75,7 @@ class RowReader(ABC):
             for row in self._rows():
                 self.rows_read += 1
                 yield row
-        except (*DAMAGE, pl.exceptions.PolarsError) as error:
+        except self._damage as error:
             raise self._damaged(error) from error
 
     @abstractmethod
@@ -178,52 +175,12 @@ class JsonLinesReader(RowReader):
             yield Row(values if isinstance(values, dict) else None, raw)
 
 
-class ParquetReader(RowReader):
-    """A Parquet file, some rows at a time."""
-
-    def __init__(self, path: Path, layout: FileSpec) -> None:
-        super().__init__(path, layout)
-        self._unpacked: IO[bytes] | None = None
-        try:
-            source = self._unpack() if path.suffix.lower() in COMPRESSIONS else path
-            self._frame = pl.scan_parquet(source)
-            self._columns = tuple(self._frame.collect_schema().names())
-            self._total_rows: int = self._frame.select(pl.len()).collect().item()
-        except (*DAMAGE, pl.exceptions.PolarsError) as error:
-            self.close()
-            raise ConfigError(f"file {path} is no readable Parquet file: {error}") from error
-
-    def _unpack(self) -> Path:
-        self._unpacked = tempfile.NamedTemporaryFile(prefix="ubi-", suffix=".parquet")  # noqa: SIM115 - close() closes it
-        shutil.copyfileobj(decompressed(self._file, self.path.suffix.lower()), self._unpacked)
-        self._unpacked.flush()
-        return Path(self._unpacked.name)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self._columns
-
-    @property
-    def bytes_read(self) -> int:
-        return self.total_bytes * self.rows_read // self._total_rows if self._total_rows else self.total_bytes
-
-    def close(self) -> None:
-        super().close()
-        if self._unpacked is not None:
-            self._unpacked.close()
-
-    def _rows(self) -> Iterator[Row]:
-        for start in range(0, self._total_rows, PARQUET_BATCH_ROWS):
-            for values in self._frame.slice(start, PARQUET_BATCH_ROWS).collect().iter_rows(named=True):
-                yield Row(values, b"")
-
-
 _READERS: dict[str, type[RowReader]] = {
     ".csv": CsvReader,
     ".jsonl": JsonLinesReader,
     ".ndjson": JsonLinesReader,
-    ".parquet": ParquetReader,
 }
+_PARQUET = ".parquet"
 
 
 def open_rows(path: Path, layout: FileSpec, needed: dict[str, str]) -> RowReader:
@@ -241,16 +198,11 @@ def open_rows(path: Path, layout: FileSpec, needed: dict[str, str]) -> RowReader
     Raises
     ------
     ConfigError
-        The file is missing, of an unknown kind, empty, damaged, or lacks a column.
+        The file is missing, of an unknown kind, empty, damaged, lacks a column, or is a Parquet file without polars.
     """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     kind = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] in COMPRESSIONS else "".join(suffixes[-1:])
-    if kind not in _READERS:
-        raise ConfigError(
-            f"file {path} is of an unknown kind: expected a name ending in {', '.join(_READERS)}, "
-            f"with {' or '.join(COMPRESSIONS)} behind it or not"
-        )
-    reader = _READERS[kind](path, layout)
+    reader = _reader(kind, path)(path, layout)
     if reader.columns is not None:
         for column, key in needed.items():
             if not _has_column(reader.columns, column):
@@ -258,6 +210,21 @@ def open_rows(path: Path, layout: FileSpec, needed: dict[str, str]) -> RowReader
                 have = ", ".join(reader.columns)
                 raise ConfigError(f"file {path} has no column {column!r}, which {key} needs; it has: {have}")
     return reader
+
+
+def _reader(kind: str, path: Path) -> type[RowReader]:
+    if kind == _PARQUET:
+        if find_spec("polars") is None:
+            raise ConfigError(f"file {path} is a Parquet file, which needs polars: pip install 'ubi-stream[parquet]'")
+        from ubi_stream.replay.parquet import ParquetReader  # noqa: PLC0415 - polars is an extra
+
+        return ParquetReader
+    if kind not in _READERS:
+        raise ConfigError(
+            f"file {path} is of an unknown kind: expected a name ending in {', '.join((*_READERS, _PARQUET))}, "
+            f"with {' or '.join(COMPRESSIONS)} behind it or not"
+        )
+    return _READERS[kind]
 
 
 def _has_column(columns: tuple[str, ...], wanted: str) -> bool:

@@ -6,7 +6,6 @@ import asyncio
 import signal
 from dataclasses import replace
 
-import polars  # noqa: F401 - its import sets an environment variable: here, not within a test
 import pytest
 
 from benchmarks.faults.breaking import broker_killed, deaths_between_steps

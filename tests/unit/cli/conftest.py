@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import polars  # noqa: F401 - its import sets an environment variable: here, not within a test
 import pytest
 from typer.testing import CliRunner, Result
 

