@@ -12,7 +12,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.replay.values import ColumnType, parse_duration_ms, time_reader
+from ubi_stream.replay.times import time_reader
+from ubi_stream.replay.values import ColumnType, parse_duration_ms
 from ubi_stream.resources import config_dir
 
 Scalar = str | int | float | bool
@@ -31,12 +32,30 @@ def _column_or_table(value: Any) -> Any:
     return value
 
 
+class NumberSpec(_Part):
+    """How numbers are written where they are text."""
+
+    decimal: str = Field(".", min_length=1, max_length=1)
+    thousands: str = Field("", max_length=1)
+    signs: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.decimal == self.thousands:
+            raise ValueError("expected another character for thousands than for decimal")
+        for text in (self.decimal, self.thousands, *self.signs):
+            if any(character.isdigit() or character in "+-" for character in text):
+                raise ValueError(f"{text!r} is part of a number: expected a character that is none, such as ','")
+        return self
+
+
 class ValueSpec(_Part):
     """Where one value of an event comes from: a column, or a constant."""
 
     column: str | None = Field(None, min_length=1)
     constant: Scalar | None = None
     type: ColumnType = "string"
+    number: NumberSpec | None = None
     values: dict[str, Scalar] = {}
 
     _shorthand = model_validator(mode="before")(_column_or_table)
@@ -47,6 +66,8 @@ class ValueSpec(_Part):
             raise ValueError("expected exactly one of column and constant")
         if self.constant is not None and self.model_fields_set != {"constant"}:
             raise ValueError("a constant takes no other key: expected {constant = …} alone")
+        if self.number is not None and self.type != "number":
+            raise ValueError('number says how a number is written: expected type = "number" beside it')
         return self
 
 
@@ -70,7 +91,10 @@ class FileSpec(_Part):
 
     columns: tuple[str, ...] | None = Field(None, min_length=1)
     delimiter: str = Field(",", min_length=1, max_length=1)
+    quote: str = Field('"', max_length=1)
+    encoding: str = "utf-8"
     empty: frozenset[str] = frozenset()
+    number: NumberSpec | None = None
 
     @field_validator("columns")
     @classmethod
@@ -79,12 +103,27 @@ class FileSpec(_Part):
             raise ValueError("expected every column once")
         return columns
 
-    @field_validator("delimiter")
+    @field_validator("delimiter", "quote")
     @classmethod
-    def _delimits(cls, delimiter: str) -> str:
-        if delimiter in '"\r\n':
-            raise ValueError("expected a character that is neither a quote nor a line end")
-        return delimiter
+    def _is_no_line_end(cls, mark: str) -> str:
+        if mark and mark in "\r\n":
+            raise ValueError("expected a character that is no line end")
+        return mark
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_text(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except LookupError as error:
+            raise ValueError("expected an encoding such as utf-8, utf-16, latin-1 or cp1252") from error
+        return encoding
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Self:
+        if self.delimiter == self.quote:
+            raise ValueError("expected another character for quote than for delimiter")
+        return self
 
 
 class EventSpec(_Part):
@@ -221,8 +260,10 @@ def _explain(error: ValidationError) -> str:
 def _known_keys(loc: tuple[int | str, ...]) -> str:
     names = [part for part in loc if isinstance(part, str)]
     tables: dict[str, type[BaseModel]] = {"file": FileSpec, "event": EventSpec, "also": AlsoSpec}
-    if len(names) == 1:
-        model: type[BaseModel] = Mapping
+    if names[-2:-1] == ["number"]:
+        model: type[BaseModel] = NumberSpec
+    elif len(names) == 1:
+        model = Mapping
     elif len(names) == 2 and names[0] in tables:
         model = tables[names[0]]
     else:

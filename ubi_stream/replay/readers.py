@@ -1,199 +1,99 @@
-"""Streams the data rows of CSV and JSON Lines files, plain or compressed (`.gz`, `.zst`), in constant memory.
+"""Streams the data rows of CSV, JSON Lines and Parquet files, plain or compressed (`.gz`, `.zst`), in constant memory.
 
-Parquet files have a module of their own, as polars is an extra. A row that can't be read is a value,
-`Row(values=None, raw=…)`; only the file as a whole (missing, unknown, without a needed column, damaged) raises.
+A row that can't be read is a value, `Row(values=None, raw=…, fault=…)`; only the file as
+a whole (missing, unknown, without a needed column, damaged) raises.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import IO, ClassVar, Self
+from typing import Any, Final
 
-import orjson
+import msgspec
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.replay.compression import COMPRESSIONS, DAMAGE, decompressed
+from ubi_stream.replay.compression import COMPRESSIONS
+from ubi_stream.replay.csv_reader import CsvReader, IsRow
 from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.records import Row
+from ubi_stream.replay.row_reader import RowReader
 
-
-class RowReader(ABC):
-    """The data rows of one open file, once, in order.
-
-    Attributes
-    ----------
-    path
-        The file.
-    total_bytes
-        Its size on disk, compressed as it is.
-    rows_read
-        Data rows given so far.
-    """
-
-    _damage: ClassVar[tuple[type[Exception], ...]] = DAMAGE
-    """What a damaged file raises while it is read."""
-
-    def __init__(self, path: Path, layout: FileSpec) -> None:
-        self.path = path
-        self.rows_read = 0
-        self._layout = layout
-        try:
-            self.total_bytes = path.stat().st_size
-            self._file: IO[bytes] = path.open("rb")
-        except OSError as error:
-            raise ConfigError(f"file {path} can't be read: {error.strerror}") from error
-
-    @property
-    def bytes_read(self) -> int:
-        """Bytes of the file that have been read so far, out of `total_bytes`."""
-        return self._file.tell() if not self._file.closed else self.total_bytes
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """Columns that every row has, or None where each row may have others (JSON Lines)."""
-        return None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def __iter__(self) -> Iterator[Row]:
-        try:
-            for row in self._rows():
-                self.rows_read += 1
-                yield row
-        except self._damage as error:
-            raise self._damaged(error) from error
-
-    @abstractmethod
-    def _rows(self) -> Iterator[Row]: ...
-
-    def _damaged(self, error: Exception) -> ConfigError:
-        return ConfigError(f"file {self.path} is damaged after data row {self.rows_read}: {error}")
-
-
-class CsvReader(RowReader):
-    """Comma-separated text in UTF-8 with a header, or with the columns that the mapping names."""
-
-    def __init__(self, path: Path, layout: FileSpec) -> None:
-        super().__init__(path, layout)
-        text = io.TextIOWrapper(
-            decompressed(self._file, path.suffix.lower()), encoding="utf-8-sig", errors="surrogateescape", newline=""
-        )
-        self._lines = _Lines(text)
-        try:
-            self._columns = layout.columns or self._header()
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self._columns
-
-    def _header(self) -> tuple[str, ...]:
-        try:
-            header = next(csv.reader(self._lines, delimiter=self._layout.delimiter), None)
-        except (*DAMAGE, csv.Error) as error:
-            raise ConfigError(f"file {self.path} has no readable header: {error}") from error
-        self._lines.taken()
-        if not header:
-            raise ConfigError(f"file {self.path} is empty: expected a header line with the names of the columns")
-        doubled = {name for name in header if header.count(name) > 1}
-        if doubled:
-            raise ConfigError(f"file {self.path} has column {min(doubled)!r} twice in its header: expected it once")
-        return tuple(header)
-
-    def _rows(self) -> Iterator[Row]:
-        columns, width, lines = self._columns, len(self._columns), self._lines
-        reader = csv.reader(lines, delimiter=self._layout.delimiter)
-        while True:
-            try:
-                fields = next(reader, None)
-            except csv.Error:  # a field over the csv module's limit, most likely behind a quote that never closes
-                fields = []
-            raw = lines.taken()
-            if fields is None:
-                return
-            if len(fields) == width:
-                yield Row(dict(zip(columns, fields, strict=True)), "".join(raw))
-            elif any(line.strip("\r\n") for line in raw):
-                # One stray quote must not swallow its neighbours: only the first line is bad, read on at the second.
-                lines.put_back(raw[1:])
-                yield Row(None, raw[0].rstrip("\r\n"))
-
-
-class _Lines:
-    """Lines of a text, which remembers those taken since last asked and takes some back."""
-
-    def __init__(self, text: Iterable[str]) -> None:
-        self._text = iter(text)
-        self._again: deque[str] = deque()
-        self._taken: list[str] = []
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._text)
-        self._taken.append(line)
-        return line
-
-    def taken(self) -> list[str]:
-        taken, self._taken = self._taken, []
-        return taken
-
-    def put_back(self, lines: list[str]) -> None:
-        self._again.extendleft(reversed(lines))
+# The pipeline's own: a number or a key that stands twice means the same in a file and on a topic.
+_decode_json = msgspec.json.Decoder().decode
 
 
 class JsonLinesReader(RowReader):
     """One JSON object a line; blank lines are no rows."""
 
     def _rows(self) -> Iterator[Row]:
-        for line in decompressed(self._file, self.path.suffix.lower()):
-            raw = line.strip()
-            if not raw:
+        for number, line in enumerate(self._lines_of_bytes(), 1):
+            raw = line.rstrip(b"\r\n")
+            if not raw.strip():
+                self.rows_skipped += 1
                 continue
-            try:
-                values = orjson.loads(raw)
-            except orjson.JSONDecodeError:
-                values = None
-            yield Row(values if isinstance(values, dict) else None, raw)
+            if self.rows_read == 0:
+                self._refuse_other_forms(raw.strip())
+            values, fault = _object(raw)
+            yield Row(values, raw, number, fault)
+
+    def _refuse_other_forms(self, first: bytes) -> None:
+        """Refuse a document over many lines: each of its lines would become a dead letter."""
+        if first == b"[" or first.startswith(b"[{"):
+            raise ConfigError(
+                f"file {self.path} is one JSON array: expected one JSON object a line, without brackets around "
+                "and commas between them; `jq -c '.[]'` makes it so"
+            )
+        if first == b"{":
+            raise ConfigError(
+                f"file {self.path} has a JSON object over several lines: expected one a line; `jq -c .` makes it so"
+            )
 
 
-_READERS: dict[str, type[RowReader]] = {
-    ".csv": CsvReader,
-    ".jsonl": JsonLinesReader,
-    ".ndjson": JsonLinesReader,
-}
-_PARQUET = ".parquet"
+def _object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
+    """The object of a line, or what is wrong with the line."""
+    try:
+        values = _decode_json(raw)
+    except RecursionError:
+        return None, "nested too deep"
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return None, f"not valid JSON ({error})" if _is_utf8(raw) else "not UTF-8"
+    return (values, "") if isinstance(values, dict) else (None, f"a JSON {type(values).__name__}, no object")
 
 
-def open_rows(path: Path, layout: FileSpec, needed: dict[str, str]) -> RowReader:
-    """Open a file of rows by its name: `.csv`, `.jsonl`, `.ndjson` or `.parquet`, each also with `.gz` or `.zst`.
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_CSV: Final = frozenset((".csv", ".tsv"))
+_JSON: Final = frozenset((".jsonl", ".ndjson", ".json"))
+_PARQUET: Final = frozenset((".parquet",))
+_KINDS: Final = ".csv, .tsv, .jsonl, .ndjson, .json, .parquet"
+
+
+def _no_line(_values: dict[str, Any]) -> bool:
+    return False
+
+
+def open_rows(path: Path, layout: FileSpec, needed: dict[str, str], is_row: IsRow = _no_line) -> RowReader:
+    """Open a file of rows by its name, with `.gz` or `.zst` behind it or not.
 
     Parameters
     ----------
     path
-        The file.
+        The file: `.csv`, `.tsv`, `.jsonl`, `.ndjson`, `.json` (an object a line) or `.parquet`.
     layout
         What the mapping says about it.
     needed
         Columns that must be there, each with the key of the mapping that needs it.
+    is_row
+        Whether a line of a CSV file, split into as many fields as there are columns, looks like a row: it tells two
+        stray quotes from a text over several lines.
 
     Raises
     ------
@@ -202,31 +102,54 @@ def open_rows(path: Path, layout: FileSpec, needed: dict[str, str]) -> RowReader
     """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     kind = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] in COMPRESSIONS else "".join(suffixes[-1:])
-    reader = _reader(kind, path)(path, layout)
-    if reader.columns is not None:
-        for column, key in needed.items():
-            if not _has_column(reader.columns, column):
-                reader.close()
-                have = ", ".join(reader.columns)
-                raise ConfigError(f"file {path} has no column {column!r}, which {key} needs; it has: {have}")
+    if kind in _CSV:
+        reader: RowReader = CsvReader(path, layout, is_row)
+    elif kind in _JSON:
+        reader = JsonLinesReader(path, layout)
+    elif kind in _PARQUET:
+        reader = _parquet(path)(path, layout)
+    else:
+        raise ConfigError(
+            f"file {path} is of an unknown kind: expected a name ending in {_KINDS}, "
+            f"with {' or '.join(COMPRESSIONS)} behind it or not"
+        )
+    try:
+        _check_columns(reader, layout, needed)
+    except ConfigError:
+        reader.close()
+        raise
     return reader
 
 
-def _reader(kind: str, path: Path) -> type[RowReader]:
-    if kind == _PARQUET:
-        if find_spec("polars") is None:
-            raise ConfigError(f"file {path} is a Parquet file, which needs polars: pip install 'ubi-stream[parquet]'")
-        from ubi_stream.replay.parquet import ParquetReader  # noqa: PLC0415 - polars is an extra
+def _parquet(path: Path) -> type[RowReader]:
+    if find_spec("polars") is None:
+        raise ConfigError(f"file {path} is a Parquet file, which needs polars: pip install 'ubi-stream[parquet]'")
+    from ubi_stream.replay.parquet import ParquetReader  # noqa: PLC0415 - polars is an extra
 
-        return ParquetReader
-    if kind not in _READERS:
-        raise ConfigError(
-            f"file {path} is of an unknown kind: expected a name ending in {', '.join((*_READERS, _PARQUET))}, "
-            f"with {' or '.join(COMPRESSIONS)} behind it or not"
-        )
-    return _READERS[kind]
+    return ParquetReader
 
 
-def _has_column(columns: tuple[str, ...], wanted: str) -> bool:
-    """Whether the column is there, or the Parquet struct that holds it (`a.b` in `a`)."""
-    return wanted in columns or wanted.split(".", 1)[0] in columns
+def _check_columns(reader: RowReader, layout: FileSpec, needed: dict[str, str]) -> None:
+    """Refuse a file that lacks a column which is needed, or has it twice. Others may have any names."""
+    columns = reader.columns
+    if columns is None:
+        return
+    for column, key in needed.items():
+        if column not in columns:
+            have = ", ".join(columns)
+            raise ConfigError(
+                f"file {reader.path} has no column {column!r}, which {key} needs; it has: {have}"
+                + _other_delimiter(columns, layout)
+            )
+        if columns.count(column) > 1:
+            raise ConfigError(f"file {reader.path} has column {column!r} twice in its header: {key} needs it once")
+
+
+def _other_delimiter(columns: tuple[str, ...], layout: FileSpec) -> str:
+    """The likely cause where a header is one name with delimiters in it."""
+    names = {";": "';'", "\t": "a tab ('\\t')", "|": "'|'", ",": "','"}
+    found = [mark for mark in names if mark != layout.delimiter and len(columns) == 1 and mark in columns[0]]
+    if not found:
+        return ""
+    mark = max(found, key=columns[0].count)
+    return f"; its fields seem to be parted by {names[mark]}: set delimiter under [file] of the mapping"

@@ -10,7 +10,7 @@ from typing import Self
 from ubi_stream.replay.mapping import Mapping, load_mapping
 from ubi_stream.replay.readers import open_rows
 from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.transform import map_rows
+from ubi_stream.replay.transform import map_rows, time_is_read
 
 
 class ReplaySource:
@@ -31,7 +31,7 @@ class ReplaySource:
 
     def __init__(self, path: str | Path, mapping: str | Path | Mapping) -> None:
         self.mapping = mapping if isinstance(mapping, Mapping) else load_mapping(mapping)
-        self._reader = open_rows(Path(path), self.mapping.file, self.mapping.columns())
+        self._reader = open_rows(Path(path), self.mapping.file, self.mapping.columns(), time_is_read(self.mapping))
         self.total_bytes = self._reader.total_bytes
 
     @property
@@ -43,6 +43,11 @@ class ReplaySource:
     def rows_read(self) -> int:
         """Data rows read so far."""
         return self._reader.rows_read
+
+    @property
+    def rows_skipped(self) -> int:
+        """Blank lines so far, which are no rows."""
+        return self._reader.rows_skipped
 
     def __iter__(self) -> Iterator[ProducerRecord]:
         return map_rows(self.mapping, self._reader)

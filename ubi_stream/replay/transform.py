@@ -12,16 +12,24 @@ import math
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import orjson
 
-from ubi_stream.replay.mapping import AlsoSpec, EventSpec, Mapping, ValueSpec
+from ubi_stream.replay.mapping import AlsoSpec, EventSpec, FileSpec, Mapping, NumberSpec, ValueSpec
 from ubi_stream.replay.records import ProducerRecord, Row
-from ubi_stream.replay.values import CONVERTERS, as_string, time_reader
+from ubi_stream.replay.times import time_reader
+from ubi_stream.replay.values import CONVERTERS, as_id, as_string, is_of, number_reader
 
 Values = dict[str, Any]
 Getter = Callable[[Values], Any]
+UNREADABLE: Final = "unreadable"
+"""Key of the object that stands in an event for a value which the mapping can't read.
+
+The pipeline expects text or a number, so it makes a dead letter of the event with the value in it. The value itself it
+might read, by other rules than the mapping's: as another time, or another amount.
+"""
 
 # Identical rows further apart than this share an event id, and count as duplicates. It bounds memory to about 60 MB.
 OCCURRENCE_WINDOW = 200_000
@@ -93,6 +101,15 @@ def map_rows(mapping: Mapping, rows: Iterable[Row]) -> Iterator[ProducerRecord]:
         yield heapq.heappop(waiting)[2]
 
 
+def time_is_read(mapping: Mapping) -> Callable[[Values], bool]:
+    """Make the function that says whether fields, by column, have a time where the mapping expects it."""
+    if mapping.event is None:
+        return lambda _values: True
+    time = mapping.event.event_time
+    read, empty = time_reader(time.format, time.timezone), mapping.file.empty
+    return lambda values: read(_lookup(values, time.column, empty)) is not None
+
+
 def _event_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
     """Rows that are events already: only the key, and an id where there is none."""
     ids = EventIds(mapping.name)
@@ -101,9 +118,13 @@ def _event_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
     def read(row: Row) -> list[ProducerRecord]:
         if row.values is None:
             return _unreadable(row, 1)
+        time = row.values.get("event_time")
+        time_ms = iso(time) if isinstance(time, str) else epoch(time)
+        if isinstance(row.raw, bytes) and row.raw and row.values.get("event_id") is not None:
+            # As on a topic: the bytes themselves are the event.
+            return [ProducerRecord(_key(row.values.get("user_id")), row.raw, time_ms, row.number)]
         event = {key: value for key, value in row.values.items() if not _is_nothing(value)}
-        time = event.get("event_time")
-        return [_encode(event, iso(time) if isinstance(time, str) else epoch(time), ids, row)]
+        return [_encode(event, time_ms, ids, row)]
 
     return read
 
@@ -124,10 +145,11 @@ def _mapped_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
             return _unreadable(row, mapping.events_per_row)
         written = _lookup(row.values, time_column, empty)
         time_ms = time_of(written)
-        records = [_encode(build(row.values, time_ms if time_ms is not None else written), time_ms, ids, row)]
+        unread = None if written is None else {UNREADABLE: written}
+        records = [_encode(build(row.values, time_ms if time_ms is not None else unread), time_ms, ids, row)]
         for after_ms, build_also in further:
             later_ms = None if time_ms is None else time_ms + after_ms
-            body = build_also(row.values, later_ms if later_ms is not None else written)
+            body = build_also(row.values, later_ms if later_ms is not None else unread)
             records.append(_encode(body, later_ms, ids, row))
         return records
 
@@ -135,7 +157,7 @@ def _mapped_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
 
 
 def _event_builder(mapping: Mapping, event: EventSpec) -> Callable[[Values, Any], dict[str, Any]]:
-    empty = mapping.file.empty
+    layout = mapping.file
     fields = _getters(
         {
             "event_id": event.event_id,
@@ -144,9 +166,10 @@ def _event_builder(mapping: Mapping, event: EventSpec) -> Callable[[Values, Any]
             "session_id": event.session_id,
             "trace_id": event.trace_id,
         },
-        empty,
+        layout,
+        as_id,
     )
-    properties, context = _getters(mapping.properties, empty), _getters(mapping.context, empty)
+    properties, context = _getters(mapping.properties, layout), _getters(mapping.context, layout)
 
     def build(values: Values, time: Any) -> dict[str, Any]:
         return _assemble(values, time, fields, properties, context)
@@ -155,9 +178,9 @@ def _event_builder(mapping: Mapping, event: EventSpec) -> Callable[[Values, Any]
 
 
 def _also_builder(also: AlsoSpec, event: EventSpec, mapping: Mapping) -> Callable[[Values, Any], dict[str, Any]]:
-    empty = mapping.file.empty
-    fields = _getters({"event_type": also.event_type, "user_id": event.user_id}, empty)
-    properties, context = _getters(also.properties, empty), _getters(mapping.context, empty)
+    layout = mapping.file
+    fields = _getters({"event_type": also.event_type, "user_id": event.user_id}, layout, as_id)
+    properties, context = _getters(also.properties, layout), _getters(mapping.context, layout)
 
     def build(values: Values, time: Any) -> dict[str, Any]:
         return _assemble(values, time, fields, properties, context)
@@ -182,26 +205,37 @@ def _assemble(
     return event
 
 
-def _getters(specs: abc.Mapping[str, ValueSpec | None], empty: frozenset[str]) -> list[tuple[str, Getter]]:
-    return [(key, _getter(spec, empty)) for key, spec in specs.items() if spec is not None]
+def _getters(
+    specs: abc.Mapping[str, ValueSpec | None], layout: FileSpec, text: Callable[[Any], Any] = as_string
+) -> list[tuple[str, Getter]]:
+    """What each value is read with; `text` reads those of no other type."""
+    return [(key, _getter(spec, layout, text)) for key, spec in specs.items() if spec is not None]
 
 
-def _getter(spec: ValueSpec, empty: frozenset[str]) -> Getter:
-    column, constant, renames, convert = spec.column, spec.constant, spec.values, CONVERTERS[spec.type]
+def _getter(spec: ValueSpec, layout: FileSpec, text: Callable[[Any], Any]) -> Getter:
+    column, constant, renames, kind = spec.column, spec.constant, spec.values, spec.type
+    convert = text if kind == "string" else CONVERTERS[kind]
+    if kind == "number" and (number := spec.number or layout.number) is not None:
+        convert = _number_reader(number)
     if column is None:
         return lambda _values: constant
 
     def get(values: Values) -> Any:
-        value = _lookup(values, column, empty)
+        value = _lookup(values, column, layout.empty)
         if value is None:
             return None
         if renames:
-            text = as_string(value)
-            if isinstance(text, str) and text in renames:
-                return renames[text]
-        return convert(value)
+            name = as_string(value)
+            if isinstance(name, str) and name in renames:
+                return renames[name]
+        converted = convert(value)
+        return converted if is_of(converted, kind) else {UNREADABLE: converted}
 
     return get
+
+
+def _number_reader(number: NumberSpec) -> Callable[[Any], Any]:
+    return number_reader(number.decimal, number.thousands, number.signs)
 
 
 def _lookup(values: Values, column: str, empty: frozenset[str]) -> Any:
@@ -222,27 +256,40 @@ def _is_nothing(value: Any) -> bool:
 
 def _encode(event: dict[str, Any], time_ms: int | None, ids: EventIds, row: Row) -> ProducerRecord:
     """Encode an event with its key; a row that no JSON can hold is passed on as the file has it."""
-    user = event.get("user_id")
     try:
-        body = orjson.dumps(event, default=_plain)
-        key = str(user).encode() if isinstance(user, str | int) and not isinstance(user, bool) else None
-    except (TypeError, ValueError):  # lone surrogates (no UTF-8), integers over 64 bits, nesting over 250
-        return ProducerRecord(None, _raw(row), time_ms)
+        body = _dumps(event)
+        key = _key(event.get("user_id"))
+    except (TypeError, ValueError, RecursionError):  # lone surrogates (no UTF-8), nesting over 250
+        return ProducerRecord(
+            None, _raw(row), time_ms, row.number, "no JSON can hold it: not UTF-8, or nested too deep"
+        )
     if "event_id" not in event:
         head = f'{{"event_id":"{ids.derive(body)}"'.encode()
         body = head + (b"}" if body == b"{}" else b"," + body[1:])
-    return ProducerRecord(key, body, time_ms)
+    return ProducerRecord(key, body, time_ms, row.number)
+
+
+def _dumps(event: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(event, default=_plain)
+    except TypeError:  # integers over 64 bits; slower, and the same otherwise
+        return msgspec.json.encode(event, enc_hook=_plain)
+
+
+def _key(user: Any) -> bytes | None:
+    """Key of a user's records: the id as text."""
+    return str(user).encode() if isinstance(user, str | int) and not isinstance(user, bool) else None
 
 
 def _plain(value: Any) -> Any:
     """JSON form of what Parquet can hold and orjson doesn't know."""
     if isinstance(value, Decimal):
         return float(value)
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return str(value)
 
 
 def _unreadable(row: Row, events: int) -> list[ProducerRecord]:
-    return [ProducerRecord(None, _raw(row), None)] * events
+    return [ProducerRecord(None, _raw(row), None, row.number, row.fault)] * events
 
 
 def _raw(row: Row) -> bytes:

@@ -1,20 +1,17 @@
 """A cell of a file becomes a value of an event.
 
-Nothing here raises for data: a value that can't be read as its type is passed on as it is, so that the pipeline makes
-a dead letter of the event with the value in it. Silently dropping or repairing it would hide the producer's mistake.
+Nothing here raises for data: a value that can't be read as its type comes back as it is, and `is_of` tells so.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime, tzinfo
-from functools import lru_cache
+from collections.abc import Callable, Collection
+from datetime import date, datetime
 from typing import Any, Literal, get_args
-from zoneinfo import ZoneInfo
 
-import orjson
+import msgspec
 
 ColumnType = Literal["string", "number", "int", "bool", "json"]
 COLUMN_TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
@@ -22,10 +19,8 @@ COLUMN_TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
 _TRUE = frozenset({"1", "true", "t", "yes", "y"})
 _FALSE = frozenset({"0", "false", "f", "no", "n"})
 _MAX_INT = 2**63 - 1
-# Beyond the year 9999 or before year 1 a number of milliseconds is no time; `datetime` has the same limits.
-_MIN_TIME_MS, _MAX_TIME_MS = -62_135_596_800_000, 253_402_300_799_999
-_EPOCH_UNITS_MS = {"s": 1000.0, "ms": 1.0, "us": 0.001}
-_TIME_CACHE = 4096  # files are in time order, so neighbours share their time; strptime costs 5 microseconds
+_EXACT_BELOW = 2.0**53  # from here on a float may stand for several whole numbers
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DURATION_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -39,26 +34,81 @@ def as_string(value: Any) -> Any:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < _EXACT_BELOW else str(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
     return value if isinstance(value, dict | list | bytes) else str(value)
 
 
-def as_number(value: Any) -> Any:
-    """Finite float, or the value as it is.
+def as_id(value: Any) -> Any:
+    """Text of an id, as `as_string`; a number that a float may have rounded comes back as it is.
 
-    >>> as_number("35.79"), as_number(3), as_number("n/a"), as_number("inf")
+    >>> as_id(17), as_id(17.0), as_id(38120938471029384710293847102938471001), as_id(1.5)
+    ('17', '17', '38120938471029384710293847102938471001', 1.5)
+    """
+    if isinstance(value, float) and not (value.is_integer() and abs(value) < _EXACT_BELOW):
+        return value
+    return as_string(value)
+
+
+def as_number(value: Any) -> Any:
+    """Finite float, or the value as it is; infinity as text, because JSON has no other word for it.
+
+    >>> as_number("35.79"), as_number(" 3 "), as_number("n/a"), as_number(float("inf"))
     (35.79, 3.0, 'n/a', 'inf')
     """
-    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
+    if isinstance(value, bool) or (isinstance(value, str) and not _NUMBER.fullmatch(value.strip())):
         return value
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return value
-    return number if math.isfinite(number) else value
+    if math.isfinite(number):
+        return number
+    return str(value) if isinstance(value, float) else value
+
+
+def number_reader(decimal: str, thousands: str, signs: Collection[str]) -> Callable[[Any], Any]:
+    """Make the function that reads numbers as people of one country write them, and nothing else.
+
+    Parameters
+    ----------
+    decimal, thousands
+        The characters before the fraction and between groups of three digits; `thousands` may be empty. Groups may be
+        left out, but never be of another length.
+    signs
+        Texts that may stand before or behind the number, such as "€".
+
+    Returns
+    -------
+    Callable
+        From a cell to a finite float, or to the cell as it is.
+
+    >>> read = number_reader(",", ".", ["€"])
+    >>> read("1.234,56 €"), read("-12,00"), read("12.00"), read(7)
+    (1234.56, -12.0, '12.00', 7.0)
+    """
+    point, group = re.escape(decimal), re.escape(thousands)
+    whole = rf"(?:\d{{1,3}}(?:{group}\d{{3}})+|\d+)" if thousands else r"\d+"
+    form = re.compile(rf"([+-]?)({whole}(?:{point}\d*)?|{point}\d+)", re.ASCII)
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            return as_number(value)
+        text = value.strip().replace("\N{MINUS SIGN}", "-")
+        minus = text.startswith("-")
+        for sign in signs:
+            text = text.removeprefix("-").removeprefix(sign) if minus else text.removeprefix(sign)
+            text = text.removesuffix(sign).strip()
+            text = "-" + text if minus and not text.startswith("-") else text
+        match = form.fullmatch(text)
+        if match is None:
+            return value
+        digits = match[2].replace(thousands, "") if thousands else match[2]
+        return as_number(match[1] + digits.replace(decimal, "."))
+
+    return read
 
 
 def as_int(value: Any) -> Any:
@@ -76,7 +126,7 @@ def as_int(value: Any) -> Any:
         if not isinstance(wide, float) or not wide.is_integer():
             return value
         number = int(wide)
-    bad = isinstance(value, bool) or abs(number) > _MAX_INT or (isinstance(value, str) and "_" in value)
+    bad = isinstance(value, bool) or abs(number) > _MAX_INT or not isinstance(as_number(value), float)
     return value if bad else number
 
 
@@ -99,8 +149,8 @@ def as_json(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return value
 
 
@@ -111,6 +161,19 @@ CONVERTERS: dict[ColumnType, Callable[[Any], Any]] = {
     "bool": as_bool,
     "json": as_json,
 }
+
+
+_TYPES: dict[ColumnType, type | tuple[type, ...]] = {"number": float, "int": int, "bool": bool}
+
+
+def is_of(value: Any, kind: ColumnType) -> bool:
+    """Whether a converted value is of its type: what could not be read is not.
+
+    >>> is_of(as_int("12"), "int"), is_of(as_int("12.5"), "int")
+    (True, False)
+    """
+    expected = _TYPES.get(kind)
+    return expected is None or (isinstance(value, expected) and (kind == "bool" or not isinstance(value, bool)))
 
 
 def parse_duration_ms(text: str) -> int:
@@ -128,86 +191,3 @@ def parse_duration_ms(text: str) -> int:
     if match is None:
         raise ValueError('expected a whole number and a unit (ms, s, m, h, d), such as "3d"')
     return int(match[1]) * _DURATION_UNITS_MS[match[2]]
-
-
-def time_reader(time_format: str, timezone: str) -> Callable[[Any], int | None]:
-    """Make the function that reads times of one format.
-
-    Parameters
-    ----------
-    time_format
-        "iso", "s", "ms", "us" (since 1970), or a `strptime` pattern such as "%d/%m/%Y %H:%M".
-    timezone
-        IANA name of the zone of times that carry none.
-
-    Returns
-    -------
-    Callable
-        From a cell to Unix milliseconds, or None where the cell is no time of that format.
-
-    Raises
-    ------
-    ValueError
-        The format or the zone is unknown, or the pattern doesn't say the whole date.
-
-    >>> read = time_reader("%Y-%m-%d %H:%M:%S UTC", "UTC")
-    >>> read("2019-10-01 00:00:01 UTC"), read("yesterday")
-    (1569888001000, None)
-    """
-    try:
-        zone: tzinfo = UTC if timezone == "UTC" else ZoneInfo(timezone)
-    except (KeyError, OSError, ValueError) as error:  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError(f"unknown time zone {timezone!r}; expected a name such as Europe/Berlin") from error
-    if time_format in _EPOCH_UNITS_MS:
-        return _epoch_reader(_EPOCH_UNITS_MS[time_format])
-    if time_format != "iso":
-        _check_pattern(time_format)
-    return _text_reader(time_format, zone)
-
-
-def _check_pattern(pattern: str) -> None:
-    expected = 'expected "iso", "s", "ms", "us", or a pattern with the whole date such as "%Y-%m-%d %H:%M:%S"'
-    probe = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
-    try:
-        read = datetime.strptime(probe.strftime(pattern), pattern)
-    except (ValueError, re.error) as error:
-        raise ValueError(f"{expected}: {error}") from error
-    if read.date() != probe.date():
-        raise ValueError(expected)
-
-
-def _epoch_reader(unit_ms: float) -> Callable[[Any], int | None]:
-    def read(value: Any) -> int | None:
-        if isinstance(value, datetime):
-            return _to_ms(value, UTC)
-        number = as_number(value)
-        if not isinstance(number, float):
-            return None
-        time_ms = number * unit_ms
-        return round(time_ms) if _MIN_TIME_MS <= time_ms <= _MAX_TIME_MS else None
-
-    return read
-
-
-def _text_reader(time_format: str, zone: tzinfo) -> Callable[[Any], int | None]:
-    @lru_cache(maxsize=_TIME_CACHE)
-    def read_text(text: str) -> int | None:
-        try:
-            if time_format == "iso":
-                return _to_ms(datetime.fromisoformat(text.strip()), zone)
-            return _to_ms(datetime.strptime(text, time_format), zone)
-        except (ValueError, OverflowError):
-            return None
-
-    def read(value: Any) -> int | None:
-        if isinstance(value, str):
-            return read_text(value)
-        return _to_ms(value, zone) if isinstance(value, datetime) else None
-
-    return read
-
-
-def _to_ms(moment: datetime, zone: tzinfo) -> int:
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
-    # Whole seconds and microseconds apart: a float of seconds would lose the last digit.
-    return int(aware.replace(microsecond=0).timestamp()) * 1000 + aware.microsecond // 1000
