@@ -8,6 +8,7 @@ from ubi_stream.features.registry import MISSING, Described, family
 from ubi_stream.features.volume import days_before_today
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import UserState
+from ubi_stream.state.novelty import KNOWN_DAYS
 from ubi_stream.state.panes import DAY_MS, NO_EVENTS, events_of
 
 _MIN_VALUES = 5
@@ -43,7 +44,7 @@ def _bounded(z: float) -> float:
         unit="bits",
         high=10,
         meaning="How unusual the hour of the newest event is for the entity: 0 is as expected, "
-        "each bit halves the odds",
+        "each bit halves the odds; missing where the zone is not known",
     ),
 )
 def values(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
@@ -56,8 +57,14 @@ def values(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
         _bounded(latency.z(state.last_latency_ms, floor=0.05 * abs(latency.mean) + 10))
         if latency and latency.n >= _MIN_VALUES
         else MISSING,
-        _hour_surprise(state) if state.events >= _MIN_EVENTS else MISSING,
+        _hour_surprise(state) if _knows_hours(state) else MISSING,
     )
+
+
+def _knows_hours(state: UserState) -> bool:
+    """Whether there are enough events and days, and a clock, to say which hours are usual."""
+    known_ms = state.last_ms - state.first_ms
+    return state.events >= _MIN_EVENTS and known_ms >= KNOWN_DAYS * DAY_MS and state.offset_min is not None
 
 
 def _hour_surprise(state: UserState) -> float:

@@ -20,7 +20,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     before (at most 30), the two not overlapping; `was_silent_ms` the time from the event before this one (0 if this
     one came late, -1 if it is the first); `first_in_pane` says that it is the entity's only one so far in its five
     minutes; `hits` has a bit for each outcome of the pack, set if an event that is a yes to it was in the visit; `hour`
-    is the event's, 0 to 23, where the entity is.
+    is the event's, 0 to 23, where the entity is, -1 where its zone is not known.
     """
 
     events: int
@@ -56,7 +56,7 @@ def facts_of(state: UserState, at_ms: int, plan: Plan) -> Facts:
         silent_ms,
         in_pane == 1,
         state.session.hits,
-        state.last_hour,
+        state.last_hour if state.offset_min is not None else -1,
     )
 
 

@@ -6,7 +6,7 @@ from ubi_stream.features.registry import MISSING, Described, family
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import UserState
 from ubi_stream.state.moments import Baseline
-from ubi_stream.state.panes import DAY_MS
+from ubi_stream.state.panes import DAY_MS, HOUR_MS, MINUTE_MS
 
 _ENOUGH = 5
 """Gaps between events below which their spread says nothing."""
@@ -37,14 +37,21 @@ _NIGHT_HOURS = 5
         title="share of activity at night",
         unit="share",
         high=1,
-        meaning="Share of all events between 00:00 and 05:00 local time",
+        meaning="Share of all events between 00:00 and 05:00 local time; missing where the zone is not known",
     ),
     Described(
         "is_night",
         title="at night",
         unit="0 or 1",
         high=1,
-        meaning="Whether the newest event was between 00:00 and 05:00 local time",
+        meaning="Whether the newest event was between 00:00 and 05:00 local time; missing where the zone is not known",
+    ),
+    Described(
+        "local_hour",
+        title="time of day",
+        unit="hours",
+        high=24,
+        meaning="Time of day of the newest event on the user's clock; missing where the zone is not known",
     ),
     Described(
         "known_days",
@@ -57,12 +64,14 @@ _NIGHT_HOURS = 5
 )
 def rhythm(state: UserState, at_ms: int, _plan: Plan) -> tuple[float, ...]:
     """Gaps between events, and their hours."""
-    gap_s = state.gap_s
+    gap_s, offset_min = state.gap_s, state.offset_min
+    clock_h = MISSING if offset_min is None else (at_ms + offset_min * MINUTE_MS) % DAY_MS / HOUR_MS
     return (
         state.last_gap_s if state.last_gap_s >= 0 else MISSING,
         _burstiness(gap_s) if gap_s.n >= _ENOUGH else MISSING,
-        sum(state.hour_profile[:_NIGHT_HOURS]) / state.events if state.events else MISSING,
-        1.0 if state.last_hour < _NIGHT_HOURS else 0.0,
+        sum(state.hour_profile[:_NIGHT_HOURS]) / state.events if offset_min is not None else MISSING,
+        float(clock_h < _NIGHT_HOURS) if offset_min is not None else MISSING,
+        clock_h,
         max(0.0, (at_ms - state.first_ms) / DAY_MS),
         gap_s.mean if gap_s.n > 1 else MISSING,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ubi_stream.features.registry import MISSING, Described, family
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.fold import SLOW_ALPHA
 from ubi_stream.state.model import UserState
+from ubi_stream.state.moments import Baseline
 from ubi_stream.state.panes import DAY_MS, amount_of, count_of
 
 _ENOUGH = 3
@@ -62,7 +64,15 @@ def windows(state: UserState, _at_ms: int, plan: Plan) -> tuple[float, ...]:
         unit="money",
         high=5000,
         scale="log",
-        meaning="Standard deviation of the amounts spent, newer ones weigh more",
+        meaning="Standard deviation of the amounts spent, the newest included, from 3 on; newer ones weigh more",
+    ),
+    Described(
+        "amount_ratio",
+        title="newest amount by the usual one",
+        unit="ratio",
+        high=100,
+        scale="log",
+        meaning="Newest amount by the mean of the user's amounts before it, from 3 on",
     ),
     Described(
         "days_since_conversion",
@@ -77,7 +87,15 @@ def amounts(state: UserState, at_ms: int, _plan: Plan) -> tuple[float, ...]:
     usual = state.amount
     return (
         state.last_amount if state.last_amount >= 0 else MISSING,
-        usual.deviation if usual and usual.n >= _ENOUGH else MISSING,
+        _spread(usual, state.last_amount) if usual and usual.n + 1 >= _ENOUGH else MISSING,
+        state.last_amount / usual.mean if usual and usual.n >= _ENOUGH and usual.mean > 0 else MISSING,
         max(0.0, (at_ms - state.last_conversion_ms) / DAY_MS) if state.conversions else MISSING,
         usual.mean if usual else MISSING,
     )
+
+
+def _spread(before: Baseline, newest: float) -> float:
+    """Standard deviation with the newest amount, which the baseline takes in only when the next one comes."""
+    whole = Baseline(before.n, before.mean, before.variance)
+    whole.add(newest, SLOW_ALPHA)
+    return whole.deviation

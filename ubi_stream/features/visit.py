@@ -5,7 +5,15 @@ from __future__ import annotations
 from ubi_stream.features.registry import MISSING, Described, family
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import UserState
-from ubi_stream.state.visits import fatigue
+from ubi_stream.state.visits import slowdown
+
+_MIN_GAPS = 4
+"""Pauses before a visit has a pace."""
+_PACED = 7
+"""Pauses that must all be short for a visit to be in a hurry. Who thinks for eight seconds on average (exponentially)
+has one pause of a second or more in five below three seconds: seven in a row come once in 40,000."""
+_MIN_REGULAR = 12
+"""Pauses before their regularity says something: of 12, the middle 10 are looked at."""
 
 
 @family(
@@ -44,7 +52,15 @@ from ubi_stream.state.visits import fatigue
         meaning="Events of the middle step of the funnel in this visit",
     ),
     Described(
-        "session_fatigue",
+        "session_conversions",
+        title="conversions in this visit",
+        unit="events",
+        high=50,
+        scale="log",
+        meaning="Events of the last step of the funnel in this visit",
+    ),
+    Described(
+        "session_slowdown",
         title="slowing down in this visit",
         unit="share",
         high=1,
@@ -60,9 +76,105 @@ def this_visit(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
         session.events,
         session.interests,
         session.intents,
-        fatigue(session),
+        session.conversions,
+        slowdown(session),
         duration_s.mean / 60 if duration_s else MISSING,
         depth.mean if depth else MISSING,
+    )
+
+
+@family(
+    Described(
+        "session_pace_s",
+        title="pause between actions",
+        unit="seconds",
+        high=600,
+        scale="log",
+        meaning="Rolling mean of the pauses in this visit (exponential, alpha 0.3), from 4 pauses on",
+    ),
+    Described(
+        "longest_pause_s",
+        title="longest of the newest 7 pauses",
+        unit="seconds",
+        high=1800,
+        scale="log",
+        meaning="Longest of the newest 7 pauses in this visit; events less than a second apart are one step",
+    ),
+    Described(
+        "pause_spread",
+        title="spread of the pauses",
+        unit="ratio",
+        high=10,
+        scale="log",
+        meaning="Regularity of this visit: 10th to 90th percentile of its newest 16 pauses of a second or more, "
+        "by their median, from 12 pauses on; 0 is like a clock",
+    ),
+)
+def pace(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
+    """How fast and how evenly the current visit goes on."""
+    session = state.session
+    pauses = session.pauses_ms
+    n = len(pauses)
+    return (
+        session.pace_ms / 1000 if session.gaps >= _MIN_GAPS else MISSING,
+        max(pauses[-_PACED:]) / 1000 if n >= _PACED else MISSING,
+        _spread(sorted(pauses)) if n >= _MIN_REGULAR else MISSING,
+    )
+
+
+def _spread(ordered: list[int]) -> float:
+    n = len(ordered)
+    outside = n // 8
+    return (ordered[n - 1 - outside] - ordered[outside]) / ordered[n // 2]
+
+
+@family(
+    Described(
+        "active_min_24h",
+        title="time in visits in 24 hours",
+        unit="minutes",
+        high=1440,
+        scale="log",
+        meaning="Time between the events of visits, summed over the last 24 hours",
+    ),
+)
+def activity(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
+    """How long the user was here today."""
+    return (sum(state.active_hours.values()) / 60_000,)
+
+
+@family(
+    Described(
+        "session_hour_share",
+        title="earlier activity at this time of day",
+        unit="share",
+        high=1,
+        meaning="Share of the activity before this visit within two hours of the hour at which the visit began; "
+        "known from 5 days, 5 visits and 20 events on",
+    ),
+    Described(
+        "session_new_categories",
+        title="categories that are new to the user",
+        unit="categories",
+        high=16,
+        meaning="Categories of this visit that the user never had before; known from 3 categories on",
+    ),
+    Described(
+        "session_amount_ratio",
+        title="largest amount of this visit by the usual one",
+        unit="ratio",
+        high=100,
+        scale="log",
+        meaning="Largest money of an intent or conversion in this visit by the user's mean amount, from 3 amounts on",
+    ),
+)
+def novelty(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
+    """What the user never did like this before."""
+    session = state.session
+    return (
+        session.hour_share / 1000 if session.hour_share >= 0 else MISSING,
+        session.new_categories if session.new_categories >= 0 else MISSING,
+        session.amount_ratio / 100 if session.amount_ratio else MISSING,
     )
 
 

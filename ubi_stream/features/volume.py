@@ -7,6 +7,8 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.fold import PANES_OF_1_DAY
 from ubi_stream.state.model import UserState
 from ubi_stream.state.panes import DAY_MS, NO_EVENTS, Pane, count_of, events_of
+from ubi_stream.state.recent import EVENT_SECONDS, INTENT_SECONDS, SECOND_MS
+from ubi_stream.state.ticks import sum_of_last, used_of_last
 
 
 @family(
@@ -104,6 +106,59 @@ def _usual_day(state: UserState, month: Pane) -> float:
     """Events a day over the kept days before today."""
     days, ring = days_before_today(state), state.days
     return (events_of(month) - events_of(ring.panes.get(ring.head, NO_EVENTS))) / days if days > 0 else MISSING
+
+
+@family(
+    Described(
+        "events_10s",
+        title="events in ten seconds",
+        unit="events",
+        high=300,
+        scale="log",
+        meaning="Events in the last ten seconds",
+    ),
+    Described(
+        "events_60s",
+        title="events in a minute",
+        unit="events",
+        high=1500,
+        scale="log",
+        meaning="Events in the last minute",
+    ),
+    Described(
+        "busy_seconds_10s",
+        title="seconds with events, of the last ten",
+        unit="seconds",
+        high=10,
+        meaning="Seconds with events, of the last ten: many events of one page fill one or two",
+    ),
+    Described(
+        "intents_60s",
+        title="intents in a minute",
+        unit="events",
+        high=300,
+        scale="log",
+        meaning="Events of the middle step of the funnel in the last minute",
+    ),
+    Described(
+        "intents_5m",
+        title="intents in five minutes",
+        unit="events",
+        high=500,
+        scale="log",
+        meaning="Events of the middle step of the funnel in the last five minutes",
+    ),
+)
+def seconds(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
+    """Counts of the last seconds; every second of the window counts whole."""
+    events, intents, head = state.event_seconds, state.intent_seconds, state.last_ms // SECOND_MS
+    return (
+        sum_of_last(events, head, EVENT_SECONDS, 10),
+        sum_of_last(events, head, EVENT_SECONDS, EVENT_SECONDS),
+        used_of_last(events, head, EVENT_SECONDS, 10),
+        sum_of_last(intents, head, INTENT_SECONDS, 60) if intents else 0,
+        sum_of_last(intents, head, INTENT_SECONDS, INTENT_SECONDS) if intents else 0,
+    )
 
 
 @family(

@@ -13,7 +13,7 @@ from ubi_stream.features.facts import Facts
 from ubi_stream.models.oddness.keyed import GROUPS
 from ubi_stream.models.oddness.noise import Keys
 from ubi_stream.packs.plan import OTHER_TYPE, Plan
-from ubi_stream.state.fold import local_hour
+from ubi_stream.state.local_time import hour_at, utc_offset_min
 from ubi_stream.state.stage import Moment
 
 _BAND_H: Final = 4
@@ -35,6 +35,7 @@ class Combinations:
         self._index = dict(plan.type_index)
         self.types = tuple(plan.type_index)
         self._other = plan.other_type
+        self._zone = plan.default_timezone
         self.properties = tuple(name for name in (plan.category, plan.amount, plan.latency) if name is not None)
 
     def keys(self, moments: Sequence[Moment], facts: Sequence[Facts]) -> Keys:
@@ -47,7 +48,7 @@ class Combinations:
             key, given = types.get(event.event_type, other), event.properties
             for name in properties:
                 key = 2 * key + (given.get(name) is not None)
-            keys.append(key * GROUPS + known.hour // _BAND_H)
+            keys.append(key * GROUPS + max(known.hour, 0) // _BAND_H)
         return np.array(keys, dtype=np.uint64)
 
     def split(self, keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -60,9 +61,15 @@ class Combinations:
         return codes >> n, present
 
     def in_words(self, event: Event) -> str:
-        """A combination as a person says it: `view between 0 and 4 o'clock, without category`."""
-        start = local_hour(event.event_time_ms, event.context) // _BAND_H * _BAND_H
+        """A combination as a person says it: `view between 0 and 4 o'clock, without category`.
+
+        The hour is left out where the user's zone is not known.
+        """
+        offset_min = utc_offset_min(event.event_time_ms, event.context, self._zone)
         name = event.event_type if event.event_type in self._index else OTHER_TYPE
         missing = [name for name in self.properties if event.properties.get(name) is None]
         without = f", without {' and '.join(missing)}" if missing else ""
+        if offset_min is None:
+            return f"{name}{without}"
+        start = hour_at(event.event_time_ms, offset_min) // _BAND_H * _BAND_H
         return f"{name} between {start} and {start + _BAND_H} o'clock{without}"

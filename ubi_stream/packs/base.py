@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 EventType = Annotated[str, Field(pattern=r"^[A-Za-z$][A-Za-z0-9_.:$ -]{0,99}$")]
 Operator = Literal[">", ">=", "<", "<=", "==", "!="]
 SeverityName = Literal["info", "low", "medium", "high"]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("unknown time zone; expected an IANA name such as 'Europe/Berlin'") from None
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+"""IANA name of a time zone."""
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+"""ISO 4217 code of a currency."""
 
 
 class Model(BaseModel):

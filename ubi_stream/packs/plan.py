@@ -29,13 +29,15 @@ class Plan:
     """What the stages need to know for one entity of one pack.
 
     Type indexes are positions in the pack's list of event types; unknown types that the pack keeps share the index
-    behind the last that a pack may have, so that new types don't take it.
+    behind the last that a pack may have, so that new types don't take it. `priced` are the types whose money says what
+    the user is about to spend: intents, conversions, and those that count as spent.
     """
 
     pack: Pack
     entity: Entity
     type_index: dict[str, int]
     amount_types: frozenset[int]
+    priced: frozenset[int]
     interests: tuple[int, ...]
     intents: tuple[int, ...]
     conversions: tuple[int, ...]
@@ -44,6 +46,8 @@ class Plan:
     category: str | None
     reference: str | None
     outcome: str | None
+    default_timezone: str | None
+    currency: str | None
     session_gap_ms: int
     lateness_ms: int
     dormant_ms: int
@@ -101,6 +105,7 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         entity=entity,
         type_index=index,
         amount_types=frozenset(positions(roles.amount_types)),
+        priced=frozenset(positions((*roles.amount_types, *roles.intent_types, *roles.conversion_types))),
         interests=positions(roles.interest_types),
         intents=positions(roles.intent_types),
         conversions=positions(roles.conversion_types),
@@ -109,6 +114,8 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         category=roles.category,
         reference=roles.reference,
         outcome=roles.outcome,
+        default_timezone=pack.events.default_timezone,
+        currency=pack.events.currency,
         session_gap_ms=round(times.session_gap_min * 60_000),
         lateness_ms=round(times.lateness_min * 60_000),
         dormant_ms=round(times.dormant_after_days * DAY_MS),

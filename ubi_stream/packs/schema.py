@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from ubi_stream.packs.base import EventType, Model, Name, no_twins
+from ubi_stream.packs.base import Currency, EventType, Model, Name, ZoneName, no_twins
 from ubi_stream.packs.candidates import check_looks
 from ubi_stream.packs.models import Models
 from ubi_stream.packs.outcomes import Outcome
@@ -52,6 +52,10 @@ class Events(Model):
     types: Annotated[tuple[EventType, ...], Field(min_length=1, max_length=MAX_TYPES)]
     unknown: Literal["dead_letter", "drop", "keep"] = "dead_letter"
     max_age_days: float = Field(3650, gt=0, description="An event older than this on arrival is a dead letter")
+    default_timezone: ZoneName | None = Field(
+        None, description="Zone of events that name none; without it their hour of the day is not known"
+    )
+    currency: Currency | None = Field(None, description="Currency of the amounts, for what people read")
     roles: Roles = Roles()
 
     @model_validator(mode="after")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from math import isfinite
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ubi_stream.events.model import Event
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.local_time import hour_at, utc_offset_min
 from ubi_stream.state.log import log_event, log_label
 from ubi_stream.state.model import Logged, UserState
 from ubi_stream.state.moments import taken_in
+from ubi_stream.state.novelty import MAX_CATEGORIES, fold_novelty
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS
+from ubi_stream.state.recent import fold_recent
 from ubi_stream.state.spending import add_spent
 from ubi_stream.state.visits import EndedVisit, fold_visit
 
@@ -22,12 +23,11 @@ PANE_MS: Final = 5 * MINUTE_MS
 PANES_OF_5_MIN: Final = 12
 PANES_OF_1_H: Final = 24
 PANES_OF_1_DAY: Final = 30
-MAX_CATEGORIES: Final = 16
-"""Distinct categories counted per entity; the least seen gives way."""
 MAX_AMOUNT: Final = 1e12
 """An amount beyond it is taken for a mistake and not counted."""
 
-_SLOW_ALPHA: Final = 0.05
+SLOW_ALPHA: Final = 0.05
+"""Weight of the newest in the baselines of amounts and gaps: about the last forty."""
 _FAST_ALPHA: Final = 0.3
 
 
@@ -40,20 +40,31 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
     type_index = plan.type_index.get(event.event_type)
     if type_index is None:
         type_index = plan.other_type
-    spent = number(event.properties, plan.amount) if type_index in plan.amount_types else None
+    properties = event.properties
+    price = number(properties, plan.amount) if type_index in plan.priced else None
+    spent = price if type_index in plan.amount_types else None
     micros = 0 if spent is None else round(spent * MICRO)
+    category = properties.get(plan.category) if plan.category else None
+    offset_min = utc_offset_min(time_ms, event.context, plan.default_timezone)
+    hour = hour_at(time_ms, offset_min or 0)
 
     if state.events == 0:
         state.first_ms = time_ms
     if not _count_in_windows(state, event, type_index, micros, plan):
         state.late += 1
+    before, before_ms = state.session, state.session.last_ms
     ended = fold_visit(state, event, type_index, micros, plan)
-    _fold_rhythm(state, time_ms, local_hour(time_ms, event.context))
-    _fold_amounts(state, spent, number(event.properties, plan.latency))
+    session = state.session
+    active_ms = session.last_ms - before_ms if session is before and before_ms else 0
+    fold_recent(state, time_ms, is_intent=type_index in plan.intents, active_ms=active_ms)
+    if time_ms >= session.start_ms:  # a late event of an earlier visit says nothing about this one
+        fold_novelty(state, None if offset_min is None else hour, category, price)
+    state.offset_min = offset_min
+    _fold_rhythm(state, time_ms, hour)
+    _fold_amounts(state, spent, number(properties, plan.latency))
     if type_index in plan.conversions:
         state.conversions += 1
         state.last_conversion_ms = max(state.last_conversion_ms, time_ms)
-    category = event.properties.get(plan.category) if plan.category else None
     if isinstance(category, str) and category:
         _count_category(state.categories, category[:64])
         if spent is not None and plan.pack.models.forecast is not None:
@@ -98,7 +109,7 @@ def _fold_rhythm(state: UserState, time_ms: int, hour: int) -> None:
     if state.events and time_ms >= state.last_ms:
         gap_s = (time_ms - state.last_ms) / 1000
         state.last_gap_s = gap_s
-        state.gap_s.add(gap_s, _SLOW_ALPHA)
+        state.gap_s.add(gap_s, SLOW_ALPHA)
 
 
 def _fold_amounts(state: UserState, spent: float | None, latency_ms: float | None) -> None:
@@ -106,7 +117,7 @@ def _fold_amounts(state: UserState, spent: float | None, latency_ms: float | Non
     # so each value enters the baseline only when the next one comes.
     if spent is not None:
         if state.last_amount >= 0:
-            state.amount = taken_in(state.amount, state.last_amount, _SLOW_ALPHA)
+            state.amount = taken_in(state.amount, state.last_amount, SLOW_ALPHA)
         state.last_amount = spent
     if latency_ms is not None and latency_ms >= 0:
         if state.last_latency_ms >= 0:
@@ -138,35 +149,3 @@ def number(properties: Mapping[str, Any], name: str | None) -> float | None:
     except (ValueError, OverflowError):
         return None
     return result if isfinite(result) and abs(result) <= MAX_AMOUNT else None
-
-
-_zones: dict[str, ZoneInfo | None] = {}
-_MAX_ZONES: Final = 1000
-
-
-def local_hour(time_ms: int, context: Mapping[str, Any]) -> int:
-    """Hour of the day (0-23) where the user is: by `utc_offset_min`, else by IANA `timezone`, else UTC."""
-    offset_min = context.get("utc_offset_min") if context else None
-    if type(offset_min) is int and -1440 < offset_min < 1440:
-        return (time_ms + offset_min * MINUTE_MS) // HOUR_MS % 24
-    name = context.get("timezone") if context else None
-    if type(name) is str:
-        zone = _zone(name)
-        if zone is not None:
-            return _hour_in(zone, time_ms)
-    return time_ms // HOUR_MS % 24
-
-
-def _hour_in(zone: ZoneInfo, time_ms: int) -> int:
-    return datetime.fromtimestamp(time_ms / 1000, zone).hour
-
-
-def _zone(name: str) -> ZoneInfo | None:
-    if name not in _zones:
-        if len(_zones) >= _MAX_ZONES:
-            _zones.clear()
-        try:
-            _zones[name] = ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            _zones[name] = None
-    return _zones[name]

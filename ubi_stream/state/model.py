@@ -13,7 +13,10 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     """The current visit: events with one session id, or without a gap longer than the pack's.
 
     `part` counts how often the same session id went on after such a gap. `hits` has a bit for each outcome of the pack:
-    whether an event that is a yes to it was in the visit.
+    whether an event that is a yes to it was in the visit. `gaps` counts the pauses in `pace_ms`; `pauses_ms` are the
+    newest of a second or more. What is odd about the visit, compared with all before it: `hour_share`, the share of
+    earlier events around its first hour, per thousand (-1: not known); `new_categories` (-1: too few known before);
+    `amount_ratio`, its largest price by the usual amount, per cent (0: none).
     """
 
     id: str | None = None
@@ -29,6 +32,11 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     pace_ms: float = 0.0
     first_pace_ms: float = 0.0
     hits: int = 0
+    gaps: int = 0
+    pauses_ms: list[int] = []
+    hour_share: int = -1
+    new_categories: int = -1
+    amount_ratio: int = 0
 
 
 class Visits(msgspec.Struct, array_like=True, gc=False):
@@ -110,6 +118,14 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     questions: list[Question] = []
     rows: dict[int, bytes] = {}
     """By id of a question the features it was asked with, as 32-bit floats: one row for all questions of an event."""
+    event_seconds: dict[int, int] = {}
+    """Events by second of the last minute: see `ubi_stream.state.ticks`."""
+    intent_seconds: dict[int, int] = {}
+    """Intents by second of the last five minutes."""
+    active_hours: dict[int, int] = {}
+    """Milliseconds in visits by hour of the last 24 hours."""
+    offset_min: int | None = None
+    """How far the user's clock was ahead of UTC at the newest event; None where nothing names the zone."""
 
     def keep_questions(self, questions: list[Question]) -> None:
         """Keep these questions alone, and the rows that they were asked with."""

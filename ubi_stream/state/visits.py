@@ -16,6 +16,10 @@ _VISIT_ALPHA: Final = 0.1
 _PACE_ALPHA: Final = 0.3
 _FIRST_GAPS: Final = 4
 """Gaps whose mean is the pace that a visit began with."""
+STEP_MS: Final = 1000
+"""Events closer than this are one step: nobody reads a page in less, so it is a double click or one page's events."""
+MAX_PAUSES: Final = 16
+"""Pauses between steps that are kept of a visit."""
 
 
 class EndedVisit(msgspec.Struct, frozen=True):
@@ -62,9 +66,12 @@ def _fold_into(session: Session, event: Event, time_ms: int, type_index: int, mi
         session.start_ms = session.last_ms = time_ms
     elif time_ms > session.last_ms:
         gap = time_ms - session.last_ms
-        session.pace_ms += (gap - session.pace_ms) * _PACE_ALPHA if session.events > 1 else gap
-        if session.events <= _FIRST_GAPS:
-            session.first_pace_ms += (gap - session.first_pace_ms) / session.events
+        session.gaps += 1
+        session.pace_ms += (gap - session.pace_ms) * _PACE_ALPHA if session.gaps > 1 else gap
+        if session.gaps <= _FIRST_GAPS:
+            session.first_pace_ms += (gap - session.first_pace_ms) / session.gaps
+        if gap >= STEP_MS:
+            session.pauses_ms = [*session.pauses_ms, gap][-MAX_PAUSES:]
         session.last_ms = time_ms
     else:
         session.start_ms = min(session.start_ms, time_ms)
@@ -97,8 +104,8 @@ def count_visit(visits: Visits, session: Session) -> None:
     visits.depth = taken_in(visits.depth, float(session.events), _VISIT_ALPHA)
 
 
-def fatigue(session: Session) -> float:
+def slowdown(session: Session) -> float:
     """How much slower a visit has become, in [0, 1): 0 at the pace it began with, 0.5 at half of it."""
-    if session.events <= _FIRST_GAPS + 1 or session.pace_ms <= session.first_pace_ms:
+    if session.gaps <= _FIRST_GAPS or session.pace_ms <= session.first_pace_ms:
         return 0.0
     return 1.0 - session.first_pace_ms / session.pace_ms

@@ -35,6 +35,13 @@ def daily(days: int, each: int = 1) -> list[dict[str, Any]]:
 
 
 BUY = {"event_type": "purchase"}
+CART = {"event_type": "cart"}
+ZONE = {"context": {"utc_offset_min": 0}}
+
+
+def spaced(*pauses_s: float, **fields: Any) -> list[dict[str, Any]]:
+    """Events with these pauses between them."""
+    return [at(sum(pauses_s[:n]) / 60, **fields) for n in range(len(pauses_s) + 1)]
 
 
 @pytest.mark.parametrize(
@@ -54,12 +61,30 @@ BUY = {"event_type": "purchase"}
         ("amount_30d", [at(0, price=2, **BUY), at(3000, price=3.5, **BUY)], 5.5),
         ("mean_amount_30d", [at(0, price=2, **BUY), at(1, price=4, **BUY)], 3.0),
         ("last_amount", [at(0, price=2, **BUY), at(1, price=4)], 2.0),
-        ("spending_volatility", [at(n, price=[10, 20, 10, 20, 0][n], **BUY) for n in range(5)], 5.0),
+        ("spending_volatility", [at(n, price=[10, 20, 10, 20, 0][n], **BUY) for n in range(5)], 56**0.5),
+        ("amount_ratio", [at(n, price=[10, 20, 30, 60][n], **BUY) for n in range(4)], 3.0),
         ("days_since_conversion", [at(0, **BUY), at(36 * 60)], 1.5),
         ("session_duration_min", [at(0), at(5), at(8)], 8.0),
         ("session_depth", [at(0), at(60), at(61)], 2),
         ("session_interests", [at(0), at(1, **BUY)], 1),
         ("session_intents", [at(0, event_type="cart"), at(1)], 1),
+        ("session_conversions", [at(0, **BUY), at(1)], 1),
+        ("events_10s", spaced(5, 5, 9), 2),
+        ("events_60s", spaced(*[0.05] * 199), 200),
+        ("events_60s", [*spaced(30, 20), at(0.1)], 4),  # the last one comes late
+        ("busy_seconds_10s", spaced(0.1, 0.1, 0.1, 3), 2),
+        ("intents_60s", [*spaced(30, 29, **CART), at(2)], 0),
+        ("intents_60s", spaced(30, 29, **CART), 3),
+        ("intents_5m", [*spaced(100, 100, **CART), at(6)], 2),
+        ("session_pace_s", spaced(2, 2, 2, 2), 2.0),
+        ("session_pace_s", spaced(1, 1, 1, 11), 4.0),
+        ("longest_pause_s", spaced(9, 2, 2, 2, 2, 0.5, 2, 2.5, 2), 2.5),
+        ("pause_spread", spaced(*[20] * 12), 0.0),
+        ("pause_spread", spaced(*[20, 21] * 6), 1 / 21),
+        ("pause_spread", spaced(*[20] * 11, 100), 0.0),
+        ("pause_spread", spaced(*[1, 2, 3, 4] * 4), 1.0),
+        ("active_min_24h", [at(0), at(5), at(8), at(60), at(62)], 10.0),
+        ("active_min_24h", [at(0), at(5), at(24 * 60), at(24 * 60 + 2)], 2.0),
         ("sessions", [at(0), at(60), at(120)], 3),
         ("bounce_rate", [at(0), at(60), at(61), at(120)], 0.5),
         ("cart_abandon_rate", [at(0, event_type="cart"), at(60, event_type="cart"), at(61, **BUY), at(120)], 0.5),
@@ -67,12 +92,13 @@ BUY = {"event_type": "purchase"}
         ("last_latency_ms", [at(0, latency_ms=100), at(1)], 100.0),
         ("recency_s", [at(0), at(2)], 120.0),
         ("burstiness", [at(n) for n in range(10)], -1.0),
-        ("night_share", [at(0), at(6 * 60), at(12 * 60), at(18 * 60)], 0.25),
-        ("is_night", [at(4 * 60 + 59)], 1.0),
-        ("is_night", [at(5 * 60)], 0.0),
+        ("night_share", [at(n * 6 * 60, **ZONE) for n in range(4)], 0.25),
+        ("is_night", [at(4 * 60 + 59, **ZONE)], 1.0),
+        ("is_night", [at(5 * 60, **ZONE)], 0.0),
+        ("local_hour", [at(4 * 60 + 30, context={"utc_offset_min": 120})], 6.5),
         ("known_days", [at(0), at(36 * 60)], 1.5),
         ("rate_ratio", [*daily(10), event(at_ms=START_MS + 9 * DAY_MS + HOUR_MS)], 2.0),
-        ("hour_surprise", [at(n * 24 * 60) for n in range(40)], 0.0),
+        ("hour_surprise", [at(n * 24 * 60, **ZONE) for n in range(40)], 0.0),
     ],
 )
 def test_value(name: str, contents: list[dict[str, Any]], expected: float) -> None:
@@ -96,6 +122,16 @@ MISSING_AT_FIRST = (
     "activity_z",
     "hour_surprise",
     "rate_ratio",
+    "amount_ratio",
+    "session_pace_s",
+    "longest_pause_s",
+    "pause_spread",
+    "session_hour_share",
+    "session_new_categories",
+    "session_amount_ratio",
+    "is_night",
+    "night_share",
+    "local_hour",
     "exact_mean_amount_1d",
 )
 
@@ -109,6 +145,23 @@ def test_the_night_is_where_the_user_is() -> None:
     assert value("is_night", at(0, context={"utc_offset_min": 300})) == 0.0
     assert value("is_night", at(20 * 60, context={"timezone": "Asia/Tokyo"})) == 0.0
     assert value("is_night", at(16 * 60, context={"timezone": "Asia/Tokyo"})) == 1.0
+
+
+def test_there_is_no_night_where_nothing_names_the_zone() -> None:
+    day = [at(0, **ZONE), at(60)]
+    assert [isnan(value(name, *day)) for name in ("is_night", "night_share", "local_hour")] == [True] * 3
+
+
+def test_the_pace_needs_four_pauses_and_late_events_are_none() -> None:
+    assert isnan(value("session_pace_s", *spaced(2, 2, 2)))
+    assert value("session_pace_s", *spaced(2, 2, 2, 2), at(0.05), at(0.1)) == 2.0
+
+
+def test_many_events_of_one_page_do_not_make_a_hurry() -> None:
+    pages = spaced(*[0.1, 0.1, 0.1, 0.1, 9.0] * 8, 0.1, 0.1, 0.1, 0.1)
+    assert value("session_pace_s", *pages) < 3
+    assert value("longest_pause_s", *pages) == 9.0
+    assert value("busy_seconds_10s", *pages) <= 3
 
 
 def test_an_amount_far_from_the_own_ones_is_many_deviations_away() -> None:
@@ -131,8 +184,8 @@ def test_activity_is_compared_with_the_same_hour_of_other_days() -> None:
 
 
 def test_an_hour_without_history_surprises() -> None:
-    days = [at(n * 24 * 60) for n in range(40)]
-    assert value("hour_surprise", *days, at(40 * 24 * 60 + 720)) > 0.5
+    days = [at(n * 24 * 60, **ZONE) for n in range(40)]
+    assert value("hour_surprise", *days, at(40 * 24 * 60 + 720, **ZONE)) > 0.5
 
 
 @pytest.mark.parametrize(

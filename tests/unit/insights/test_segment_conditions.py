@@ -12,8 +12,8 @@ from ubi_stream.features.stage import Matrix
 from ubi_stream.models.segment import Checks, Conditions, Segments
 from ubi_stream.packs.segments import Condition, Segment
 
-# `session_fatigue` lies between 0 and 1 on a linear scale, `events_5m` between 0 and 300 on a logarithmic one.
-FEATURES = select_features(("session_fatigue", "events_5m"), "paned")
+# `session_slowdown` lies between 0 and 1 on a linear scale, `events_5m` between 0 and 300 on a logarithmic one.
+FEATURES = select_features(("session_slowdown", "events_5m"), "paned")
 
 
 def conditions(*items: tuple[str, str, float]) -> Conditions:
@@ -29,10 +29,10 @@ def row(fatigue: float, events: float = 1.0) -> np.ndarray[tuple[int], np.dtype[
 
 
 def test_all_must_hold_and_a_missing_one_does_not() -> None:
-    both = conditions(("session_fatigue", ">", 0.5), ("events_5m", "<=", 3))
+    both = conditions(("session_slowdown", ">", 0.5), ("events_5m", "<=", 3))
     rows = np.array([[0.6, 3.0], [0.6, 4.0], [0.5, 1.0], [np.nan, 1.0]])
     assert holds(both, rows) == [True, False, False, False]
-    assert holds(conditions(("session_fatigue", "!=", 0.5)), np.array([[np.nan, 0.0]])) == [False]
+    assert holds(conditions(("session_slowdown", "!=", 0.5)), np.array([[np.nan, 0.0]])) == [False]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_all_must_hold_and_a_missing_one_does_not() -> None:
 )
 def test_neighbours_of_the_threshold_and_infinity_are_told_apart(op: str, expected: list[bool]) -> None:
     here = [np.nextafter(0.5, 0.0), 0.5, np.nextafter(0.5, 1.0), np.inf]
-    assert holds(conditions(("session_fatigue", op, 0.5)), np.array([[value, 0.0] for value in here])) == expected
+    assert holds(conditions(("session_slowdown", op, 0.5)), np.array([[value, 0.0] for value in here])) == expected
 
 
 def test_lists_are_checked_side_by_side() -> None:
@@ -77,7 +77,7 @@ def test_no_conditions_hold_for_everybody() -> None:
     ],
 )
 def test_a_margin_is_a_share_of_the_features_range(op: str, value: float, here: float, margin: float) -> None:
-    assert conditions(("session_fatigue", op, value)).margin(row(here)) == pytest.approx(margin)
+    assert conditions(("session_slowdown", op, value)).margin(row(here)) == pytest.approx(margin)
 
 
 def test_on_a_logarithmic_scale_ratios_count() -> None:
@@ -86,12 +86,12 @@ def test_on_a_logarithmic_scale_ratios_count() -> None:
 
 
 def test_the_weakest_condition_decides() -> None:
-    both = conditions(("session_fatigue", ">", 0.5), ("events_5m", ">", 9))
+    both = conditions(("session_slowdown", ">", 0.5), ("events_5m", ">", 9))
     assert both.margin(row(0.6, 200)) == pytest.approx(0.1)
 
 
 def test_confidence_grows_with_the_distance_from_the_threshold() -> None:
-    tired = Segment(name="tired", when=(Condition(feature="session_fatigue", op=">", value=0.5),))
+    tired = Segment(name="tired", when=(Condition(feature="session_slowdown", op=">", value=0.5),))
     busy = Segment(name="busy", when=(Condition(feature="events_5m", op=">", value=9),))
     segments = Segments([tired, busy, Segment(name="others")], FEATURES, dormant_ms=1)
     found = [segments.confidence("tired", row(fatigue)) for fatigue in (0.5, 0.6, 0.75, 1.0)]
@@ -103,9 +103,9 @@ def test_confidence_grows_with_the_distance_from_the_threshold() -> None:
 class TestRunnerUp:
     """Of `tired`, `busy` and everybody else."""
 
-    tired = Segment(name="tired", when=(Condition(feature="session_fatigue", op=">", value=0.5),))
+    tired = Segment(name="tired", when=(Condition(feature="session_slowdown", op=">", value=0.5),))
     busy = Segment(name="busy", when=(Condition(feature="events_5m", op=">", value=9),))
-    at_night = Segment(name="at_night", when=(Condition(feature="session_fatigue", op="==", value=0.9),))
+    at_night = Segment(name="at_night", when=(Condition(feature="session_slowdown", op="==", value=0.9),))
     others = Segment(name="others")
 
     def runner_up(self, name: str, fatigue: float, events: float = 1.0, *segments: Segment) -> str | None:

@@ -2,55 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from support.folding import fold_all
-from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event
-from ubi_stream.state import fold as fold_module
+from support.probe import DAY_MS, MINUTE_MS, START_MS, event
 from ubi_stream.state.codec import decode_state, encode_state
-from ubi_stream.state.fold import MAX_AMOUNT, MAX_CATEGORIES, local_hour, number
+from ubi_stream.state.fold import MAX_AMOUNT, number
 from ubi_stream.state.moments import Baseline
-
-
-@pytest.mark.parametrize(
-    ("context", "hour"),
-    [
-        ({}, 22),
-        ({"utc_offset_min": 120}, 0),
-        ({"utc_offset_min": -330}, 16),
-        ({"utc_offset_min": 0, "timezone": "Asia/Tokyo"}, 22),
-        ({"timezone": "Asia/Tokyo"}, 7),
-        ({"timezone": "America/New_York"}, 17),
-        ({"utc_offset_min": True, "timezone": "Asia/Tokyo"}, 7),
-        ({"utc_offset_min": 100_000}, 22),
-        ({"utc_offset_min": "120"}, 22),
-        ({"timezone": "Nowhere/City"}, 22),
-        ({"timezone": "../../etc/passwd"}, 22),
-        ({"timezone": "America"}, 22),
-        ({"timezone": ""}, 22),
-        ({"timezone": "a\x00b"}, 22),
-        ({"timezone": "x" * 5000}, 22),
-        ({"timezone": 7}, 22),
-    ],
-)
-def test_local_hour(context: dict[str, Any], hour: int) -> None:
-    assert local_hour(START_MS - 2 * HOUR_MS, context) == hour
-
-
-def test_local_hour_follows_daylight_saving() -> None:
-    summer_ms = START_MS - 100 * DAY_MS
-    assert local_hour(START_MS, {"timezone": "Europe/Berlin"}) == 1
-    assert local_hour(summer_ms, {"timezone": "Europe/Berlin"}) == 2
-
-
-def test_names_of_zones_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_module, "_zones", {})
-    monkeypatch.setattr(fold_module, "_MAX_ZONES", 10)
-    for n in range(35):
-        local_hour(START_MS, {"timezone": f"Nowhere/{n}"})
-        assert len(fold_module._zones) <= 10
+from ubi_stream.state.novelty import MAX_CATEGORIES
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 from support.folding import visits_of
 from support.probe import HOUR_MS, MINUTE_MS, START_MS, event
-from ubi_stream.state.visits import fatigue
+from ubi_stream.state.visits import slowdown
 
 
 def at(minutes: float, **fields: Any) -> dict[str, Any]:
@@ -106,15 +106,15 @@ def test_an_ended_visit_is_a_copy() -> None:
     assert ended[0].session.events == 1
 
 
-def test_fatigue_is_how_much_slower_a_visit_became() -> None:
+def test_slowdown_is_how_much_slower_a_visit_became() -> None:
     even = [at(n * 0.5) for n in range(12)]
     slowing = [at(0.1 * n * n) for n in range(9)]
-    assert fatigue(visits_of(*even)[1].session) == 0.0
-    assert 0.3 < fatigue(visits_of(*slowing)[1].session) < 1.0
-    assert fatigue(visits_of(at(0), at(1), at(9))[1].session) == 0.0  # too few to tell
+    assert slowdown(visits_of(*even)[1].session) == 0.0
+    assert 0.3 < slowdown(visits_of(*slowing)[1].session) < 1.0
+    assert slowdown(visits_of(at(0), at(1), at(9))[1].session) == 0.0  # too few to tell
 
 
 def test_events_at_the_same_instant_are_one_visit() -> None:
     ended, state = visits_of(*(event(at_ms=START_MS + HOUR_MS) for _ in range(7)))
     assert ended == []
-    assert (state.session.events, fatigue(state.session)) == (7, 0.0)
+    assert (state.session.events, slowdown(state.session)) == (7, 0.0)
