@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from benchmarks.signal.judge import alerted_days, by_user, concerns_planted
+from benchmarks.signal.oracle import Oracle
 from benchmarks.signal.run import Found
 from benchmarks.signal.shop import CATEGORIES
 from benchmarks.signal.streams import Stream
@@ -33,6 +34,10 @@ class Figures:
         Those of the user days with an insight of medium or high severity.
     matter, concerned
         Insights of medium or high severity; those of them that concern something planted.
+    wrong_claims, unclaimed
+        Insights with a claim that is not true of its own numbers; sentences with a number that no claim has.
+    checked_claims, false_claims
+        Claims that were computed again from the events; those with another value.
     noise
         Sentences of those that don't.
     """
@@ -46,6 +51,8 @@ class Figures:
     about_all: int = 0
     wrong_claims: int = 0
     unclaimed: int = 0
+    checked_claims: int = 0
+    false_claims: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     levels: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
@@ -87,7 +94,7 @@ class Figures:
         """Add another's counts."""
         for name in (
             "events", "user_days", "alerted", "insights", "matter", "concerned", "about_all", "wrong_claims",
-            "unclaimed",
+            "unclaimed", "checked_claims", "false_claims",
         ):  # fmt: skip
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("kinds", "levels", "shapes", "confidences", "noise_labels"):
@@ -101,8 +108,14 @@ def figures_of(stream: Stream, found: Sequence[Found], titles: dict[str, str]) -
     result = Figures(events=len(stream.records), user_days=len(stream.active))
     planted = by_user(stream)
     result.alerted = len(alerted_days(found) & stream.active)
+    oracle = Oracle(stream)
     for one in found:
         count(result, one, titles)
+        for claim, value in oracle.wrong(one):
+            result.false_claims += 1
+            result.broken_sentences.append(
+                f"{claim.feature} {claim.value:g}, not {value:g}: {one.insight.explanation.summary}"
+            )
         if not one.matters:
             continue
         result.matter += 1
@@ -113,6 +126,7 @@ def figures_of(stream: Stream, found: Sequence[Found], titles: dict[str, str]) -
             name = f"{insight.kind.value}/{insight.label}/{insight.severity.value}"
             result.noise_labels[name] += 1
             result.noise.append(f"{name}: {insight.explanation.summary}")
+    result.checked_claims = oracle.checked
     return result
 
 
@@ -129,8 +143,7 @@ def count(result: Figures, one: Found, titles: dict[str, str]) -> None:
     result.wrong_claims += not all(map(holds, claims))
     if unclaimed_numbers(insight.explanation.summary, claims, titles=titles):
         result.unclaimed += 1
-        if len(result.broken_sentences) < 20:
-            result.broken_sentences.append(f"{insight.kind.value} {insight.label}: {insight.explanation.summary}")
+        result.broken_sentences.append(f"{insight.kind.value} {insight.label}: {insight.explanation.summary}")
 
 
 def shape_of(summary: str) -> str:

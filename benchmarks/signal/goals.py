@@ -130,6 +130,10 @@ def _rates(total: Total) -> Iterable[Goal]:
             f"{nothing.alerted_share:.2%}; {total.broke}",
             nothing.alerted_share <= 0.005 and not total.broke,
         )
+    for name in ("demo", "rees46"):
+        if (figures := total.figures.get(name)) is not None:
+            rate = figures.per_1000_events
+            yield Goal(f"rate_{name}", name, "≤ 20 insights per 1,000 events", f"{rate:.1f}", rate <= 20)
     if every is None:
         return
     precision, (_, commonest) = every.precision or 0.0, every.commonest
@@ -148,9 +152,10 @@ def _rates(total: Total) -> Iterable[Goal]:
     yield Goal(
         "claims",
         "everywhere",
-        "every claim holds, and no sentence has a number that no claim has",
-        f"{everything.wrong_claims} wrong, {everything.unclaimed} of {everything.insights} sentences say more",
-        not everything.wrong_claims and not everything.unclaimed,
+        "every claim holds and is true of the events; no sentence has a number that no claim has",
+        f"{everything.wrong_claims} don't hold; {everything.false_claims} of {everything.checked_claims} are false; "
+        f"{everything.unclaimed} of {everything.insights} sentences say more",
+        not everything.wrong_claims and not everything.false_claims and not everything.unclaimed,
     )
 
 

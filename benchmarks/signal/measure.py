@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks.signal.figures import Figures, figures_of
 from benchmarks.signal.incidents import INCIDENTS, Incident
 from benchmarks.signal.judge import Row, alerted_days, judge_incidents, judge_users
-from benchmarks.signal.public import FILES, pack_of, public_stream
+from benchmarks.signal.public import FILES, demo_stream, pack_of, public_stream
 from benchmarks.signal.run import Found, run
 from benchmarks.signal.shop import DAY_MS
 from benchmarks.signal.streams import (
@@ -46,6 +46,7 @@ STREAMS: Final[dict[str, Callable[..., Stream]]] = {
     "days_apart": days_apart,
     "equal_weeks": equal_weeks,
     "everything": everything,
+    "demo": demo_stream,
     **{name: partial(_public, name) for name in FILES},
 }
 

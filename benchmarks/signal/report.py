@@ -34,6 +34,7 @@ def page(measured: Sequence[Measured], by_partitions: dict[str, Total], command:
     lines += ["## Sentences", "", *_sentences(total)]
     lines += ["## What was not found, or too late", "", *_misses(total), ""]
     lines += ["## Medium and high about nothing planted", "", *_noise(total), ""]
+    lines += ["## Claims that are not so, and sentences that say more than their claims", "", *_broken(total), ""]
     lines += ["## Streams", "", *_streams(measured), ""]
     return "\n".join(lines)
 
@@ -121,6 +122,12 @@ def _noise(total: Total) -> Iterator[str]:
             continue
         yield f"- {name}: {len(figures.noise)} ({_shares(figures.noise_labels)})"
         yield from (f"  - {sentence}" for sentence in _some(figures.noise, _EXAMPLES))
+
+
+def _broken(total: Total) -> Iterator[str]:
+    for name, figures in total.figures.items():
+        sentences = list(dict.fromkeys(figures.broken_sentences))
+        yield from (f"- {name}: {sentence}" for sentence in _some(sentences, 2 * _EXAMPLES))
 
 
 def _some(sentences: Sequence[str], count: int) -> Sequence[str]:

@@ -128,7 +128,9 @@ def draw_shop(rng: Random) -> Shop:
     level = between(rng, 14.0, 32.0)
     products: dict[str, list[Product]] = {}
     for name in names:
-        usual = lognormal(rng, level, 0.6)
+        usual = lognormal(rng, level, 0.7)
+        if rng.random() < 0.08:  # a few things are dear
+            usual *= between(rng, 4.0, 10.0)
         spread = rng.uniform(0.3, 0.6)
         products[name] = [
             Product(f"{name[:2]}{number:03d}", name, max(0.5, round(lognormal(rng, usual, spread), 2)))
