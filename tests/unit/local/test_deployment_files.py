@@ -103,7 +103,7 @@ def test_what_the_image_copies_is_let_through_and_nothing_else() -> None:
     assert "*" in ignored
 
 
-LOCKS = ("requirements.lock", "requirements-worker.lock", "requirements-build.lock", "requirements-bench.lock")
+LOCKS = tuple(path.name for path in sorted(ROOT.glob("requirements*.lock")))
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -119,8 +119,18 @@ def _pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / name).read_text(), flags=re.MULTILINE))
 
 
-def test_a_worker_runs_with_the_versions_that_were_tested() -> None:
-    assert _pins("requirements-worker.lock").items() <= _pins("requirements.lock").items()
+@pytest.mark.parametrize("name", ["requirements-worker.lock", "requirements-local.lock"])
+def test_a_worker_and_the_demo_run_with_the_versions_that_were_tested(name: str) -> None:
+    assert _pins(name).items() <= _pins("requirements.lock").items()
+
+
+def test_every_install_from_a_lock_is_of_the_lock_alone() -> None:
+    """Otherwise pip takes an extra that a package asks for as another requirement, as soon as it has a newer release."""
+    for file in ("Makefile", "Dockerfile", ".ci/fresh-install", "CONTRIBUTING.md"):
+        text = (ROOT / file).read_text().replace("\\\n", " ")
+        installs = re.findall(r"^.*--require-hashes.*$", text, flags=re.MULTILINE)
+        assert installs, file
+        assert all("--no-deps" in line for line in installs), file
 
 
 def test_contestants_of_the_race_run_the_core_on_the_same_versions() -> None:
