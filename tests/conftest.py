@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
 from benchmarks.databases import execute
+from support import pages
 from support.leftovers import Surroundings, tasks_left
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.local.service import LocalService
@@ -105,3 +107,10 @@ async def database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
 def topic_prefix() -> str:
     """First part of the names of this test's topics and groups; no other test has it."""
     return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """The system's Chromium, without a window; `support.pages` has what to do with it."""
+    async with pages.launched() as browser:
+        yield browser

@@ -125,7 +125,7 @@ def test_a_worker_and_the_demo_run_with_the_versions_that_were_tested(name: str)
 
 
 def test_every_install_from_a_lock_is_of_the_lock_alone() -> None:
-    """Otherwise pip takes an extra that a package asks for as another requirement, as soon as it has a newer release."""
+    """Otherwise pip takes an extra that a package asks for as another requirement, once it has a newer release."""
     for file in ("Makefile", "Dockerfile", ".ci/fresh-install", "CONTRIBUTING.md"):
         text = (ROOT / file).read_text().replace("\\\n", " ")
         installs = re.findall(r"^.*--require-hashes.*$", text, flags=re.MULTILINE)
