@@ -26,23 +26,25 @@ _CLOSE: Final = 1e-5
 
 class _Event(msgspec.Struct, frozen=True, gc=False):
     time_ms: int
+    session_id: str | None
     event_type: str
     properties: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A user's events up to the one that caused an insight, each once; `visit` are those since the last long pause."""
+    """A user's events up to the one that caused an insight, each once."""
 
     events: list[_Event]
 
     @property
     def visit(self) -> list[_Event]:
-        """Events of the current visit."""
-        start = len(self.events) - 1
-        while start > 0 and self.events[start].time_ms - self.events[start - 1].time_ms <= _VISIT_GAP_MS:
+        """Events of the current visit: those of the newest one's session id, since its last long pause."""
+        events = [event for event in self.events if event.session_id == self.events[-1].session_id]
+        start = len(events) - 1
+        while start > 0 and events[start].time_ms - events[start - 1].time_ms <= _VISIT_GAP_MS:
             start -= 1
-        return self.events[start:]
+        return events[start:]
 
     def within(self, span_ms: int) -> list[_Event]:
         """Events of the last so many milliseconds."""
@@ -114,12 +116,16 @@ class Oracle:
         for position in positions:
             if position > found.position:
                 break
-            data = orjson.loads(self._stream.records[position].value or b"")
-            if data["event_id"] in events:
+            record = self._stream.records[position]
+            data = orjson.loads(record.value or b"")
+            event_id = data.get("event_id", str(position))
+            if event_id in events:
                 continue
-            event = _Event(data["event_time"], data["event_type"], data["properties"])
+            event = _Event(
+                record.time_ms or 0, data.get("session_id"), data["event_type"], data.get("properties") or {}
+            )
             if event.time_ms < newest_ms:
                 return None
             newest_ms = event.time_ms
-            events[data["event_id"]] = event
+            events[event_id] = event
         return History(list(events.values()))

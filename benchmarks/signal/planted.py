@@ -197,7 +197,10 @@ def takeover(world: World) -> list[Planted]:
     category = rng.choice([one for one in shop.categories if one not in {e.properties.get("category") for e in past}])
     hour = (person.hours[0][0] + rng.choice((-1, 1)) * rng.uniform(7.0, 11.0)) % 24
     last_day_ms = world.calendar.start_ms + (world.calendar.days - 1) * DAY_MS - person.offset_ms
-    visit = Visit(shop, person, rng, last_day_ms + round(hour * HOUR_MS))
+    begin_ms = last_day_ms + round(hour * HOUR_MS)
+    if begin_ms > world.calendar.start_ms + world.calendar.days * DAY_MS - HOUR_MS:
+        begin_ms -= DAY_MS  # it is another day already where the clock is
+    visit = Visit(shop, person, rng, begin_ms)
     dear = Product("zz001", category, amount).properties()
     events = [visit.event("login", {})] if rng.random() < 0.3 else []
     for event_type in ("view", "cart", "purchase") if not events else ("view", "purchase"):
