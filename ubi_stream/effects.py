@@ -12,6 +12,7 @@ import msgspec
 from ubi_stream.events.model import DeadLetter, Event, Headers, Unwanted
 from ubi_stream.features.stage import Featurized
 from ubi_stream.insights.model import FeatureRow, Insight, WindowCount
+from ubi_stream.insights.visits import VisitOutput
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.counts import FoldCounts
 from ubi_stream.state.stage import Moment
@@ -23,6 +24,7 @@ class Told(NamedTuple):
     batch: Featurized
     insights: list[Insight]
     windows: list[WindowCount]
+    visits: list[VisitOutput]
 
 
 class Forward(msgspec.Struct, frozen=True):
@@ -78,6 +80,7 @@ class Effects:
     forwards: list[Forward]
     windows: list[WindowCount]
     features: list[FeatureRow]
+    visits: list[VisitOutput] = field(default_factory=list)
 
     @classmethod
     def nothing(cls) -> Effects:

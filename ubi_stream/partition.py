@@ -14,6 +14,7 @@ from ubi_stream.errors import ConfigError, SnapshotError
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.policy.stage import Policy
+from ubi_stream.insights.visits import VisitRecorder
 from ubi_stream.insights.windows import OpenWindows, WindowCounter
 from ubi_stream.models import snapshot
 from ubi_stream.models.segment import Segments
@@ -137,6 +138,7 @@ class Partition:
                 model_version=self._model_version(),
             ),
             windows=WindowCounter(plan, self.setup.partition, memory.windows),
+            visits=VisitRecorder(plan),
         )
 
     def _model_version(self) -> str:

@@ -17,6 +17,7 @@ from ubi_stream.events.stage import read_events, up_to_commands
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.policy.stage import Policy
+from ubi_stream.insights.visits import VisitRecorder
 from ubi_stream.insights.windows import WindowCounter
 from ubi_stream.models.segment import Segments
 from ubi_stream.models.stage import PartitionModels
@@ -41,6 +42,7 @@ class Pipeline:
     models: PartitionModels
     policy: Policy
     windows: WindowCounter
+    visits: VisitRecorder
 
     def run(self, records: Sequence[Record], *, forwarded: bool) -> Effects:
         """Process a batch of records of one topic, in order; `forwarded` if it is a repartition topic.
@@ -74,10 +76,16 @@ class Pipeline:
             forwards=send_home(strangers, self.plan.entity.name) + fan_out(moments, self.further),
             windows=[count for part in told for count in part.windows],
             features=feature_rows((part.batch for part in told), self.featurizer.names, self.plan),
+            visits=[visit for part in told for visit in part.visits],
         )
 
     def _tell(self, events: Sequence[Event]) -> Told:
         batch = self.featurizer.featurize(self.folder.fold(events))
         assigned = self.segments.assign(batch)
         scores = self.models.score_and_learn(batch)
-        return Told(batch, self.policy.decide(scores, assigned), self.windows.count(batch, assigned))
+        return Told(
+            batch,
+            self.policy.decide(scores, assigned),
+            self.windows.count(batch, assigned),
+            list(self.visits.records(batch, assigned)),
+        )

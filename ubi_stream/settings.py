@@ -152,9 +152,19 @@ class Settings(BaseSettings):
         return f"{self.topic_prefix}.windows"
 
     @property
+    def visits_topic(self) -> str:
+        """A record of each visit, keyed by user id."""
+        return f"{self.topic_prefix}.visits"
+
+    @property
     def features_topic(self) -> str:
         """Feature vectors as the models saw them, where the pack asks for them."""
         return f"{self.topic_prefix}.features"
+
+    @property
+    def sunk_topics(self) -> tuple[str, ...]:
+        """Topics whose records are stored in Postgres."""
+        return self.insights_topic, self.dead_letters_topic, self.windows_topic, self.visits_topic
 
     @property
     def state_root(self) -> Path:

@@ -40,7 +40,7 @@ from ubi_stream.runtime.view import WorkerView
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.consumer import SinkConsumer
 from ubi_stream.sinks.database import create_pool, wait_for_database
-from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_window
+from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_visit, read_window
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
 from ubi_stream.web.app import WebServer, advertised_url, create_web
@@ -153,8 +153,7 @@ class Worker:
                 self._log.warning("topic_differs", topic=one.topic, setting=one.key, found=one.found, wanted=one.wanted)
             epochs = await lane_epochs(admin, settings, self._pack)
             await self._stores.find(admin, self._pack)
-            sunk = (settings.insights_topic, settings.dead_letters_topic, settings.windows_topic)
-            return epochs, {topic: str(await read_epoch(admin, topic)) for topic in sunk}
+            return epochs, {topic: str(await read_epoch(admin, topic)) for topic in settings.sunk_topics}
         finally:
             await admin.close()
 
@@ -206,6 +205,7 @@ class Worker:
                 settings.insights_topic: read_insight,
                 settings.dead_letters_topic: read_dead_letter,
                 settings.windows_topic: read_window,
+                settings.visits_topic: read_visit,
             },
             sink=sink,
             clock=self._clock,

@@ -202,8 +202,7 @@ class Watch:
         numbers = range(settings.partitions)
         topics = source_topics(settings, pack)
         self._sources = [TopicPartition(topic, number) for topic in topics for number in numbers]
-        sunk = (settings.insights_topic, settings.dead_letters_topic, settings.windows_topic)
-        self._sunk = [TopicPartition(topic, number) for topic in sunk for number in numbers]
+        self._sunk = [TopicPartition(topic, number) for topic in settings.sunk_topics for number in numbers]
         # Never subscribes, so it is no member of the group that it asks about.
         self._consumer = AIOKafkaConsumer(
             **client_options(settings), group_id=settings.app_id, enable_auto_commit=False

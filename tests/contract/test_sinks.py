@@ -12,12 +12,15 @@ import pytest
 from support.sink_rows import (
     DEAD_LETTERS,
     INSIGHTS,
+    VISITS,
     WINDOWS,
     dead_letter_row,
     insight_id,
     insight_row,
     insights_stretch,
     stretch,
+    visit_erasure,
+    visit_row,
     window_row,
 )
 from ubi_stream.clock import SystemClock
@@ -42,6 +45,8 @@ class Subject(Protocol):
 
     async def dead_letter_ids(self) -> list[str]: ...
 
+    async def visit_events(self) -> dict[str, int]: ...
+
 
 class _Memory:
     def __init__(self) -> None:
@@ -59,6 +64,9 @@ class _Memory:
 
     async def dead_letter_ids(self) -> list[str]:
         return sorted(self.memory.dead_letters)
+
+    async def visit_events(self) -> dict[str, int]:
+        return {row.user_session: row.total_events for row in self.memory.visits.values()}
 
 
 class _Postgres:
@@ -79,6 +87,10 @@ class _Postgres:
 
     async def dead_letter_ids(self) -> list[str]:
         return [row["id"] for row in await self._connection.fetch("SELECT id FROM dead_letters ORDER BY id")]
+
+    async def visit_events(self) -> dict[str, int]:
+        rows = await self._connection.fetch("SELECT user_session, total_events FROM visits")
+        return {row["user_session"]: row["total_events"] for row in rows}
 
 
 @pytest.fixture
@@ -213,3 +225,28 @@ async def test_dead_letters_are_listed_once(subject: Subject) -> None:
     batch = stretch(DEAD_LETTERS, 0, 2, dead_letter_row(0), dead_letter_row(1))
     assert [(await subject.sink.write(batch)).dead_letters for _ in range(2)] == [2, 0]
     assert await subject.dead_letter_ids() == ["t.events-0-0", "t.events-0-1"]
+
+
+async def test_a_visit_that_goes_on_replaces_its_row(subject: Subject) -> None:
+    batch = stretch(VISITS, 0, 3, visit_row(0, 1), visit_row(1, 2), visit_row(2, 1, total_events=8))
+    assert [(await subject.sink.write(batch)).visits for _ in range(2)] == [2, 0]
+    assert await subject.visit_events() == {"s1": 8, "s2": 5}
+    await subject.sink.write(stretch(VISITS, 3, 4, visit_row(3, 1, total_events=9)))
+    assert await subject.visit_events() == {"s1": 9, "s2": 5}
+
+
+async def test_an_erasure_deletes_the_visits_of_before(subject: Subject) -> None:
+    # u1 has visits 1 and 8 before, 15 after; u2 keeps its own
+    await subject.sink.write(stretch(VISITS, 0, 2, visit_row(0, 1), visit_row(1, 2)))
+    rows = [visit_row(2, 8), visit_erasure(3, "u1"), visit_row(4, 15)]
+    await subject.sink.write(stretch(VISITS, 2, 5, *rows))
+    assert await subject.visit_events() == {"s2": 5, "s15": 5}
+
+
+async def test_visits_that_a_crashed_worker_sends_again_go_with_the_erasure_that_it_sends_again(
+    subject: Subject,
+) -> None:
+    await subject.sink.write(stretch(VISITS, 0, 2, visit_row(0, 1), visit_erasure(1, "u1")))
+    await subject.sink.write(stretch(VISITS, 2, 3, visit_row(2, 1)))
+    await subject.sink.write(stretch(VISITS, 3, 4, visit_erasure(3, "u1")))
+    assert await subject.visit_events() == {}

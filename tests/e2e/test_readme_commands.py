@@ -93,7 +93,7 @@ def test_a_file_is_tried_without_servers(ubi: Ubi, tmp_path: Path) -> None:
     run = ubi(*shown("ubi replay"))
     assert run.process.returncode == 0, run.err
     insights = [json.loads(line) for line in (tmp_path / "insights.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert {insight["data"]["kind"] for insight in insights} >= {"session", "segment"}
+    assert {insight["data"]["kind"] for insight in insights} >= {"segment"}
 
 
 @pytest.mark.usefixtures("events_file")

@@ -46,12 +46,14 @@ def together(parts: list[Effects]) -> dict[str, Any]:
         whole.insights.extend(part.insights)
         whole.dead_letters.extend(part.dead_letters)
         whole.windows.extend(part.windows)
+        whole.visits.extend(part.visits)
         whole.features.extend(part.features)
         whole.forwards.extend(part.forwards)
     return {
         "tally": whole.tally,
         "insights": whole.insights,
         "dead_letters": whole.dead_letters,
+        "visits": whole.visits,
         # A pane that closed is told at the end of its batch at the latest, cells in order.
         "windows": sorted(whole.windows, key=lambda w: (w.pane_start_ms, w.measure, w.key)),
         "features": whole.features,

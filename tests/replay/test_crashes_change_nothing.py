@@ -70,6 +70,7 @@ def delivered(cluster: Cluster) -> dict[str, object]:
     return {
         "insights": dict(cluster.insights),
         "windows": cluster.windows,
+        "visits": dict(cluster.visits),
         "features": cluster.features,
         "dead_letters": cluster.dead_letters,
     }
@@ -128,9 +129,10 @@ def test_the_streams_bring_about_everything_that_can_happen(monkeypatch: pytest.
         assert cluster.logs[BY_USER, 0]
         assert cluster.logs[BY_SHOP, 0]
         assert cluster.windows
+        assert cluster.visits
         assert cluster.dead_letters
         assert cluster.features
-    everyday = {"segment", "recommendation", "session", "risk", "anomaly", "behaviour_change"}
+    everyday = {"segment", "recommendation", "risk", "anomaly", "behaviour_change"}
     assert set(kinds) == everyday | {"label", "prediction", "model"}
     assert forgotten
 

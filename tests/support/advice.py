@@ -77,7 +77,7 @@ reward = "conversion"
 horizon_h = 2
 
 [outputs]
-sessions = false
+sessions = "none"
 """
 
 

@@ -31,6 +31,7 @@ amount = "price"
 amount_types = ["purchase"]
 latency = "latency_ms"
 category = "category"
+item = "product_id"
 interest_types = ["view"]
 intent_types = ["cart"]
 conversion_types = ["purchase"]
@@ -86,6 +87,27 @@ when = [{ feature = "session_depth", op = ">=", value = 3 }]
 
 [[segments]]
 name = "passer_by"
+
+[[visit_classes]]
+name = "buying"
+color = "green"
+score = 75
+priority = 1
+when = [{ feature = "session_conversions", op = ">=", value = 1 }]
+recommendations = ["Say thank you"]
+
+[[visit_classes]]
+name = "brief"
+color = "red"
+score = 25
+priority = 3
+when = [{ feature = "session_depth", op = "<", value = 3 }, { feature = "session_intents", op = "==", value = 0 }]
+
+[[visit_classes]]
+name = "looking"
+color = "yellow"
+score = 50
+priority = 2
 
 [[rules]]
 name = "slow"
@@ -166,7 +188,7 @@ cool_down_min = 60
 
 [outputs]
 features = true
-sessions = true
+sessions = "all"
 """
 
 FURTHER_MODELS = """

@@ -8,9 +8,18 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from ubi_stream.sinks.base import DeadLetterRow, InsightRow, Position, SinkBatch, TopicPartition, WindowRow
+from ubi_stream.sinks.base import (
+    DeadLetterRow,
+    InsightRow,
+    Position,
+    SinkBatch,
+    TopicPartition,
+    VisitErasureRow,
+    VisitRow,
+    WindowRow,
+)
 
-INSIGHTS, DEAD_LETTERS, WINDOWS = "t.insights", "t.dead-letters", "t.windows"
+INSIGHTS, DEAD_LETTERS, WINDOWS, VISITS = "t.insights", "t.dead-letters", "t.windows", "t.visits"
 START = datetime(2019, 10, 1, tzinfo=UTC)
 _NAMESPACE = UUID(int=1)
 
@@ -61,6 +70,48 @@ def window_row(offset: int, count: int, *, key: str = "bouncer", partition: int 
     return msgspec.structs.replace(row, **changes)
 
 
+def visit_row(offset: int, number: int, *, partition: int = 0, **changes: Any) -> VisitRow:
+    """The visit of that number, at that offset: it began an hour after the one before, and took ten minutes."""
+    start = START + timedelta(hours=number)
+    row = VisitRow(
+        position=Position(VISITS, partition, offset),
+        id=insight_id(number),
+        pack="ecommerce",
+        entity="user",
+        user_id=f"u{number % 7}",
+        user_session=f"s{number}",
+        behavior_segment="browser",
+        segment_color="yellow",
+        segment_score=50.0,
+        session_start=start,
+        session_end=start + timedelta(minutes=10),
+        session_duration_minutes=10.0,
+        total_events=5,
+        view_count=4,
+        cart_count=1,
+        purchase_count=0,
+        unique_products=3,
+        unique_categories=2,
+        total_amount=None,
+        engagement_rate=0.5,
+        cart_conversion_rate=25.0,
+        purchase_conversion_rate=0.0,
+        overall_conversion_rate=0.0,
+        recommendations='["Show reviews"]',
+        action_priority=2,
+        criteria_met="[]",
+        segment="active",
+        usual_events=None,
+        usual_duration_minutes=None,
+        trace_id=None,
+    )
+    return msgspec.structs.replace(row, **changes)
+
+
+def visit_erasure(offset: int, user_id: str, *, partition: int = 0) -> VisitErasureRow:
+    return VisitErasureRow(Position(VISITS, partition, offset), "user", user_id)
+
+
 def dead_letter_row(offset: int, *, partition: int = 0) -> DeadLetterRow:
     return DeadLetterRow(
         position=Position(DEAD_LETTERS, partition, offset),
@@ -84,6 +135,7 @@ def stretch(topic: str, start: int, end: int, *rows: Any, partition: int = 0) ->
         insights=tuple(row for row in rows if isinstance(row, InsightRow)),
         dead_letters=tuple(row for row in rows if isinstance(row, DeadLetterRow)),
         windows=tuple(row for row in rows if isinstance(row, WindowRow)),
+        visits=tuple(row for row in rows if isinstance(row, VisitRow | VisitErasureRow)),
     )
 
 

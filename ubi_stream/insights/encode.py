@@ -10,6 +10,7 @@ import msgspec
 
 from ubi_stream.events.model import DeadLetter
 from ubi_stream.insights.model import FeatureRow, Insight, WindowCount
+from ubi_stream.insights.visits import VisitErasure, VisitOutput
 
 CONTENT_TYPE: Final = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 INSIGHT_TYPE: Final = "dev.ubi.insight.v1"
@@ -54,6 +55,16 @@ def encode_insight(insight: Insight) -> bytes:
 def encode_window(count: WindowCount) -> bytes:
     """One cell of a closed pane."""
     return _encode(count)
+
+
+def encode_visit(visit: VisitOutput) -> bytes:
+    """A visit's record, or the note that a user's records are to be deleted: `type` says which."""
+    if isinstance(visit, VisitErasure):
+        return _encode({"type": "erasure", "entity": visit.entity, "user_id": visit.user_id})
+    fields = msgspec.structs.asdict(visit)
+    for name in ("session_start", "session_end"):
+        fields[name] = iso_time(fields.pop(f"{name}_ms"))
+    return _encode({"type": "visit", **fields})
 
 
 def encode_features(row: FeatureRow) -> bytes:

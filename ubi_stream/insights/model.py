@@ -17,7 +17,6 @@ class InsightKind(StrEnum):
     ANOMALY = "anomaly"
     BEHAVIOUR_CHANGE = "behaviour_change"
     RISK = "risk"
-    SESSION = "session"
     RECOMMENDATION = "recommendation"
     REWARD = "reward"
     PREDICTION = "prediction"

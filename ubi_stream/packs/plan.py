@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ubi_stream.packs.schema import MAX_TYPES, RESERVED_TYPES, Entity, Pack
+from ubi_stream.packs.visit_classes import VisitClass
 
 DAY_MS = 86_400_000
 OTHER_TYPE: Final = "other"
@@ -44,6 +45,7 @@ class Plan:
     amount: str | None
     latency: str | None
     category: str | None
+    item: str | None
     reference: str | None
     outcome: str | None
     default_timezone: str | None
@@ -58,6 +60,8 @@ class Plan:
     exact: bool
     delay_ms: int
     outcomes: tuple[PlannedOutcome, ...]
+    visit_classes: tuple[VisitClass, ...]
+    """Of users' visits; other entities have none."""
 
     @property
     def other_type(self) -> int:
@@ -112,6 +116,7 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         amount=roles.amount,
         latency=roles.latency,
         category=roles.category,
+        item=roles.item,
         reference=roles.reference,
         outcome=roles.outcome,
         default_timezone=pack.events.default_timezone,
@@ -136,4 +141,5 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
             )
             for number, outcome in enumerate(pack.outcomes if entity.key is None else ())
         ),
+        visit_classes=pack.visit_classes if entity.key is None else (),
     )

@@ -12,6 +12,7 @@ from ubi_stream.packs.models import Models
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.segments import Rule, Segment
 from ubi_stream.packs.texts import Texts
+from ubi_stream.packs.visit_classes import VisitClass, check_visit_classes
 
 LABEL_TYPE: Final = "$label"
 """Reserved type: tells what became of an earlier event. Every pack knows it."""
@@ -32,6 +33,7 @@ class Roles(Model):
     amount_types: tuple[EventType, ...] = Field((), description="Event types whose amount counts as spent")
     latency: str | None = Field(None, description="Property with the latency in milliseconds")
     category: str | None = Field(None, description="Property with the category of what was looked at")
+    item: str | None = Field(None, description="Property with the id of what was looked at: a product's")
     interest_types: tuple[EventType, ...] = Field((), description="Looking at something: the first step of the funnel")
     intent_types: tuple[EventType, ...] = Field((), description="Wanting it: the middle step of the funnel")
     conversion_types: tuple[EventType, ...] = Field((), description="Buying it: the last step of the funnel")
@@ -130,7 +132,9 @@ class Outputs(Model):
     """What is written besides insights."""
 
     features: bool = Field(False, description="Write every feature vector to the features topic")
-    sessions: bool = Field(True, description="Tell a summary of every session of more than one event at its end")
+    sessions: Literal["all", "several_events", "none"] = Field(
+        "all", description="Write a record of every visit of a user at its end, of those of several events, or of none"
+    )
 
 
 class Pack(Model):
@@ -143,6 +147,7 @@ class Pack(Model):
     times: Times = Times()
     entities: Annotated[tuple[Entity, ...], Field(min_length=1, max_length=8)]
     segments: tuple[Segment, ...] = ()
+    visit_classes: Annotated[tuple[VisitClass, ...], Field(max_length=16)] = ()
     rules: tuple[Rule, ...] = ()
     outcomes: Annotated[tuple[Outcome, ...], Field(max_length=8)] = ()
     models: Models = Models()
@@ -178,6 +183,11 @@ class Pack(Model):
         for segment in lively[:-1]:
             if not segment.when:
                 raise ValueError(f"segment {segment.name!r} has no conditions: those behind it would never be reached")
+        return self
+
+    @model_validator(mode="after")
+    def _visit_classes_cover_every_visit(self) -> Pack:
+        check_visit_classes(self.visit_classes)
         return self
 
     @model_validator(mode="after")

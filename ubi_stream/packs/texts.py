@@ -34,12 +34,6 @@ def _says(*places: str) -> AfterValidator:
 class Texts(Model):
     """Sentences with places in braces, and words for names. What fills a place is words already."""
 
-    session: Annotated[str, _says("duration", "events", "deed")] = (
-        "A visit of {duration} with {events} events ended; the user {deed}"
-    )
-    deed_converted: Words = "got to the last step"
-    deed_abandoned: Words = "stopped before the last step"
-    deed_browsed: Words = "looked around"
     segment: Annotated[str, _says("segment")] = "The user is now {segment}"
     segment_before: Annotated[str, _says("segment", "before")] = "The user is now {segment} (before: {before})"
     segment_daily: Annotated[str, _says("segment")] = "At the end of the day's first visit the user is {segment}"

@@ -31,6 +31,7 @@ from ubi_stream.insights.encode import (
     encode_dead_letter,
     encode_features,
     encode_insight,
+    encode_visit,
     encode_window,
 )
 from ubi_stream.partition import Partition, PartitionSetup
@@ -218,6 +219,8 @@ class Lane:
             await self._send(
                 settings.windows_topic, f"{window.entity}/{window.partition}".encode(), encode_window(window)
             )
+        for visit in effects.visits:
+            await self._send(settings.visits_topic, visit.user_id.encode(), encode_visit(visit))
         for row in effects.features:
             await self._send(settings.features_topic, row.entity_id.encode(), encode_features(row))
         if len(self._unacknowledged) > MAX_UNACKNOWLEDGED:

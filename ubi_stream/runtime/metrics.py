@@ -23,11 +23,12 @@ from ubi_stream import __version__
 from ubi_stream.chunked.restore import RestoreProgress
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.insights.model import Insight, InsightKind, Severity
+from ubi_stream.insights.visits import VisitOutput, VisitRecord
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.schema import RESERVED_TYPES, Pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.runtime.detector_metrics import DetectorMetrics
-from ubi_stream.runtime.metric_labels import ANY, OTHER, Missing, Outcome, QualityMetric, Refusal, Stage
+from ubi_stream.runtime.metric_labels import ANY, NO_CLASS, OTHER, Missing, Outcome, QualityMetric, Refusal, Stage
 from ubi_stream.runtime.status import DetectorReport, Lag, ModelReport
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -64,6 +65,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._detectors = DetectorMetrics(self.registry, pack)
         self._pack = pack.name
+        self._visit_classes = pack.visit_classes
         self._types = frozenset(pack.events.types) | RESERVED_TYPES
         self._refreshers: list[Callable[[], None]] = []
         self._seen: dict[tuple[str, int, str, str], int] = {}
@@ -84,6 +86,7 @@ class Metrics:
         self._dead_letters = self._counter("ubi_dead_letters", "Dead letters by reason", ("reason",))
         self._insights = self._counter("ubi_insights", "Insights", ("pack", "kind", "severity"))
         self._anomalies = self._counter("ubi_anomalies", "Insights of kind anomaly", ("pack",))
+        self._visits = self._counter("ubi_visits", "Visits that ended, by class", ("pack", "visit_class"))
         self._learned = self._counter(
             "ubi_model_learned", "Rows or labels learned from", ("entity", "outcome", "model")
         )
@@ -139,13 +142,15 @@ class Metrics:
             self._insights.labels(self._pack, kind, severity)
         for status in LabelStatus:
             self._labels.labels(self._pack, status)
+        for visit_class in [one.name for one in self._visit_classes] or [NO_CLASS]:
+            self._visits.labels(self._pack, visit_class)
         for reason in DeadLetterReason:
             self._dead_letters.labels(reason)
         for problem in SnapshotReason:
             self._snapshots.labels(problem)
         for stop in FailStopReason:
             self._fail_stops.labels(stop)
-        for table in ("insights", "dead_letters", "windows"):
+        for table in ("insights", "dead_letters", "windows", "visits"):
             self.sink_rows.labels(table)
         for cause in Refusal:
             self.sink_rejected.labels(cause)
@@ -169,6 +174,8 @@ class Metrics:
             self._dead_letters.labels(letter.reason).inc()
         for insight in effects.insights:
             self._observe_insight(insight)
+        for visit in effects.visits:
+            self._observe_visit(visit)
 
     def _observe_tally(self, tally: Tally) -> None:
         for event_type, count in tally.accepted.items():
@@ -198,6 +205,10 @@ class Metrics:
             self._labels.labels(self._pack, insight.evidence["status"]).inc()
         if insight.kind is InsightKind.ERASURE:
             self._erasures.labels(self._pack).inc()
+
+    def _observe_visit(self, visit: VisitOutput) -> None:
+        if isinstance(visit, VisitRecord) and not visit.revised:
+            self._visits.labels(self._pack, visit.behavior_segment or NO_CLASS).inc()
 
     def snapshot_problem(self, reason: SnapshotReason) -> None:
         """A model snapshot could not be used or written."""

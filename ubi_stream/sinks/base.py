@@ -102,7 +102,50 @@ class WindowRow(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-Row = InsightRow | DeadLetterRow | WindowRow
+class VisitRow(msgspec.Struct, frozen=True, gc=False):
+    """One visit as a row; a later row with the same id replaces it. Lists are JSON."""
+
+    position: Position
+    id: UUID
+    pack: str
+    entity: str
+    user_id: str
+    user_session: str
+    behavior_segment: str | None
+    segment_color: str | None
+    segment_score: float | None
+    session_start: datetime
+    session_end: datetime
+    session_duration_minutes: float
+    total_events: int
+    view_count: int
+    cart_count: int
+    purchase_count: int
+    unique_products: int
+    unique_categories: int
+    total_amount: float | None
+    engagement_rate: float | None
+    cart_conversion_rate: float | None
+    purchase_conversion_rate: float | None
+    overall_conversion_rate: float | None
+    recommendations: str
+    action_priority: int | None
+    criteria_met: str
+    segment: str | None
+    usual_events: float | None
+    usual_duration_minutes: float | None
+    trace_id: str | None
+
+
+class VisitErasureRow(msgspec.Struct, frozen=True, gc=False):
+    """No row: what comes before it on its partition about that user is deleted."""
+
+    position: Position
+    entity: str
+    user_id: str
+
+
+Row = InsightRow | DeadLetterRow | WindowRow | VisitRow | VisitErasureRow
 
 
 class SinkBatch(msgspec.Struct, frozen=True):
@@ -117,6 +160,7 @@ class SinkBatch(msgspec.Struct, frozen=True):
     insights: tuple[InsightRow, ...] = ()
     dead_letters: tuple[DeadLetterRow, ...] = ()
     windows: tuple[WindowRow, ...] = ()
+    visits: tuple[VisitRow | VisitErasureRow, ...] = ()
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -132,6 +176,7 @@ class WriteResult(msgspec.Struct, frozen=True):
     insights: int = 0
     dead_letters: int = 0
     windows: int = 0
+    visits: int = 0
     rejected: tuple[Rejected, ...] = ()
 
 

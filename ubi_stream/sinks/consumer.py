@@ -1,4 +1,4 @@
-"""Carries the insights, dead-letter and windows topics to a sink, in a consumer group of its own.
+"""Carries the topics of insights, dead letters, windows and visits to a sink, in a consumer group of its own.
 
 The sink, not Kafka, says how far a partition has come: the consumer seeks to the sink's offset whenever it is given a
 partition. Kafka's committed offset is only for whoever looks at the group's lag. While the sink is away, the topics
@@ -27,6 +27,8 @@ from ubi_stream.sinks.base import (
     SinkBehindError,
     SinkObserver,
     TopicPartition,
+    VisitErasureRow,
+    VisitRow,
     WindowRow,
 )
 from ubi_stream.sinks.database import backoff_s
@@ -214,7 +216,14 @@ class SinkConsumer:
         self._observer.batch_written(result, self._clock.monotonic_s() - started_s)
 
     def _read(self, records: Mapping[TopicPartition, Sequence[Any]]) -> SinkBatch:
-        rows: dict[type, list[Any]] = {InsightRow: [], DeadLetterRow: [], WindowRow: []}
+        visits: list[VisitRow | VisitErasureRow] = []  # in one list: their order counts
+        rows: dict[type, list[Any]] = {
+            InsightRow: [],
+            DeadLetterRow: [],
+            WindowRow: [],
+            VisitRow: visits,
+            VisitErasureRow: visits,
+        }
         for partition, found in records.items():
             reader = self._readers[partition.topic]
             unreadable: list[int] = []
@@ -233,6 +242,7 @@ class SinkConsumer:
             insights=tuple(rows[InsightRow]),
             dead_letters=tuple(rows[DeadLetterRow]),
             windows=tuple(rows[WindowRow]),
+            visits=tuple(visits),
         )
 
     async def _waiting(self, work: Coroutine[Any, Any, _T]) -> _T:

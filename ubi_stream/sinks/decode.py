@@ -11,7 +11,15 @@ from uuid import UUID
 import msgspec
 
 from ubi_stream.insights.model import Source, WindowCount
-from ubi_stream.sinks.base import DeadLetterRow, InsightRow, Position, Row, WindowRow
+from ubi_stream.sinks.base import (
+    DeadLetterRow,
+    InsightRow,
+    Position,
+    Row,
+    VisitErasureRow,
+    VisitRow,
+    WindowRow,
+)
 
 _T = TypeVar("_T")
 
@@ -77,10 +85,53 @@ class _DeadLetter(msgspec.Struct):
     source: _DeadLetterSource
 
 
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class _Visit(msgspec.Struct, tag="visit"):
+    """A visit's record on its topic."""
+
+    id: UUID
+    pack: str
+    entity: str
+    user_id: str
+    user_session: str
+    behavior_segment: str | None
+    segment_color: str | None
+    segment_score: float | None
+    session_start: _Moment
+    session_end: _Moment
+    session_duration_minutes: float
+    total_events: int
+    view_count: int
+    cart_count: int
+    purchase_count: int
+    unique_products: int
+    unique_categories: int
+    total_amount: float | None
+    engagement_rate: float | None
+    cart_conversion_rate: float | None
+    purchase_conversion_rate: float | None
+    overall_conversion_rate: float | None
+    recommendations: msgspec.Raw
+    action_priority: int | None
+    criteria_met: msgspec.Raw
+    segment: str | None
+    usual_events: float | None
+    usual_duration_minutes: float | None
+    trace_id: str | None
+
+
+class _VisitErasure(msgspec.Struct, tag="erasure"):
+    entity: str
+    user_id: str
+
+
 _SUMMARY = msgspec.json.Decoder(_Summary)
 _INSIGHT = msgspec.json.Decoder(_InsightEvent)
 _DEAD_LETTER = msgspec.json.Decoder(_DeadLetter)
 _WINDOW = msgspec.json.Decoder(WindowCount)
+_VISIT = msgspec.json.Decoder(_Visit | _VisitErasure)
 
 Reader = Callable[[bytes | None, Position], Row | None]
 """Makes the row of one record's value, or None where the value is not what the topic holds."""
@@ -155,6 +206,20 @@ def read_window(value: bytes | None, position: Position) -> WindowRow | None:
         )
 
     return _read(_WINDOW, value, row)
+
+
+def read_visit(value: bytes | None, position: Position) -> VisitRow | VisitErasureRow | None:
+    """Row of a visit, or the note that a user's visits are to be deleted."""
+
+    def row(visit: _Visit | _VisitErasure) -> VisitRow | VisitErasureRow:
+        if isinstance(visit, _VisitErasure):
+            return VisitErasureRow(position, visit.entity, visit.user_id)
+        fields = msgspec.structs.asdict(visit)
+        for name in ("recommendations", "criteria_met"):
+            fields[name] = bytes(fields[name]).decode()
+        return VisitRow(position, **fields)
+
+    return _read(_VISIT, value, row)
 
 
 _R = TypeVar("_R", bound=Row)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 
 from ubi_stream.insights.model import InsightKind
-from ubi_stream.sinks.base import InsightRow, TopicPartition
+from ubi_stream.sinks.base import InsightRow, TopicPartition, VisitErasureRow, VisitRow
 
 
 class Subject(NamedTuple):
@@ -43,6 +44,24 @@ def after_erasures(rows: Sequence[InsightRow]) -> tuple[list[InsightRow], list[S
         if row.kind == InsightKind.ERASURE or row.position.offset > last.get(_place(row), -1)
     ]
     return kept, [subject for _, subject in last]
+
+
+def visits_after_erasures(rows: Sequence[VisitRow | VisitErasureRow]) -> tuple[list[VisitRow], list[Subject]]:
+    """The newest row of each visit without those before their user's erasure, and whose stored rows go first.
+
+    A user's visits are in one partition, in order.
+    """
+    kept: dict[UUID, VisitRow] = {}
+    erased: dict[Subject, None] = {}
+    for row in rows:
+        if isinstance(row, VisitErasureRow):
+            subject = Subject(row.entity, row.user_id)
+            erased[subject] = None
+            for visit_id in [one.id for one in kept.values() if Subject(one.entity, one.user_id) == subject]:
+                del kept[visit_id]
+        else:
+            kept[row.id] = row
+    return list(kept.values()), list(erased)
 
 
 def _place(row: InsightRow) -> tuple[TopicPartition, Subject]:

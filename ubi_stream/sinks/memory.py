@@ -13,11 +13,12 @@ from ubi_stream.sinks.base import (
     SinkBatch,
     SinkBehindError,
     TopicPartition,
+    VisitRow,
     WindowIdentity,
     WindowRow,
     WriteResult,
 )
-from ubi_stream.sinks.erasure import after_erasures
+from ubi_stream.sinks.erasure import after_erasures, visits_after_erasures
 
 _R = TypeVar("_R", bound=Row)
 
@@ -27,7 +28,7 @@ class MemorySink:
 
     Attributes
     ----------
-    insights, dead_letters, windows
+    insights, dead_letters, windows, visits
         What is stored, by id (window counts: by identity).
     """
 
@@ -35,6 +36,7 @@ class MemorySink:
         self.insights: dict[UUID, InsightRow] = {}
         self.dead_letters: dict[str, DeadLetterRow] = {}
         self.windows: dict[WindowIdentity, WindowRow] = {}
+        self.visits: dict[UUID, VisitRow] = {}
         self._next_offsets: dict[TopicPartition, int] = {}
 
     async def write(self, batch: SinkBatch) -> WriteResult:
@@ -48,12 +50,17 @@ class MemorySink:
         insights = {row.id: row for row in rows if row.id not in self.insights}
         dead_letters = {row.id: row for row in self._fresh(batch.dead_letters) if row.id not in self.dead_letters}
         windows = {row.identity: row for row in self._fresh(batch.windows)}
+        kept, no_more = visits_after_erasures(self._fresh(batch.visits))
+        for visit in [row for row in self.visits.values() if (row.entity, row.user_id) in no_more]:
+            del self.visits[visit.id]
+        visits = {row.id: row for row in kept}
+        self.visits |= visits
         self.insights |= insights
         self.dead_letters |= dead_letters
         self.windows |= windows
         for partition, offset in batch.next_offsets.items():
             self._next_offsets[partition] = max(offset, self._next_offsets.get(partition, 0))
-        return WriteResult(insights=len(insights), dead_letters=len(dead_letters), windows=len(windows))
+        return WriteResult(len(insights), len(dead_letters), len(windows), len(visits))
 
     async def next_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return {partition: self._next_offsets[partition] for partition in partitions if partition in self._next_offsets}

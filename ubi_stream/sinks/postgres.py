@@ -1,4 +1,4 @@
-"""Insights, window counts and the index of dead letters in Postgres, each exactly once.
+"""Insights, visits, window counts and the index of dead letters in Postgres, each exactly once.
 
 One transaction holds a batch's rows and the next offset of every partition it came from, so a crash at any moment
 leaves both or neither. The offset's row is locked first: of two writers of one partition (a rebalance while a batch
@@ -36,8 +36,8 @@ from ubi_stream.sinks.database import (
     parse_target,
     sqlstate,
 )
-from ubi_stream.sinks.erasure import after_erasures
-from ubi_stream.sinks.staging import DEAD_LETTERS, INSIGHTS, REFUSED, WINDOW_COUNTS, StagedTable
+from ubi_stream.sinks.erasure import after_erasures, visits_after_erasures
+from ubi_stream.sinks.staging import DEAD_LETTERS, INSIGHTS, REFUSED, VISITS, WINDOW_COUNTS, StagedTable
 
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
@@ -74,6 +74,11 @@ WHERE stored.topic = made_anew.topic AND stored.partition = made_anew.partition
 _ERASE = """
 DELETE FROM insights USING unnest($1::text[], $2::text[]) AS erased (entity, user_id)
 WHERE insights.entity = erased.entity AND insights.user_id = erased.user_id
+"""
+
+_ERASE_VISITS = """
+DELETE FROM visits USING unnest($1::text[], $2::text[]) AS erased (entity, user_id)
+WHERE visits.entity = erased.entity AND visits.user_id = erased.user_id
 """
 
 _ENSURE_PARTITIONS = "SELECT ensure_insights_partition(moment) FROM unnest($1::timestamptz[]) AS moment"
@@ -182,12 +187,16 @@ class PostgresSink:
             insights = await _insert(connection, INSIGHTS, fresh, rejected)
             windows_by_identity = {row.identity: row for row in _fresh(batch.windows, stored)}  # the last one counts
             windows = await _insert(connection, WINDOW_COUNTS, list(windows_by_identity.values()), rejected)
+            kept, gone = visits_after_erasures(_fresh(batch.visits, stored))
+            if gone:
+                await connection.execute(_ERASE_VISITS, [one.entity for one in gone], [one.user_id for one in gone])
+            visits = await _insert(connection, VISITS, kept, rejected)
             dead_letters = await _insert(connection, DEAD_LETTERS, _fresh(batch.dead_letters, stored), rejected)
             if rejected:
                 await REFUSED.insert(connection, rejected)
             topics, numbers = _columns(batch.next_offsets)
             await connection.execute(_ADVANCE_OFFSETS, topics, numbers, list(batch.next_offsets.values()))
-        return WriteResult(insights, dead_letters, windows, tuple(rejected))
+        return WriteResult(insights, dead_letters, windows, visits, tuple(rejected))
 
     async def _ensure_months(self, connection: PoolConnectionProxy, rows: Sequence[InsightRow]) -> None:
         """Make the months that are new to this process, apart from the transaction: making one locks the table."""
@@ -244,5 +253,5 @@ def _columns(partitions: Collection[TopicPartition]) -> tuple[list[str], list[in
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
-    for table in (INSIGHTS, WINDOW_COUNTS, DEAD_LETTERS):
+    for table in (INSIGHTS, WINDOW_COUNTS, VISITS, DEAD_LETTERS):
         await connection.execute(table.create_staging)

@@ -12,7 +12,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from ubi_stream.reasons import DeadLetterReason
-from ubi_stream.sinks.base import DeadLetterRow, InsightRow, Rejected, WindowRow
+from ubi_stream.sinks.base import DeadLetterRow, InsightRow, Rejected, VisitRow, WindowRow
 
 _R = TypeVar("_R")
 
@@ -67,6 +67,15 @@ WINDOW_COUNTS: StagedTable[WindowRow] = StagedTable(
     _columns_of(WindowRow),
     "ON CONFLICT (pack, measure, entity, pane_start, pane_ms, key, partition) "
     "DO UPDATE SET count = excluded.count, amount = excluded.amount",
+    lambda row: msgspec.structs.astuple(row)[1:],
+)
+
+_VISIT_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in _columns_of(VisitRow) if name != "id")
+
+VISITS: StagedTable[VisitRow] = StagedTable(
+    "visits",
+    _columns_of(VisitRow),
+    f"ON CONFLICT (id) DO UPDATE SET {_VISIT_CHANGES}, processing_time = now()",
     lambda row: msgspec.structs.astuple(row)[1:],
 )
 

@@ -17,6 +17,9 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     newest of a second or more. What is odd about the visit, compared with all before it: `hour_share`, the share of
     earlier events around its first hour, per thousand (-1: not known); `new_categories` (-1: too few known before);
     `amount_ratio`, its largest price by the usual amount, per cent (0: none).
+    `items` and `categories` are sketches of the different ones (`ubi_stream.state.distinct`). `began_ms` is the time of
+    the event that began the visit: it names the visit, and stays when an earlier event comes late, while `start_ms`
+    moves back. `earlier` is what the parts before came to, `paused_ms` the time between them.
     """
 
     id: str | None = None
@@ -37,6 +40,11 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     hour_share: int = -1
     new_categories: int = -1
     amount_ratio: int = 0
+    items: list[int] = []
+    categories: list[int] = []
+    began_ms: int = 0
+    earlier: Session | None = None
+    paused_ms: int = 0
 
 
 class Visits(msgspec.Struct, array_like=True, gc=False):

@@ -17,7 +17,7 @@ from ubi_stream.packs.schema import ERASE_TYPE, LABEL_TYPE
 from ubi_stream.state.counts import FoldCounts
 from ubi_stream.state.erasures import Before, Erased, Erasures
 from ubi_stream.state.fold import fold, fold_label
-from ubi_stream.state.model import UserState
+from ubi_stream.state.model import Session, UserState
 from ubi_stream.state.once import is_applied, is_duplicate, remember, remembered_ms
 from ubi_stream.state.panes import DAY_MS
 from ubi_stream.state.progress import Progress
@@ -45,7 +45,8 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     had its last event, told about or not, -1 if it ended none; `dormant` says that the silence made the entity
     dormant; `answers` are to questions asked at earlier moments. `cause_id` and `origin` are those of the event that
     brought it about, which for a silence is another entity's. `watermark_ms` is the partition's watermark with that
-    event. `erased` is set where the event had the entity erased.
+    event. `erased` is set where the event had the entity erased. `late_visit` is the visit that the event belongs to,
+    where the watermark had passed its end already.
     """
 
     entity_id: str
@@ -63,6 +64,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     trace_id: str
     watermark_ms: int
     erased: Erased | None = None
+    late_visit: EndedVisit | None = None
 
 
 class Fold:
@@ -136,11 +138,14 @@ class Fold:
             live = self._forgotten(entity_id, live)
         state = live.state
         self._counts.late += new and event.event_time_ms < progress.watermark_ms
+        events_before = state.session.events
         over = fold(state, event, plan)
         if over is not None:
             ended, day_over = over, over.session.last_ms // DAY_MS  # not of what is forgotten: it may be gone already
         answers += answer_at_event(state, event, over, plan, progress.watermark_ms)
-        told = ended is not None and ended.session.last_ms + plan.session_gap_ms <= progress.watermark_ms
+        told = ended is not None and self._is_over(ended.session)
+        is_in_visit = over is not None or state.session.events > events_before
+        late_visit = ended_visit(state) if is_in_visit and self._is_over(state.session) else None
         self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
         self._mark_applied(event, entity_id, live, event_hash)
         self._pass_time(event, new=new)
@@ -154,7 +159,12 @@ class Fold:
             ended=None if told else ended,
             day_over=day_over,
             answers=tuple(answers),
+            late_visit=late_visit,
         )
+
+    def _is_over(self, session: Session) -> bool:
+        """Whether the watermark has passed the end of a visit."""
+        return session.last_ms + self._plan.session_gap_ms <= self._progress.watermark_ms
 
     def _labelled(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
         """Take in a label. It is nothing that the entity did: one that is unknown stays so, a silent one silent.
@@ -200,6 +210,7 @@ class Fold:
         day_over: int = -1,
         answers: tuple[Answer, ...] = (),
         erased: Erased | None = None,
+        late_visit: EndedVisit | None = None,
     ) -> Moment:
         return Moment(
             entity_id=entity_id,
@@ -217,6 +228,7 @@ class Fold:
             trace_id=event.trace_id or event.event_id,
             watermark_ms=self._progress.watermark_ms,
             erased=erased,
+            late_visit=late_visit,
         )
 
     def _mark_applied(self, event: Event, entity_id: str, live: Live, event_hash: int) -> None:

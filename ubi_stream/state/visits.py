@@ -8,6 +8,7 @@ import msgspec
 
 from ubi_stream.events.model import Event
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.distinct import add_distinct, merged_distinct
 from ubi_stream.state.model import Session, UserState, Visits
 from ubi_stream.state.moments import taken_in
 from ubi_stream.state.panes import add_micros
@@ -35,7 +36,8 @@ class EndedVisit(msgspec.Struct, frozen=True):
 
 def ended_visit(state: UserState) -> EndedVisit:
     """The current visit, as one that is over; a copy, because a late event may still change the original."""
-    session, visits = msgspec.structs.replace(state.session), state.visits
+    session, visits = state.session, state.visits
+    session = msgspec.structs.replace(session, items=session.items.copy(), categories=session.categories.copy())
     return EndedVisit(
         session,
         usual_duration_s=visits.duration_s.mean if visits.duration_s else None,
@@ -55,15 +57,15 @@ def fold_visit(state: UserState, event: Event, type_index: int, micros: int, pla
         if other or time_ms - session.last_ms > plan.session_gap_ms:
             ended = ended_visit(state)
             count_visit(state.visits, session)
-            part = 0 if other or event.session_id is None else session.part + 1
-            session = state.session = Session(part=part)
+            goes_on = not other and event.session_id is not None
+            session = state.session = Session(part=session.part + 1, earlier=whole(session)) if goes_on else Session()
     _fold_into(session, event, time_ms, type_index, micros, plan)
     return ended
 
 
 def _fold_into(session: Session, event: Event, time_ms: int, type_index: int, micros: int, plan: Plan) -> None:
     if session.events == 0:
-        session.start_ms = session.last_ms = time_ms
+        session.start_ms = session.last_ms = session.began_ms = time_ms
     elif time_ms > session.last_ms:
         gap = time_ms - session.last_ms
         session.gaps += 1
@@ -81,6 +83,10 @@ def _fold_into(session: Session, event: Event, time_ms: int, type_index: int, mi
     session.last_type = type_index
     if micros:
         session.amount_micros = add_micros(session.amount_micros, micros)
+    if (item := _name(event, plan.item)) is not None:
+        add_distinct(session.items, item)
+    if (category := _name(event, plan.category)) is not None:
+        add_distinct(session.categories, category)
     if type_index in plan.interests:
         session.interests += 1
     if type_index in plan.intents:
@@ -90,6 +96,41 @@ def _fold_into(session: Session, event: Event, time_ms: int, type_index: int, mi
     for outcome in plan.outcomes:
         if type_index in outcome.types:
             session.hits |= 1 << outcome.index
+
+
+def _name(event: Event, role: str | None) -> str | None:
+    """Text of the property that plays a role; a number counts as its digits."""
+    value = event.properties.get(role) if role is not None else None
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def whole(session: Session) -> Session:
+    """Return a visit with the parts before; the pauses between them don't count as its time."""
+    earlier = session.earlier
+    if earlier is None:
+        return session
+    return msgspec.structs.replace(
+        session,
+        start_ms=earlier.start_ms,
+        began_ms=earlier.began_ms,
+        events=earlier.events + session.events,
+        interests=earlier.interests + session.interests,
+        intents=earlier.intents + session.intents,
+        conversions=earlier.conversions + session.conversions,
+        amount_micros=add_micros(earlier.amount_micros, session.amount_micros),
+        hits=earlier.hits | session.hits,
+        items=merged_distinct(earlier.items, session.items),
+        categories=merged_distinct(earlier.categories, session.categories),
+        paused_ms=earlier.paused_ms + max(0, session.start_ms - earlier.last_ms),
+        earlier=None,
+    )
+
+
+def active_ms(visit: Session) -> int:
+    """Length of a whole visit, without pauses between its parts."""
+    return visit.last_ms - visit.start_ms - visit.paused_ms
 
 
 def count_visit(visits: Visits, session: Session) -> None:

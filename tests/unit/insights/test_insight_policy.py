@@ -45,7 +45,6 @@ TOLD = {
     InsightKind.ANOMALY,
     InsightKind.BEHAVIOUR_CHANGE,
     InsightKind.RISK,
-    InsightKind.SESSION,
     InsightKind.RECOMMENDATION,
     InsightKind.PREDICTION,
     InsightKind.MODEL,
@@ -66,7 +65,7 @@ def test_every_kind_is_told_with_a_sentence_and_what_it_rests_on(by_kind: dict[I
             assert UUID(insight.id).version == 5
             assert insight.score is None or 0 <= insight.score <= 1
             assert insight.confidence is None or 0.5 <= insight.confidence <= 1
-            if kind in (InsightKind.ANOMALY, InsightKind.RISK, InsightKind.BEHAVIOUR_CHANGE, InsightKind.SESSION):
+            if kind in (InsightKind.ANOMALY, InsightKind.RISK, InsightKind.BEHAVIOUR_CHANGE):
                 assert explanation.contributions
             assert len(explanation.contributions) <= 5
     rests_on_event = [i for i in by_kind[InsightKind.SEGMENT] if i.confidence is not None]
@@ -210,44 +209,6 @@ class TestSegments:
         whole, parts = Runner(), Runner()
         told = [insight.id for insight in whole.run(*events).insights]
         assert [i.id for part in (events[:cut], events[cut:]) for i in parts.run(*part).insights] == told
-
-
-class TestSessions:
-    def test_a_short_visit_is_told_in_seconds(self) -> None:
-        runner = Runner()
-        runner.run(at(0), at(0.55))
-        (session,) = of_kind(runner.run(at(60)), InsightKind.SESSION)
-        assert session.explanation.summary == "A visit of 33 seconds with 2 events ended; the user looked around"
-
-    def test_a_visit_is_told_with_what_happened(self) -> None:
-        runner = Runner()
-        runner.run(at(0, session_id="s"), at(6, event_type="cart"), at(9, event_type="purchase", price=4.5))
-        (session,) = of_kind(runner.run(at(60)), InsightKind.SESSION)
-        assert session.label == "converted"
-        assert session.at_ms == session.evidence["start_ms"] == START_MS  # as its id says
-        assert session.explanation.summary == "A visit of 9 minutes with 3 events ended; the user got to the last step"
-        assert session.evidence["session_id"] == "s"
-        assert (session.evidence["events"], session.evidence["amount"]) == (3, 4.5)
-        assert [part.feature for part in session.explanation.contributions] == ["session_duration_min", "session_depth"]
-
-    @pytest.mark.parametrize(("kind", "label"), [("view", "browsed"), ("cart", "abandoned"), ("purchase", "converted")])
-    def test_a_visits_label(self, kind: str, label: str) -> None:
-        runner = Runner()
-        runner.run(at(0), at(1, event_type=kind))
-        assert [i.label for i in of_kind(runner.run(at(60)), InsightKind.SESSION)] == [label]
-
-    def test_a_bounce_is_not_worth_telling(self) -> None:
-        assert of_kind(Runner().run(at(0), at(60)), InsightKind.SESSION) == []
-
-    def test_a_pack_may_leave_sessions_out(self) -> None:
-        runner = Runner(probe_pack(("sessions = true", "sessions = false")))
-        assert of_kind(runner.run(at(0), at(1), at(60)), InsightKind.SESSION) == []
-
-    def test_a_shop_has_no_visits(self) -> None:
-        runner = Runner(entity="shop")
-        effects = runner.run(*(at(m, event_type="purchase", shop_id="s") for m in (0, 1, 60)))
-        assert effects.tally.accepted.total() == 3
-        assert of_kind(effects, InsightKind.SESSION) == []
 
 
 class TestBehaviourChange:

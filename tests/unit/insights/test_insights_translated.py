@@ -41,7 +41,6 @@ def test_a_translation_changes_sentences_alone() -> None:
     english, german = told("ecommerce"), told("ecommerce.de")
     assert {insight.kind for insight in english} >= {
         InsightKind.SEGMENT,
-        InsightKind.SESSION,
         InsightKind.RISK,
         InsightKind.RECOMMENDATION,
     }
@@ -54,7 +53,6 @@ def test_a_translation_changes_sentences_alone() -> None:
 
 def test_it_reads_as_one_speaks() -> None:
     sentences = {insight.explanation.summary for insight in told("ecommerce.de")}
-    assert "Ein Besuch von 4 Minuten mit 5 Ereignissen ist zu Ende; der Kunde hat gekauft" in sentences
     assert "Der Kunde war 14 Tage still und ist jetzt ein ruhender Kunde" in sentences
     assert (
         "Der Kunde ist jetzt ein Kaufinteressent (vorher: beim Stöbern): in den Warenkorb gelegt in diesem Besuch: 1"
@@ -63,7 +61,7 @@ def test_it_reads_as_one_speaks() -> None:
 
 def test_a_shops_words_are_the_packs_and_a_cards_are_others() -> None:
     sentences = {insight.explanation.summary for insight in told("ecommerce")}
-    assert any(sentence.endswith("the user left a cart behind") for sentence in sentences)
+    assert any("put into the cart in this visit" in sentence for sentence in sentences)
     paid = [event("u", START_MS + n * 60 * MINUTE_MS, "payment", amount=5.0, tx_id=f"t{n}") for n in range(4)]
     (segment,) = Runner(load_pack("payments")).run(*paid).insights
     assert segment.explanation.summary.startswith("The customer is now regular payer (before: occasional payer): ")

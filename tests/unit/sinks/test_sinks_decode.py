@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.sink_rows import DEAD_LETTERS, INSIGHTS, WINDOWS, dead_letter_record, insight_record, insight_row
+from support.folding import Runner
+from support.sink_rows import DEAD_LETTERS, INSIGHTS, VISITS, WINDOWS, dead_letter_record, insight_record, insight_row
+from support.timeline import at
+from ubi_stream.insights.encode import encode_visit
 from ubi_stream.insights.model import WindowCount
-from ubi_stream.sinks.base import Position
-from ubi_stream.sinks.decode import Reader, read_dead_letter, read_insight, read_window, storable
+from ubi_stream.sinks.base import Position, VisitErasureRow, VisitRow
+from ubi_stream.sinks.decode import Reader, read_dead_letter, read_insight, read_visit, read_window, storable
 
 AT = Position(INSIGHTS, 0, 3)
-READERS = [read_insight, read_dead_letter, read_window]
+READERS = [read_insight, read_dead_letter, read_window, read_visit]
 
 
 def test_insight_event_becomes_its_row() -> None:
@@ -43,6 +46,15 @@ def test_window_count_becomes_its_row() -> None:
     assert row is not None
     assert row.pane_start == datetime(2019, 10, 1, tzinfo=UTC)
     assert (row.partition, row.key, row.count, row.amount) == (2, "view", 17, 3.5)
+
+
+def test_what_the_pipeline_writes_of_visits_becomes_rows() -> None:
+    effects = Runner().run(at(0, product_id="p"), at(3), at(60), at(61, event_type="$erase"))
+    row, erasure = (read_visit(encode_visit(visit), Position(VISITS, 0, n)) for n, visit in enumerate(effects.visits))
+    assert isinstance(row, VisitRow)
+    assert (row.user_id, row.total_events, row.session_duration_minutes) == ("u1", 2, 3.0)
+    assert (row.session_start, row.recommendations) == (datetime(2023, 11, 15, tzinfo=UTC), "[]")
+    assert erasure == VisitErasureRow(Position(VISITS, 0, 1), "user", "u1")
 
 
 @pytest.mark.parametrize(

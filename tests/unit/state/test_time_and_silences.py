@@ -7,6 +7,7 @@ import pytest
 from support.folding import Runner, make_partition
 from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event, probe_pack, record
 from support.timeline import at
+from support.visits import visits_of
 from ubi_stream.insights.model import InsightKind
 from ubi_stream.state.codec import Tombstone
 
@@ -45,19 +46,18 @@ class TestSilences:
         #   0  1 (u1)         11 gap over    13 (u2) - 2 = watermark 11
         runner = Runner()
         runner.run(at(0), at(1))
-        assert runner.run(at(12.9, "u2")).insights == []
-        (session,) = [i for i in runner.run(at(13, "u2")).insights if i.kind is InsightKind.SESSION]
-        assert (session.user_id, session.at_ms) == ("u1", START_MS)
-        assert session.source.offset == 3  # the event that brought it to light
+        assert runner.run(at(12.9, "u2")).visits == []
+        (visit,) = visits_of(runner.run(at(13, "u2")))
+        assert (visit.user_id, visit.session_start_ms) == ("u1", START_MS)
+        assert visit.source.offset == 3  # the event that brought it to light
 
     def test_a_visit_is_told_once_by_the_silence_or_by_the_next_event(self) -> None:
         by_silence, by_event = Runner(), Runner()
         by_silence.run(at(0), at(1), at(13, "u2"))
-        kinds = [insight.kind for insight in by_silence.run(at(14)).insights]
-        assert InsightKind.SESSION not in kinds
+        assert by_silence.run(at(14)).visits == []
         by_event.run(at(0), at(1))
-        (session,) = [i for i in by_event.run(at(30)).insights if i.kind is InsightKind.SESSION]
-        assert session.user_id == "u1"
+        (visit,) = visits_of(by_event.run(at(30)))
+        assert visit.user_id == "u1"
 
     def test_a_visit_has_one_id_and_time_whoever_brings_its_end_to_light(self) -> None:
         by_silence, by_event = Runner(), Runner()
@@ -66,7 +66,7 @@ class TestSilences:
         told = [i for i in by_silence.run(at(13, "u2")).insights if i.user_id == "u1"]
         same = [i for i in by_event.run(at(30)).insights if i.kind in {insight.kind for insight in told}]
         assert {(i.kind, i.id, i.at_ms) for i in told} == {(i.kind, i.id, i.at_ms) for i in same}
-        assert InsightKind.SESSION in {i.kind for i in told}
+        assert told
 
     def test_a_dormant_user_is_told_and_known_again_when_they_come_back(self) -> None:
         runner = Runner()
@@ -121,7 +121,7 @@ class TestSilences:
         runner = Runner()
         runner.run(at(0), at(1))
         effects = runner.run(at(2 * 24 * 60))  # alone in the partition: no other event moved the watermark
-        assert [i.kind for i in effects.insights if i.kind is InsightKind.SESSION] == [InsightKind.SESSION]
+        assert [visit.total_events for visit in visits_of(effects)] == [2]
 
     def test_a_very_late_event_does_not_stay_for_ever(self) -> None:
         runner = Runner()

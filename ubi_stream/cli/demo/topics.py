@@ -35,7 +35,7 @@ class TopicWatch:
         self._admin = admin
         self._consumer = consumer
         self._sources = source_topics(settings, pack)
-        self._results = [settings.insights_topic, settings.dead_letters_topic, settings.windows_topic]
+        self._results = list(settings.sunk_topics)
 
     async def ends(self, topics: Iterable[str]) -> Offsets:
         """The next offset of every partition."""

@@ -9,11 +9,11 @@ from ubi_stream.insights.claims import Claim
 from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.recommendation import Occasion, Recommendations
-from ubi_stream.insights.policy.session import visit_cause
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.scores import Scores
 from ubi_stream.models.segment import SegmentChange, Segments
 from ubi_stream.packs.plan import DAY_MS, Plan
+from ubi_stream.state.visits import EndedVisit
 
 
 class SegmentChanges:
@@ -73,3 +73,12 @@ class SegmentChanges:
         if not claims:
             return statement
         return texts.because.format(statement=statement, why=self._explain.say_all(claims[:2]))
+
+
+def visit_cause(ended: EndedVisit) -> tuple[str, int]:
+    """What names a visit, and its time: when it began, so that one id never has two times.
+
+    When it ended depends on the order of events, and that of forwarded ones among others may differ after a crash.
+    """
+    session = ended.session
+    return f"visit {session.id or ''} from {session.start_ms}", session.start_ms

@@ -19,7 +19,6 @@ from ubi_stream.insights.policy.prediction import ForeseenOutcomes
 from ubi_stream.insights.policy.recommendation import Recommendations
 from ubi_stream.insights.policy.risk import Risks
 from ubi_stream.insights.policy.segment import SegmentChanges
-from ubi_stream.insights.policy.session import Sessions
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.scores import Scores
@@ -51,7 +50,6 @@ class Policy:
         self._states = states
         self._population = population
         self._model_version = model_version
-        self._sessions = Sessions(plan)
         self._recommendations = Recommendations(plan, choosers, tuple(feature.name for feature in features))
         self._segments = SegmentChanges(plan, explain, segments, self._recommendations)
         self._anomalies = Anomalies(plan, explain)
@@ -102,8 +100,6 @@ class Policy:
             yield self._choices.tell(teller, choice)
         for worse in predictions.worsened.get(position, ()):
             yield from self._drifts.tell_loss(teller, worse)
-        if moment.ended is not None:
-            yield from self._sessions.tell(teller, moment.ended, assigned.before[position])
         if (change := assigned.changes.get(position)) is not None:
             yield from self._segments.tell(teller, change, scores)
 
