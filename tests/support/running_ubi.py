@@ -35,7 +35,8 @@ class RunningUbi:
             self.process = subprocess.Popen(
                 [*COMMAND, *arguments],
                 cwd=folder,
-                env=inherited | environment,
+                # Nothing that `ubi up` runs on this machine is found there.
+                env=inherited | {"XDG_DATA_HOME": str(folder)} | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

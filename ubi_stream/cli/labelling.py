@@ -59,7 +59,7 @@ async def by_worker(said: Said, url: str, key: str, *, within_s: float) -> dict[
                     status, answer = response.status, await response.json(content_type=None)
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 raise WorkerUnavailableError(
-                    f"no worker answers at {url} ({type(error).__name__}): name one by --url, or Kafka by --broker"
+                    f"no worker answers at {url} ({type(error).__name__}): name one by --web-url, or Kafka by --broker"
                 ) from error
             if status not in _AGAIN or asyncio.get_running_loop().time() >= end_s:
                 return _read(status, answer, url)

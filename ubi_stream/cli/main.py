@@ -12,17 +12,22 @@ from ubi_stream import __version__
 from ubi_stream.cli.commands import (
     backup,
     config,
+    dead_letters,
     demo,
     doctor,
     erase,
     evaluate,
     generate,
+    insights,
     label,
     migrate,
     pack,
     repartition,
     replay,
+    status,
     topics,
+    up,
+    users,
     worker,
 )
 from ubi_stream.cli.console import say
@@ -74,6 +79,8 @@ def _root(
 
 _FIRST, _RUN, _KEEP, _LOOK = "Try it", "Run it", "Keep it", "Look into it"
 app.command("demo", rich_help_panel=_FIRST)(demo.demo)
+app.command("up", rich_help_panel=_FIRST)(up.up)
+app.command("down", rich_help_panel=_FIRST)(up.down)
 app.command("generate", rich_help_panel=_FIRST)(generate.generate)
 app.command("replay", rich_help_panel=_FIRST)(replay.replay)
 app.command("worker", rich_help_panel=_RUN)(worker.worker)
@@ -83,6 +90,11 @@ app.command("backup", rich_help_panel=_KEEP)(backup.backup)
 app.command("restore", rich_help_panel=_KEEP)(backup.restore)
 app.command("repartition", rich_help_panel=_KEEP)(repartition.repartition)
 app.command("erase", rich_help_panel=_KEEP)(erase.erase)
+app.command("status", rich_help_panel=_LOOK)(status.status)
+app.command("insights", rich_help_panel=_LOOK)(insights.insights)
+app.command("users", rich_help_panel=_LOOK)(users.users)
+app.command("user", rich_help_panel=_LOOK)(users.user)
+app.command("dead-letters", rich_help_panel=_LOOK)(dead_letters.dead_letters)
 app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)
 app.command("label", rich_help_panel=_LOOK)(label.label)

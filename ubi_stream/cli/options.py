@@ -38,6 +38,24 @@ OutFile = Annotated[
         show_default=False,
     ),
 ]
+Broker = Annotated[
+    str | None, typer.Option("--broker", help="Kafka. Default: UBI_BROKER.", metavar="HOST:PORT", show_default=False)
+]
+Dsn = Annotated[
+    str | None,
+    typer.Option("--dsn", help="Postgres. Default: UBI_POSTGRES_DSN.", metavar="ADDRESS", show_default=False),
+]
+WebUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--web-url",
+        help="A worker's views. Default: from UBI_WEB_HOST and UBI_WEB_PORT.",
+        metavar="URL",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many, at most.")]
 
 
 def mapping_for(file: Path | None, mapping: str | None) -> str:

@@ -21,6 +21,7 @@ def ubi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ubi:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("UBI_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))  # nothing that `ubi up` runs on this machine is found there
 
     def run(*arguments: str | Path, **environment: str) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments], env=environment)

@@ -90,7 +90,7 @@ def worker_of() -> Iterator[Callable[..., Worker]]:
 def test_what_is_said_is_sent_and_what_was_learned_is_printed(ubi: Ubi, worker_of: Callable[..., Worker]) -> None:
     worker = worker_of((200, LEARNED))
     result = ubi("label", "--user", "u1", "--insight", "i1", "--label", "false_positive", "--weight", "2", "--author",
-                 "ann", "--key", "k", "--url", worker.url)  # fmt: skip
+                 "ann", "--key", "k", "--web-url", worker.url)  # fmt: skip
     assert result.exit_code == 0, result.stderr
     said = {"user_id": "u1", "insight_id": "i1", "label": "false_positive", "weight": 2.0, "author": "ann"}
     assert worker.got == [(said, "k")]
@@ -110,7 +110,7 @@ def test_true_and_false_are_no_names(ubi: Ubi, worker_of: Callable[..., Worker],
 
 def test_a_worker_that_is_behind_is_asked_again_with_the_same_key(ubi: Ubi, worker_of: Callable[..., Worker]) -> None:
     worker = worker_of((503, {"detail": "rebalancing"}), (202, PENDING), (200, LEARNED))
-    result = ubi("label", "--user", "u1", "--label", "confirmed", "--url", worker.url, "--json")
+    result = ubi("label", "--user", "u1", "--label", "confirmed", "--web-url", worker.url, "--json")
     assert json.loads(result.stdout) == LEARNED
     assert len(worker.got) == 3
     assert len({key for _, key in worker.got}) == 1
@@ -118,7 +118,7 @@ def test_a_worker_that_is_behind_is_asked_again_with_the_same_key(ubi: Ubi, work
 
 def test_a_label_that_nobody_has_come_to_is_on_the_topic(ubi: Ubi, worker_of: Callable[..., Worker]) -> None:
     worker = worker_of((202, PENDING))
-    result = ubi("label", "--user", "u1", "--label", "confirmed", "--url", worker.url, "--wait", "0")
+    result = ubi("label", "--user", "u1", "--label", "confirmed", "--web-url", worker.url, "--wait", "0")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "on the topic" in result.stderr
 
@@ -129,7 +129,7 @@ def test_a_label_that_taught_nothing_ends_with_1(ubi: Ubi, worker_of: Callable[.
         "status": "unknown_insight",
         "insight": {"summary": "not kept", "evidence": evidence | {"threshold": {"before": None, "after": None}}},
     }
-    result = ubi("label", "--user", "u1", "--label", "confirmed", "--url", worker_of((200, unknown)).url)
+    result = ubi("label", "--user", "u1", "--label", "confirmed", "--web-url", worker_of((200, unknown)).url)
     assert (result.exit_code, result.stdout.strip()) == (1, "unknown insight  not kept")
 
 
@@ -147,14 +147,14 @@ def test_what_is_wrong_is_one_sentence(
     ubi: Ubi, worker_of: Callable[..., Worker], status: int, answer: Any, code: int, words: str
 ) -> None:
     url = worker_of((status, answer)).url
-    result = ubi("label", "--user", "u1", "--label", "confirmed", "--url", url, "--wait", "0")
+    result = ubi("label", "--user", "u1", "--label", "confirmed", "--web-url", url, "--wait", "0")
     assert result.exit_code == code
     assert words in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
 
 
 def test_nobody_there_is_one_sentence(ubi: Ubi) -> None:
-    result = ubi("label", "--user", "u1", "--label", "confirmed", "--url", f"http://127.0.0.1:{free_port()}")
+    result = ubi("label", "--user", "u1", "--label", "confirmed", "--web-url", f"http://127.0.0.1:{free_port()}")
     assert result.exit_code == 69
     assert "no worker answers at" in result.stderr
 

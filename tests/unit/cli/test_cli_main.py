@@ -29,6 +29,8 @@ Ubi = Callable[..., Result]
 # In the order of the help.
 COMMANDS = [
     "demo",
+    "up",
+    "down",
     "generate",
     "replay",
     "worker",
@@ -38,6 +40,11 @@ COMMANDS = [
     "restore",
     "repartition",
     "erase",
+    "status",
+    "insights",
+    "users",
+    "user",
+    "dead-letters",
     "config",
     "doctor",
     "label",

@@ -84,7 +84,8 @@ def test_check_says_key_value_and_what_was_expected(
     assert result.stdout == ""
 
 
-def test_check_wants_a_file(ubi: Ubi) -> None:
-    result = ubi("pack", "check", "ecommerce")
+def test_check_takes_names_and_says_which_there_are(ubi: Ubi) -> None:
+    assert "OK: payments is a pack that a worker can run" in ubi("pack", "check", "payments").stderr
+    result = ubi("pack", "check", "casino")
     assert result.exit_code == 64
-    assert "takes the path of a pack file" in result.stderr
+    assert "shipped are ecommerce" in result.stderr

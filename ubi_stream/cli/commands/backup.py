@@ -10,14 +10,14 @@ import typer
 from ubi_stream.cli.configured import load_settings
 from ubi_stream.cli.console import say
 from ubi_stream.cli.operating import AsJson, operate, partition_step
-from ubi_stream.cli.options import PackName
+from ubi_stream.cli.options import Broker, PackName
 from ubi_stream.clock import SystemClock
 from ubi_stream.packs.loader import load_pack
 
 _BackupFile = Annotated[Path, typer.Argument(help="The backup's file.", show_default=False)]
 
 
-def backup(file: _BackupFile, pack: PackName = None, as_json: AsJson = False) -> None:
+def backup(file: _BackupFile, pack: PackName = None, broker: Broker = None, as_json: AsJson = False) -> None:
     """Copy all state, models and offsets into one file, each partition as of one moment. Workers may run meanwhile.
 
     The file is complete or not there. It holds what users did: keep it as safe as Kafka itself. Models can only be
@@ -31,7 +31,7 @@ def backup(file: _BackupFile, pack: PackName = None, as_json: AsJson = False) ->
     """
     from ubi_stream.operations.backup import back_up  # noqa: PLC0415 - loads aiokafka and the models
 
-    settings = load_settings(pack=pack)
+    settings = load_settings(pack=pack, broker=broker)
     pack_of_state, clock = load_pack(settings.pack), SystemClock()
     summary = operate(
         lambda on_progress: back_up(settings, pack_of_state, file, clock, on_progress=on_progress, on_retry=say),
@@ -49,6 +49,7 @@ def backup(file: _BackupFile, pack: PackName = None, as_json: AsJson = False) ->
 def restore(
     file: _BackupFile,
     pack: PackName = None,
+    broker: Broker = None,
     new_topics: Annotated[
         bool,
         typer.Option("--new-topics", help="The topics are not those of the backup: go on without its offsets."),
@@ -68,7 +69,7 @@ def restore(
     """
     from ubi_stream.operations.restore import restore_backup  # noqa: PLC0415 - loads aiokafka and the models
 
-    settings = load_settings(pack=pack)
+    settings = load_settings(pack=pack, broker=broker)
     pack_of_state, clock = load_pack(settings.pack), SystemClock()
     summary = operate(
         lambda on_progress: restore_backup(

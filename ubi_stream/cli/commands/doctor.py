@@ -14,6 +14,7 @@ from ubi_stream.cli.configured import load_settings
 from ubi_stream.cli.console import run_async, stdout
 from ubi_stream.cli.doctor.finding import Finding, Status, fail
 from ubi_stream.cli.doctor.machine import check_machine
+from ubi_stream.cli.options import Broker, Dsn
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import ConfigError
 
@@ -22,6 +23,8 @@ _STYLE = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
 
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Ask neither Kafka nor Postgres.")] = False,
+    broker: Broker = None,
+    dsn: Dsn = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object for each check.")] = False,
 ) -> None:
     """Check Python, Java, ports, disk, settings, Kafka, topics, Postgres, tables and clocks, and say what to do.
@@ -34,7 +37,7 @@ def doctor(
 
     - `UBI_BROKER=kafka:9092 ubi doctor --json`
     """
-    findings = _examine(offline=offline)
+    findings = _examine(broker, dsn, offline=offline)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(findings), indent=2).decode())
     else:
@@ -43,9 +46,9 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _examine(*, offline: bool) -> list[Finding]:
+def _examine(broker: str | None, dsn: str | None, *, offline: bool) -> list[Finding]:
     try:
-        settings = load_settings()
+        settings = load_settings(broker=broker, postgres_dsn=dsn)
     except ConfigError as error:
         return [fail("settings", str(error), "correct it: without settings nothing else can be checked")]
     findings = check_machine(settings, os.environ)

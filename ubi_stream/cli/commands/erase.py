@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.configured import load_settings
+from ubi_stream.cli.background import server_settings
 from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.clock import SystemClock
 
@@ -34,7 +34,7 @@ def erase(
     """
     from ubi_stream.cli import erasing  # noqa: PLC0415 - loads aiokafka
 
-    settings = load_settings(broker=broker)
+    settings = server_settings(broker=broker)
     answer = run_async(erasing.erase_user(user, settings, f"erase/{uuid4().hex}", SystemClock(), within_s=wait))
     if as_json:
         print(msgspec.json.encode(answer).decode())

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.configured import load_settings
+from ubi_stream.cli.background import server_settings
 from ubi_stream.cli.console import run_async, say
 from ubi_stream.cli.lines import open_lines
-from ubi_stream.cli.options import OutFile, SpeedText
+from ubi_stream.cli.options import Broker, OutFile, SpeedText
 from ubi_stream.cli.progress import Bar, progress_bar
 from ubi_stream.clock import SystemClock
 from ubi_stream.replay.chaos import Account, Chaos, ChaosOptions
@@ -36,11 +36,16 @@ def generate(
     ] = None,
     start: Annotated[
         datetime | None,
-        typer.Option("--start", help="Time of the first events, UTC. Default: now.", formats=["%Y-%m-%dT%H:%M:%S"]),
+        typer.Option(
+            "--start",
+            help="Time of the first events, UTC. Default: now; with --out, so that the last are of now.",
+            formats=["%Y-%m-%dT%H:%M:%S"],
+        ),
     ] = None,
     zipf: Annotated[float, typer.Option("--zipf", help="How unequal the users are: 0 evenly, 1 as on the web.")] = 0.0,
     speed: SpeedText = "realtime",
     out: OutFile = None,
+    broker: Broker = None,
     duplicates: Annotated[
         float, typer.Option("--duplicates", help="Share of events sent twice, 0 to 1.", rich_help_panel=_SPOIL)
     ] = 0.0,
@@ -72,7 +77,14 @@ def generate(
     """
     if out is not None and count is None:
         raise typer.BadParameter("--out needs --count: the stream has no end")
-    start_ms = round(start.replace(tzinfo=UTC).timestamp() * 1000) if start else SystemClock().now_ms()
+    if start is not None:
+        start_ms = round(start.replace(tzinfo=UTC).timestamp() * 1000)
+    else:
+        # A file ends now: events of the future would be held to the clock where it is read, today's otherwise than
+        # tomorrow's.
+        start_ms = SystemClock().now_ms() - (
+            round(count / rate * 1000) if out is not None and count and rate > 0 else 0
+        )
     traffic = Traffic(TrafficOptions(users=users, rate=rate, start_ms=start_ms, seed=seed, zipf=zipf))
     chaos = Chaos(
         ChaosOptions(
@@ -85,9 +97,20 @@ def generate(
             if out is not None:
                 _write(records, out, bar)
             else:
-                run_async(_send(records, load_settings(), parse_speed(speed), bar))
+                run_async(_send(records, server_settings(broker=broker), parse_speed(speed), bar))
         finally:
             say(_sentence(chaos.account))
+
+
+def _start_ms(start: datetime | None, in_a_file: int | None, rate: float) -> int:
+    """Time of the first event: a file ends now.
+
+    Events of the future are held to the clock of whoever reads them, so such a file would not be read tomorrow as today.
+    """
+    if start is not None:
+        return round(start.replace(tzinfo=UTC).timestamp() * 1000)
+    now_ms = SystemClock().now_ms()
+    return now_ms - round(in_a_file / rate * 1000) if in_a_file and rate > 0 else now_ms
 
 
 def _write(records: Iterable[ProducerRecord], out: Path, bar: Bar) -> None:

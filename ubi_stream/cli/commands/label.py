@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.configured import load_settings
+from ubi_stream.cli.background import server_settings
 from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.clock import SystemClock
 
@@ -42,7 +42,7 @@ def label(
     note: Annotated[str | None, typer.Option("--note", help="Why.")] = None,
     entity: Annotated[str, typer.Option("--entity", help="Kind of entity.")] = "user",
     url: Annotated[
-        str | None, typer.Option("--url", help="A worker's views. Default: from UBI_WEB_HOST and UBI_WEB_PORT.")
+        str | None, typer.Option("--web-url", help="A worker's views. Default: from UBI_WEB_HOST and UBI_WEB_PORT.")
     ] = None,
     broker: Annotated[
         str | None,
@@ -69,7 +69,7 @@ def label(
     from ubi_stream.cli import labelling  # noqa: PLC0415 - loads aiohttp and aiokafka
     from ubi_stream.web.address import local_url  # noqa: PLC0415 - as above
 
-    settings = load_settings(broker=broker)
+    settings = server_settings(broker=broker)
     truth = {"true": True, "false": False}.get(said, said)
     words = labelling.Said(user, truth, insight, outcome, weight, author, note, entity)
     key = key or uuid4().hex

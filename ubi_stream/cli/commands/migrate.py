@@ -8,6 +8,7 @@ import typer
 
 from ubi_stream.cli.configured import load_settings
 from ubi_stream.cli.console import run_async, say
+from ubi_stream.cli.options import Dsn
 from ubi_stream.clock import SystemClock
 from ubi_stream.settings import Settings
 
@@ -16,6 +17,7 @@ def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; end with status 1 if something is pending.")
     ] = False,
+    dsn: Dsn = None,
 ) -> None:
     """Create the database if it is missing, and bring its tables up to date.
 
@@ -27,7 +29,7 @@ def migrate(
 
     - `ubi migrate --check`
     """
-    names = run_async(_migrate(load_settings(), check=check))
+    names = run_async(_migrate(load_settings(postgres_dsn=dsn), check=check))
     if check and names:
         say(f"pending: {', '.join(names)}; run `ubi migrate`")
         raise typer.Exit(1)

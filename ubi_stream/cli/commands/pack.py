@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -66,39 +65,45 @@ def show(
 
 
 @app.command("check")
-def check(file: Annotated[Path, typer.Argument(help="The pack file.", show_default=False)]) -> None:
-    """Check a pack file as a worker would at its start, and print what is wrong: key, value, what was expected.
+def check(
+    name: Annotated[
+        str, typer.Argument(help="Name of a shipped pack, or path of a pack file.", metavar="PACK", show_default=False)
+    ],
+) -> None:
+    """Check a pack as a worker would at its start, and print what is wrong: key, value, what was expected.
 
     Invented events go through it, and each of its candidates is made, put to River's checks and ours, and measured.
     Ends with status 0 if a worker can run it, 64 if not.
 
-    Example: `ubi pack check my_pack.toml`
+    Examples:
+
+    - `ubi pack check my_pack.toml`
+
+    - `ubi pack check ecommerce`
     """
     from ubi_stream.evaluate.vetting import try_pack  # noqa: PLC0415 - loads River
     from ubi_stream.features.dry_run import try_features  # noqa: PLC0415 - loads numpy
     from ubi_stream.features.stage import Featurizer  # noqa: PLC0415 - as above
     from ubi_stream.packs.plan import compile_plan  # noqa: PLC0415 - as above
 
-    if not file.is_file():
-        raise ConfigError(f"no file {file}: `ubi pack check` takes the path of a pack file")
-    pack = load_pack(str(file))
+    pack = load_pack(name)
     for entity in pack.entities:
         try:
             plan = compile_plan(pack, entity.name)
             try_features(Featurizer(plan).features, plan)
         except ConfigError as error:
-            raise ConfigError(f"pack {file} is wrong: entities.{entity.name}.features: {error}") from error
+            raise ConfigError(f"pack {name} is wrong: entities.{entity.name}.features: {error}") from error
     try:
         tried = list(try_pack(pack))
     except ConfigError as error:
-        raise ConfigError(f"pack {file} is wrong: models.candidates: {error}") from error
+        raise ConfigError(f"pack {name} is wrong: models.candidates: {error}") from error
     stdout().print(_picture(pack))
     if tried:
         stdout().print(_candidates(tried))
     unfit = [f"{one.candidate.name}: {problem}" for one in tried for problem in one.vetted.problems]
     if unfit:
-        raise ConfigError(f"pack {file} has candidates that are not fit to run: {'; '.join(unfit)}")
-    say(f"[green]OK[/]: {escape(str(file))} is a pack that a worker can run")
+        raise ConfigError(f"pack {name} has candidates that are not fit to run: {'; '.join(unfit)}")
+    say(f"[green]OK[/]: {escape(name)} is a pack that a worker can run")
 
 
 def _picture(pack: Pack) -> Group:

@@ -9,7 +9,7 @@ import typer
 from ubi_stream.cli.configured import load_settings
 from ubi_stream.cli.console import say
 from ubi_stream.cli.operating import AsJson, operate, partition_step
-from ubi_stream.cli.options import PackName
+from ubi_stream.cli.options import Broker, PackName
 from ubi_stream.clock import SystemClock
 from ubi_stream.packs.loader import load_pack
 
@@ -19,6 +19,7 @@ def repartition(
         int, typer.Option("--partitions", min=2, max=1024, help="How many there shall be.", show_default=False)
     ],
     pack: PackName = None,
+    broker: Broker = None,
     with_backlog: Annotated[
         bool, typer.Option("--with-backlog", help="Go on although events of the old partitions are not processed yet.")
     ] = False,
@@ -35,7 +36,7 @@ def repartition(
     """
     from ubi_stream.operations.repartition import repartition as run  # noqa: PLC0415 - loads aiokafka and the models
 
-    settings = load_settings(pack=pack)
+    settings = load_settings(pack=pack, broker=broker)
     pack_of_state, clock = load_pack(settings.pack), SystemClock()
     summary = operate(
         lambda on_progress: run(

@@ -10,10 +10,11 @@ import msgspec
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.configured import load_settings, pack_for
+from ubi_stream.cli.background import server_settings
+from ubi_stream.cli.configured import pack_for
 from ubi_stream.cli.console import counted, run_async, say
 from ubi_stream.cli.lines import open_lines
-from ubi_stream.cli.options import MappingName, OutFile, PackName, SpeedText, mapping_for
+from ubi_stream.cli.options import Broker, MappingName, OutFile, PackName, SpeedText, mapping_for
 from ubi_stream.cli.progress import progress_bar
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import ConfigError
@@ -37,6 +38,7 @@ def replay(
     ] = False,
     out: OutFile = None,
     pack: PackName = None,
+    broker: Broker = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON (to standard error).")] = False,
     shadow: Annotated[
         bool,
@@ -76,7 +78,7 @@ def replay(
     """
     shadow = shadow or (file is None and (since or until) is not None)
     _check_options(file, offline=offline, shadow=shadow, ours=out or pack, compared=since or until or live)
-    settings = load_settings(pack=pack)
+    settings = server_settings(pack=pack, broker=broker)
     name = mapping_for(file, mapping)
     if shadow:
         _shadow(file, name, settings, (since, until), live or "postgres", out, as_json=as_json)

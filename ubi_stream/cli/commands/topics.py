@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from ubi_stream.cli.configured import load_settings
 from ubi_stream.cli.console import run_async, say, stdout
-from ubi_stream.cli.options import PackName
+from ubi_stream.cli.options import Broker, PackName
 from ubi_stream.clock import SystemClock
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.settings import Settings
@@ -24,6 +24,7 @@ def topics(
         bool, typer.Option("--check", help="Create nothing; end with status 1 if a topic is missing or differs.")
     ] = False,
     pack: PackName = None,
+    broker: Broker = None,
 ) -> None:
     """Create the topics that are missing, and compare the others with what the product would make.
 
@@ -36,7 +37,7 @@ def topics(
 
     - `ubi topics --check`
     """
-    report, differences = run_async(_topics(load_settings(pack=pack), check=check))
+    report, differences = run_async(_topics(load_settings(pack=pack, broker=broker), check=check))
     for name in report.existing:
         stdout().print(f"there     {name}")
     for name in report.created:

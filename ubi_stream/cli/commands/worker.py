@@ -10,7 +10,7 @@ import typer
 
 from ubi_stream.cli.configured import child_environment, load_settings
 from ubi_stream.cli.console import say
-from ubi_stream.cli.options import PackName
+from ubi_stream.cli.options import Broker, Dsn, PackName
 from ubi_stream.cli.processes import settings_of_processes, with_membership
 from ubi_stream.cli.supervise import Supervisor
 from ubi_stream.clock import SystemClock
@@ -19,6 +19,8 @@ from ubi_stream.settings import Settings
 
 def worker(
     pack: PackName = None,
+    broker: Broker = None,
+    dsn: Dsn = None,
     web_port: Annotated[
         int | None,
         typer.Option("--web-port", help="Port of the views; 0 takes a free one. Default: UBI_WEB_PORT.", metavar="N"),
@@ -59,7 +61,9 @@ def worker(
 
     - `ubi worker --processes 4`
     """
-    settings = load_settings(pack=pack, web_port=web_port, transport=transport, processes=processes)
+    settings = load_settings(
+        pack=pack, broker=broker, postgres_dsn=dsn, web_port=web_port, transport=transport, processes=processes
+    )
     if supervised or settings.processes > 1:
         raise typer.Exit(_run_apart(settings, supervised=supervised))
     gc.disable()  # nothing that an import makes is garbage: a fifth of the time until a worker is there
