@@ -16,13 +16,11 @@ from typing import Any, Final, Self
 
 import msgspec
 import platformdirs
-import psutil
 from pydantic import SecretStr
 
 from ubi_stream.cli.configured import child_environment, load_settings
 from ubi_stream.clock import Clock
 from ubi_stream.errors import LocalServiceError
-from ubi_stream.local.process import log_tail
 from ubi_stream.settings import Settings
 
 _SERVERS: Final = frozenset(("broker", "postgres_dsn", "web_host", "web_port"))
@@ -51,7 +49,7 @@ class Background(msgspec.Struct, frozen=True):
         """What this process runs."""
         return cls(
             pid=os.getpid(),
-            created_s=psutil.Process().create_time(),
+            created_s=_psutil().Process().create_time(),
             folder=str(folder),
             broker=settings.broker,
             postgres_dsn=settings.postgres_dsn.get_secret_value(),
@@ -61,9 +59,10 @@ class Background(msgspec.Struct, frozen=True):
     @property
     def alive(self) -> bool:
         """Whether that very process is still there."""
+        psutil = _psutil()
         try:
             process = psutil.Process(self.pid)
-            return process.create_time() == self.created_s and process.status() != psutil.STATUS_ZOMBIE
+            return bool(process.create_time() == self.created_s and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return False
 
@@ -118,6 +117,8 @@ def start_background(folder: Path, settings: Settings, clock: Clock) -> Backgrou
     LocalServiceError
         It ended while starting, or was not ready in three minutes; the message ends with its log.
     """
+    from ubi_stream.local.process import log_tail  # noqa: PLC0415 - an extra that a worker's image doesn't have
+
     folder.mkdir(parents=True, exist_ok=True)
     log_file = folder / _LOG
     with log_file.open("wb") as log:
@@ -147,6 +148,7 @@ def stop_background(background: Background) -> None:
     LocalServiceError
         It did not end within 15 s.
     """
+    psutil = _psutil()
     try:
         process = psutil.Process(background.pid)
         process.terminate()
@@ -156,6 +158,13 @@ def stop_background(background: Background) -> None:
     except psutil.TimeoutExpired as error:
         raise LocalServiceError(f"process {background.pid} does not end; its log is in {background.folder}") from error
     (Path(background.folder) / _FILE).unlink(missing_ok=True)
+
+
+def _psutil() -> Any:
+    """The library, which comes with the extra `local`: without it nothing of ours can run in the background."""
+    import psutil  # noqa: PLC0415 - as said
+
+    return psutil
 
 
 async def forever() -> None:

@@ -105,7 +105,7 @@ def generate(
 def _start_ms(start: datetime | None, in_a_file: int | None, rate: float) -> int:
     """Time of the first event: a file ends now.
 
-    Events of the future are held to the clock of whoever reads them, so such a file would not be read tomorrow as today.
+    Events of the future are held to the reader's clock, so such a file would not be read tomorrow as today.
     """
     if start is not None:
         return round(start.replace(tzinfo=UTC).timestamp() * 1000)
