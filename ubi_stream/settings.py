@@ -105,7 +105,9 @@ class Settings(BaseSettings):
 
     # Shell
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "text"] = "json"
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="text: lines for people; auto: text on a terminal, JSON otherwise"
+    )
     data_dir: Path | None = Field(
         None, description="Where embedded Kafka and Postgres keep data; default: a temporary folder"
     )

@@ -49,6 +49,7 @@ DRAIN_S: Final = 5.0
 """How long a stopping worker may flush and commit."""
 LEAVE_S: Final = 3.0
 """How long leaving the groups may take: with all else, the worker is gone within 10 s."""
+READY_POLL_S: Final = 0.1
 GC_THRESHOLDS: Final = (20_000, 20, 50)
 """Allocations before a garbage collection: with Python's own, the states in memory are walked through all the time."""
 
@@ -192,6 +193,7 @@ class Worker:
         await server.start()
         stack.push_async_callback(server.stop)
         app.conf.canonical_url = URL(advertised_url(settings, server.url))  # how other workers find these views
+        self._start_service("readiness", self._say_when_ready(view, server.url))
         return app, lanes
 
     async def _run_sink(self, stack: AsyncExitStack, topic_ids: dict[str, str], stop: asyncio.Event) -> None:
@@ -213,6 +215,14 @@ class Worker:
         )
         self._metrics.add_refresher(lambda: self._metrics.set_sink_lag(consumer.lag()))
         await consumer.run(stop)
+
+    async def _say_when_ready(self, view: WorkerView, url: str) -> None:
+        """Log, once, that the worker has its partitions and has restored them."""
+        while True:
+            if all(check.ok for check in view.readiness()):
+                self._log.info("ready", views=f"{url}/", events_topic=self._settings.events_topic)
+                return
+            await asyncio.sleep(READY_POLL_S)
 
     def _refresh(self, view: WorkerView) -> None:
         metrics = self._metrics

@@ -69,5 +69,8 @@ async def test_online_and_offline_replay_give_the_same_insights(
         found = [value async for _, _, value in topics.values(settings.insights_topic)]
     worker.signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, 15) == 0
+    logged = [json.loads(line) for line in worker.err.splitlines()]  # no terminal: JSON
+    [ready] = [line for line in logged if line["event"] == "ready"]
+    assert ready["views"].startswith("http://127.0.0.1:")
     assert len(found) == len(expected)
     assert digest(found) == digest(expected)

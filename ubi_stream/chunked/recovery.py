@@ -94,7 +94,7 @@ class ChunkRecovery(Recovery):
         app.on_rebalance_end()
         progress = self.restorer.progress
         structlog.get_logger("ubi_stream.recovery").info(
-            "ready", partitions=sorted(partitions), records=progress.records, seconds=round(progress.seconds, 3)
+            "restored", partitions=sorted(partitions), records=progress.records, seconds=round(progress.seconds, 3)
         )
 
     async def _seek(self) -> None:

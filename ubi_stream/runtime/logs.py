@@ -1,4 +1,4 @@
-"""Logs: one JSON line for each notable thing, ours and the libraries' alike.
+"""Logs: one line for each notable thing, ours and the libraries' alike; JSON, or for people on a terminal.
 
 No line names a user: the fields that would are replaced by a hash here, whoever wrote them. No line has a secret.
 Libraries repeat themselves while a broker is away (a hundred lines a second), so each of their messages comes through
@@ -33,8 +33,11 @@ MAX_TEMPLATES: Final = 1_000
 """Messages remembered; the oldest give way. Libraries have a few dozen."""
 
 _OURS: Final = "ubi_stream"
-_CHATTY: Final = ("aiokafka", "kafka", "faust", "mode", "aiohttp", "asyncio", "asyncpg", "py.warnings")
-"""Libraries that tell more than notable things at level info: warnings and errors only, unless debugging."""
+_CHATTY: Final = (
+    *("aiokafka", "kafka", "faust", "mode", "aiohttp", "asyncio", "asyncpg", "py.warnings"),
+    *("ubi_stream.chunked", "ubi_stream.runtime.app"),  # services of Faust: each says that it starts
+)
+"""Loggers with more than notable things at level info: warnings and errors only, unless debugging."""
 _PERSONAL: Final = ("user_id", "entity_id", "session_id", "key")
 _SECRET: Final = re.compile(
     r"password|secret|token|credential|authorization|dsn|snapshot_key|erasure_key", re.IGNORECASE
@@ -213,7 +216,7 @@ def _protect(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
 
 
 def _renderer(settings: Settings, stream: TextIO) -> Processor:
-    if settings.log_format == "text":
+    if settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty()):
         return structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="at", pad_event_to=0)
     return _render_json
 

@@ -53,7 +53,7 @@ async def shared(*workers: WorkerProcess) -> bool:
 
 def has_all(worker: WorkerProcess) -> bool:
     """Whether it is at work on all partitions, after what it was at before."""
-    partitions: list[int] = worker.logged("ready")[-1]["partitions"]
+    partitions: list[int] = worker.logged("restored")[-1]["partitions"]
     return partitions == list(range(worker.settings.partitions))
 
 
