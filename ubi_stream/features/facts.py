@@ -8,7 +8,7 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.fold import PANE_MS
 from ubi_stream.state.log import window
 from ubi_stream.state.model import UserState
-from ubi_stream.state.panes import DAY_MS, NO_EVENTS, events_of
+from ubi_stream.state.panes import DAY_MS, HOUR_MS, NO_EVENTS, Pane, events_of
 
 _BASELINE_DAYS = 30
 
@@ -20,7 +20,10 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     before (at most 30), the two not overlapping; `was_silent_ms` the time from the event before this one (0 if this
     one came late, -1 if it is the first); `first_in_pane` says that it is the entity's only one so far in its five
     minutes; `hits` has a bit for each outcome of the pack, set if an event that is a yes to it was in the visit; `hour`
-    is the event's, 0 to 23, where the entity is, -1 where its zone is not known.
+    is the event's, 0 to 23, where the entity is, -1 where its zone is not known. `nth` counts the events of its type in
+    its clock hour, itself too; it is 0 where only the log is kept, or where the event is too old to be counted. `types`
+    has a bit for each type of that hour and the hour before, where `nth` is 1. `repeat_ms` is the time from the event
+    before, where that was of the same type and visit, else -1.
     """
 
     events: int
@@ -31,10 +34,13 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     first_in_pane: bool
     hits: int
     hour: int
+    nth: int = 0
+    types: int = 0
+    repeat_ms: int = -1
 
 
-def facts_of(state: UserState, at_ms: int, plan: Plan) -> Facts:
-    """Take the facts of a state, right after an event at `at_ms`."""
+def facts_of(state: UserState, at_ms: int, type_index: int, plan: Plan) -> Facts:
+    """Take the facts of a state, right after an event of a type at `at_ms`."""
     pane = at_ms // PANE_MS
     if plan.exact:
         recent = window(state, at_ms, DAY_MS).events
@@ -57,7 +63,26 @@ def facts_of(state: UserState, at_ms: int, plan: Plan) -> Facts:
         in_pane == 1,
         state.session.hits,
         state.last_hour if state.offset_min is not None else -1,
+        *_of_its_type(state, at_ms, type_index),
+        state.repeat_ms,
     )
+
+
+def _of_its_type(state: UserState, at_ms: int, type_index: int) -> tuple[int, int]:
+    """How many events of a type its clock hour has; where it is one, also which types that hour and the last had."""
+    hour, panes = at_ms // HOUR_MS, state.hours.panes
+    pane = panes.get(hour, NO_EVENTS)
+    nth = pane[type_index + 1] if len(pane) > type_index + 1 else 0
+    return nth, _types_of(pane) | _types_of(panes.get(hour - 1, NO_EVENTS)) if nth == 1 else 0
+
+
+def _types_of(pane: Pane) -> int:
+    """A bit for each event type that a pane has."""
+    types = 0
+    for position in range(1, len(pane)):
+        if pane[position]:
+            types |= 1 << position - 1
+    return types
 
 
 def _before_yesterday(state: UserState) -> tuple[int, float]:

@@ -147,6 +147,7 @@ class Featurizer:
         cells: list[bytes] = []
         plan, layout = self._plan, self._layout
         families, pack = layout.families, layout.pack
+        types, other = plan.type_index, plan.other_type
         for moment in moments:
             kept.append(moment)
             event = moment.event
@@ -162,7 +163,7 @@ class Featurizer:
             for extract in families:
                 row += extract(state, at_ms, plan)
             cells.append(pack(*row))
-            known = facts_of(state, at_ms, plan)
+            known = facts_of(state, at_ms, types.get(event.event_type, other), plan)
             facts.append(known)
             if known.first_in_pane and (found := self._days(moment)) is not None:
                 days[row_number] = found

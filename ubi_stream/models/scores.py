@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ubi_stream.features.stage import Featurized, Matrix
 from ubi_stream.models.anomaly_rate import Wave
-from ubi_stream.models.drift.watch import Drift
+from ubi_stream.models.drift.verdict import Drift
 from ubi_stream.models.feedback.labels import Learned
 from ubi_stream.models.outcomes.predictions import Predictions
 

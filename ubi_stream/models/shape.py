@@ -23,7 +23,19 @@ def shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
     arms = [f"{segment.name}/{advice.action}" for segment in plan.pack.segments for advice in segment.recommendations]
     asked = [part.model_dump_json(include=_ASKED) for part in plan.pack.outcomes]
     return _hash(
-        *names, "|", *plan.entity.anomaly_features, "|", anomaly, drift, bandit, *arms, *asked, *candidates, str(seed)
+        *plan.pack.events.types,
+        "|",
+        *names,
+        "|",
+        *plan.entity.anomaly_features,
+        "|",
+        anomaly,
+        drift,
+        bandit,
+        *arms,
+        *asked,
+        *candidates,
+        str(seed),
     )
 
 

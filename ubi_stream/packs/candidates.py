@@ -15,8 +15,11 @@ Task: TypeAlias = Literal["classification", "anomaly", "change", "forecast"]
 DETECTORS: Final = ("crowd", "repeat", "trees", "own", "combination")
 """The anomaly ensemble's own."""
 
-DRIFT_DETECTORS: Final = ("page_hinkley", "adwin")
-"""What watches blocks of events, and losses, in any pack with drift."""
+SHARE_TEST: Final = "share_test"
+"""What watches tracking, and how many users meet a rule."""
+
+DRIFT_DETECTORS: Final = ("page_hinkley", "adwin", SHARE_TEST)
+"""What watches blocks of events, losses, and tracking, in any pack with drift."""
 
 FORECASTERS: Final = ("slow", "quick", "weekly")
 """What forecasts in any pack."""

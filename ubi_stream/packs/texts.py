@@ -67,6 +67,19 @@ class Texts(Model):
     drift_feature: Annotated[str, _says("name", "before", "after")] = (
         "{name} is at {after} of its range on average, usually at {before}"
     )
+    tracking_after: Annotated[str, _says("name", "given", "count", "of", "usual")] = (
+        "{count} of {of} users had {name} soon after {given}, usually {usual}"
+    )
+    tracking_before: Annotated[str, _says("name", "given", "count", "of", "usual")] = (
+        "{count} of {of} users had {name} before {given}, usually {usual}"
+    )
+    tracking_missing: Annotated[str, _says("name", "given", "count", "of", "usual")] = (
+        "{name} is missing from {given} of {count} of {of} users, usually of {usual}"
+    )
+    tracking_repeat: Annotated[str, _says("name", "count", "of", "usual")] = (
+        "{name} comes twice at once from {count} of {of} users, usually from {usual}"
+    )
+    since: Annotated[str, _says("statement", "time")] = "{statement}; since {time} UTC"
     change: Annotated[str, _says("recent", "usual", "factor")] = (
         "{recent} events in the last 24 hours, usually {usual} a day: {factor} times the usual rate"
     )

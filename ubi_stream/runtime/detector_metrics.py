@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from ubi_stream.insights.model import Insight, InsightKind
 from ubi_stream.models.drift.subjects import SubjectKind
-from ubi_stream.models.drift.watch import Verdict
+from ubi_stream.models.drift.verdict import Verdict
 from ubi_stream.packs.schema import Pack
 from ubi_stream.runtime.status import DetectorReport
 

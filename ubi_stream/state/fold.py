@@ -53,7 +53,9 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
     if not _count_in_windows(state, event, type_index, micros, plan):
         state.late += 1
     before, before_ms = state.session, state.session.last_ms
+    again = before.last_type == type_index
     ended = fold_visit(state, event, type_index, micros, plan)
+    state.repeat_ms = abs(time_ms - state.last_ms) if again and ended is None else -1
     session = state.session
     active_ms = session.last_ms - before_ms if session is before and before_ms else 0
     fold_recent(state, time_ms, is_intent=type_index in plan.intents, active_ms=active_ms)

@@ -134,6 +134,8 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     """Milliseconds in visits by hour of the last 24 hours."""
     offset_min: int | None = None
     """How far the user's clock was ahead of UTC at the newest event; None where nothing names the zone."""
+    repeat_ms: int = -1
+    """Time between the newest event and the one before, where both had the same type and were in one visit; else -1."""
 
     def keep_questions(self, questions: list[Question]) -> None:
         """Keep these questions alone, and the rows that they were asked with."""

@@ -212,7 +212,9 @@ def test_nothing_is_usual_at_first(name: str) -> None:
 
 class TestFacts:
     def facts(self, *contents: dict[str, Any]) -> Any:
-        return facts_of(fold_all(*contents), contents[-1]["event_time"], PLAN)
+        return facts_of(
+            fold_all(*contents), contents[-1]["event_time"], PLAN.type_index[contents[-1]["event_type"]], PLAN
+        )
 
     def test_recent_and_before_do_not_overlap(self) -> None:
         found = self.facts(*daily(10, each=2))

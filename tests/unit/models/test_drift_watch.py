@@ -18,7 +18,8 @@ from ubi_stream.models.drift.levels import Levels
 from ubi_stream.models.drift.losses import LossWatch
 from ubi_stream.models.drift.page_hinkley import PageHinkleyMany
 from ubi_stream.models.drift.subjects import Rows, SubjectKind
-from ubi_stream.models.drift.watch import Drift, DriftWatch, Verdict
+from ubi_stream.models.drift.verdict import Drift, Verdict
+from ubi_stream.models.drift.watch import DriftWatch
 from ubi_stream.models.oddness.keyed import GROUPS
 from ubi_stream.models.snapshot import dumps, loads
 from ubi_stream.packs.models import DriftModel

@@ -16,7 +16,7 @@ from ubi_stream.effects import Effects, Tally
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
 from ubi_stream.models.drift.subjects import SubjectKind
-from ubi_stream.models.drift.watch import Verdict
+from ubi_stream.models.drift.verdict import Verdict
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
+from ubi_stream.insights.claims import Claim, compared
 from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
-from ubi_stream.insights.policy.teller import Teller
-from ubi_stream.insights.words import short
+from ubi_stream.insights.policy.teller import MINUTE_MS, Teller
+from ubi_stream.insights.words import HOUR_OF_DAY, in_words, short
 from ubi_stream.models.drift.losses import OURS as LOSS_OURS
 from ubi_stream.models.drift.losses import Worsened
+from ubi_stream.models.drift.occasions import Relation
 from ubi_stream.models.drift.subjects import Subject, SubjectKind
-from ubi_stream.models.drift.watch import OURS, Drift, Verdict
+from ubi_stream.models.drift.verdict import Drift, Verdict
+from ubi_stream.packs.candidates import DRIFT_DETECTORS
 from ubi_stream.packs.plan import Plan
+
+BREAK_COOL_DOWN_MIN: Final = 360.0
+"""What broke in tracking is not told again for so long, or for the pack's cool-down if that is shorter."""
+_DAY_MIN: Final = 24 * 60
 
 
 class Drifts:
-    """Tells of each figure at most once in a cool-down."""
+    """Tells of incidents of tracking by their cause, and that users changed at most once in a cool-down."""
 
     def __init__(self, plan: Plan, explain: Explainer) -> None:
         self._plan = plan
@@ -25,35 +33,30 @@ class Drifts:
         self._cool_down_min = model.cool_down_min if model else 0.0
 
     def tell(self, teller: Teller, drift: Drift) -> Iterator[Insight]:
-        """Tell of a drift that came to light with the teller's moment, unless it was told a short while ago."""
-        subject = drift.subject
-        window = f"{subject.kind}/{subject.name}"
-        if not teller.population_allows(InsightKind.DRIFT, window, self._cool_down_min):
+        """Tell of a drift that came to light with the teller's moment, unless its cause was told a short while ago."""
+        subject, broke = drift.subject, drift.verdict is Verdict.TRACKING_BROKE
+        cause = f"{subject.kind}/{subject.name}" if broke else drift.verdict.value
+        cool_down_min = min(BREAK_COOL_DOWN_MIN, self._cool_down_min) if broke else self._cool_down_min
+        if not teller.population_allows(InsightKind.DRIFT, cause, cool_down_min):
             return
-        if drift.detector != OURS:
-            window = f"{window}/{drift.detector}"
-        broke = drift.verdict is Verdict.TRACKING_BROKE
+        statement, claims = self._statement(drift)
+        hour = drift.since_ms // MINUTE_MS % _DAY_MIN / 60
+        texts = self._plan.pack.texts
+        verdict = texts.tracking_broke if broke else texts.users_changed
+        why = texts.since.format(statement=statement, time=in_words(hour, HOUR_OF_DAY, texts))
         yield teller.insight(
             InsightKind.DRIFT,
             label=drift.verdict.value,
             severity=Severity.HIGH if broke else Severity.LOW,
             explanation=Explanation(
-                self._sentence(drift),
+                texts.because.format(statement=verdict, why=why),
                 (Contribution(subject.name, drift.after, drift.after - drift.before, usual=drift.before),),
+                (*claims, compared("since", hour, HOUR_OF_DAY, hour, "own_usual")),
             ),
-            evidence={
-                "subject": subject.kind.value,
-                "name": subject.name,
-                "before": drift.before,
-                "after": drift.after,
-                "since_ms": drift.since_ms,
-                "blocks": drift.blocks,
-                "entities_in_a_block": drift.entities,
-                "action": drift.action,
-                "detector": drift.detector,
-            },
-            window=window,
+            evidence=_evidence(drift),
+            window=cause if drift.detector in DRIFT_DETECTORS else f"{cause}/{drift.detector}",
             population=True,
+            incident=teller.incident(cause, max(cool_down_min, 1.0)),
         )
 
     def tell_loss(self, teller: Teller, worse: Worsened) -> Iterator[Insight]:
@@ -80,20 +83,65 @@ class Drifts:
             population=True,
         )
 
-    def _sentence(self, drift: Drift) -> str:
-        texts = self._plan.pack.texts
-        before, after = (_in_words(drift.subject, value) for value in (drift.before, drift.after))
+    def _statement(self, drift: Drift) -> tuple[str, tuple[Claim, ...]]:
+        """What moved, in words, and the claims that the words are made of."""
+        subject, texts = drift.subject, self._plan.pack.texts
+        unit = "events a minute" if subject.kind is SubjectKind.RATE else "share"
+        before, after = (_value(subject, value) for value in (drift.before, drift.after))
+        moved = compared(subject.name, after, unit, before, "own_usual")
+        if drift.watched is not None and (sentence := self._of_tracking(drift.watched.relation)):
+            is_type = subject.kind is SubjectKind.TYPE
+            count = drift.entities - drift.hits if is_type else drift.hits
+            statement = sentence.format(
+                name=drift.watched.name,
+                given=drift.watched.given,
+                count=count,
+                of=drift.entities,
+                usual=in_words(before, unit, texts),
+            )
+            return statement, (moved, compared("users", count, "entities", drift.entities, "peers"))
         sentence = {
             SubjectKind.RATE: texts.drift_rate,
             SubjectKind.TYPE: texts.drift_type,
             SubjectKind.MISSING: texts.drift_missing,
-            SubjectKind.FEATURE: texts.drift_feature,
-        }[drift.subject.kind].format(name=self._explain.title(drift.subject.name), before=before, after=after)
-        verdict = texts.tracking_broke if drift.verdict is Verdict.TRACKING_BROKE else texts.users_changed
-        return texts.because.format(statement=verdict, why=sentence)
+        }.get(subject.kind, texts.drift_feature)
+        shown = (short(value) if unit != "share" else in_words(value, unit, texts) for value in (before, after))
+        words = dict(zip(("before", "after"), shown, strict=True))
+        return sentence.format(name=self._explain.title(subject.name), **words), (moved,)
+
+    def _of_tracking(self, relation: Relation) -> str | None:
+        """The sentence of a watched share; None for one that is told as the share of a type."""
+        texts = self._plan.pack.texts
+        return {
+            Relation.AFTER: texts.tracking_after,
+            Relation.BEFORE: texts.tracking_before,
+            Relation.MISSING: texts.tracking_missing,
+            Relation.REPEAT: texts.tracking_repeat,
+        }.get(relation)
 
 
-def _in_words(subject: Subject, value: float) -> str:
-    if subject.kind is SubjectKind.RATE:
-        return short(10.0**value)
-    return f"{100 * max(value, 0.0):.3g} %"
+def _value(subject: Subject, value: float) -> float:
+    """A figure as it is told: a rate is watched as its logarithm."""
+    return 10.0**value if subject.kind is SubjectKind.RATE else max(value, 0.0)
+
+
+def _evidence(drift: Drift) -> dict[str, object]:
+    evidence: dict[str, object] = {
+        "subject": drift.subject.kind.value,
+        "name": drift.subject.name,
+        "before": drift.before,
+        "after": drift.after,
+        "since_ms": drift.since_ms,
+        "others": [f"{other.kind}/{other.name}" for other in drift.others],
+        "action": drift.action,
+        "detector": drift.detector,
+    }
+    if drift.watched is None:
+        return evidence | {"blocks": drift.blocks, "entities_in_a_block": drift.entities}
+    watched = drift.watched
+    return evidence | {
+        "relation": watched.relation.value,
+        "given": watched.given,
+        "occasions": drift.entities,
+        "hits": drift.hits,
+    }

@@ -13,7 +13,7 @@ from ubi_stream.state.store import StateStore
 
 MINUTE_MS: Final = 60_000
 POPULATION: Final = "population"
-"""Entity of an insight about all entities of a partition; its user id is `<kind of entity>/<partition>`."""
+"""Entity of an insight about all entities; its user id is their kind, or `<kind>/<partition>` if it is of one alone."""
 
 
 class Teller:
@@ -64,15 +64,18 @@ class Teller:
         cause: str | None = None,
         at_ms: int | None = None,
         population: bool = False,
+        incident: str = "",
     ) -> Insight:
         """Make one about the moment's entity, or about the population: all entities of the partition.
 
-        `cause` and `at_ms` are the moment's, unless it only brought to light what was so before.
+        `cause` and `at_ms` are the moment's, unless it only brought to light what was so before. `incident` names what
+        concerns the population of all partitions: each that sees it makes an insight of the same id.
         """
         moment, origin = self.moment, self.moment.origin
-        entity, subject = self._subject(population)
+        entity, subject = (POPULATION, self._plan.entity.name) if incident else self._subject(population)
+        cause_id = incident or cause or moment.cause_id
         return Insight(
-            id=self.id_of(kind, cause or moment.cause_id, window, population=population),
+            id=insight_id(self._plan.pack.name, entity, EntityId(subject), kind, cause_id, window),
             kind=kind,
             entity=entity,
             user_id=subject,
@@ -89,6 +92,14 @@ class Teller:
             trace_id=moment.trace_id,
             received_ms=origin.timestamp_ms,
         )
+
+    def incident(self, cause: str, every_min: float, at_ms: int | None = None) -> str:
+        """Name an incident of the whole population: its cause, and the span of event time that it is in.
+
+        Partitions see an incident at times that differ. In one span of `every_min` minutes they name it the same.
+        """
+        span_ms = max(round(every_min * MINUTE_MS), 1)
+        return f"{cause}/{(self.moment.at_ms if at_ms is None else at_ms) // span_ms}"
 
     def id_of(self, kind: InsightKind, cause: str, window: str, *, population: bool = False) -> str:
         """Id of the insight that would be made of that."""

@@ -24,6 +24,39 @@ _NORMAL: Final = 1.2533
 """Standard deviation of a normal over its mean absolute deviation."""
 
 
+_DAYS: Final = 7
+"""Days of which the rate is kept, hour by hour: a weekend is nothing new in the second week."""
+
+_TODAY_H: Final = 12
+"""Hours before now that say nothing of what was usual: a change may have begun in them."""
+
+
+class RateHistory:
+    """What the rate of events was at each hour of the last week: whether one is new, or of that hour or weekday."""
+
+    def __init__(self) -> None:
+        self._rates = np.full((_DAYS + 1, 24), np.nan)
+        self._hours = np.full((_DAYS + 1, 24), -1, dtype=np.int64)
+
+    def learn(self, rate: float, hour: int) -> None:
+        """Take in a rate at an hour since 1970: the newest of each hour is kept."""
+        place = hour // 24 % (_DAYS + 1), hour % 24
+        self._rates[place], self._hours[place] = rate, hour
+
+    def is_new(self, rate: float, hour: int, least: float) -> bool:
+        """Whether a rate is further than `least` from all of the last week; a fall takes a whole week to be one."""
+        age = hour - self._hours
+        known = (self._hours >= 0) & (age > _TODAY_H) & (age <= 24 * _DAYS) & ~np.isnan(self._rates)
+        rates = self._rates[known]
+        if not len(rates):
+            return False
+        if rate >= float(rates.max()) + least:
+            return True
+        beside = known & (np.abs((hour - self._hours + 12) % 24 - 12) <= 1)
+        days = len(np.unique(self._hours[beside] // 24))
+        return days >= _DAYS and rate <= float(self._rates[beside].min()) - least
+
+
 class Levels:
     """Levels, spreads and daily rhythms of many figures, robust to outliers; NaN is no observation.
 

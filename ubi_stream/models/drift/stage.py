@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ubi_stream.features.facts import Facts
 from ubi_stream.features.stage import Featurized
 from ubi_stream.models.anomaly_keys import Combinations
+from ubi_stream.models.drift.occasions import TrackedRows
 from ubi_stream.models.drift.of_packs import feature_watches
 from ubi_stream.models.drift.subjects import Rows
-from ubi_stream.models.drift.watch import Drift, DriftWatch
+from ubi_stream.models.drift.tracking import TrackingWatch
+from ubi_stream.models.drift.verdict import Drift
+from ubi_stream.models.drift.watch import DriftWatch
 from ubi_stream.models.oddness.sights import Sights
 from ubi_stream.packs.models import DriftModel
-from ubi_stream.packs.plan import Plan
+from ubi_stream.packs.plan import OTHER_TYPE, Plan
+from ubi_stream.state.panes import DAY_MS, HOUR_MS
 from ubi_stream.state.stage import Moment
 
 
@@ -23,7 +28,9 @@ class DriftStage:
     Attributes
     ----------
     watch
-        The watch itself.
+        Compares blocks of events with what is usual.
+    tracking
+        Tests whether tracking broke.
     """
 
     def __init__(self, config: DriftModel, plan: Plan, names: tuple[str, ...], *, seed: int) -> None:
@@ -32,6 +39,10 @@ class DriftStage:
         self._combinations = Combinations(plan)
         further = feature_watches(plan.pack.models, watched, seed=seed)
         self.watch = DriftWatch(config, self._combinations, watched, further)
+        self._quiet_until_ms = -1
+        self._types, self._other = plan.type_index, len(plan.type_index)
+        types = (*plan.type_index, OTHER_TYPE)
+        self.tracking = TrackingWatch(types, warm_up_ms=round(config.warm_up_h * HOUR_MS))
 
     def run(
         self, batch: Featurized, moments: Sequence[Moment], first: int, sights: Sights | None
@@ -45,12 +56,39 @@ class DriftStage:
         sights
             What the anomaly model sees of all rows, where there is one: the same features and keys.
         """
+        new, facts = moments[first:], batch.facts[first:]
+        watermarks_ms = [moment.watermark_ms for moment in new]
+        found = self.tracking.watch(self._tracked(new, facts, watermarks_ms))
         rows = Rows(
-            [moment.watermark_ms for moment in moments[first:]],
-            self._combinations.keys(moments[first:], batch.facts[first:])
-            if sights is None
-            else sights.combinations[first:],
-            [facts.first_in_pane for facts in batch.facts[first:]],
+            watermarks_ms,
+            self._combinations.keys(new, facts) if sights is None else sights.combinations[first:],
+            [known.first_in_pane for known in facts],
             batch.scaled[first:, self._columns] if sights is None else sights.rows[first:],
         )
-        return {first + row: drifts for row, drifts in self.watch.watch(rows).items()}
+        return {first + row: drifts for row, drifts in self._by_cause(watermarks_ms, found, self.watch.watch(rows))}
+
+    def _by_cause(
+        self, watermarks_ms: Sequence[int], broken: dict[int, list[Drift]], moved: dict[int, list[Drift]]
+    ) -> Iterator[tuple[int, list[Drift]]]:
+        """Drifts in the order of their rows; what moves in the day after tracking broke is its consequence."""
+        for row in sorted({*broken, *moved}):
+            drifts = broken.get(row, [])
+            if drifts:
+                self._quiet_until_ms = watermarks_ms[row] + DAY_MS
+            elif watermarks_ms[row] >= self._quiet_until_ms:
+                drifts = moved[row]
+            if drifts:
+                yield row, drifts
+
+    def _tracked(self, moments: Sequence[Moment], facts: Sequence[Facts], watermarks_ms: Sequence[int]) -> TrackedRows:
+        types, other = self._types, self._other
+        events = [moment.event for moment in moments if moment.event is not None]
+        return TrackedRows(
+            watermarks_ms,
+            [moment.at_ms for moment in moments],
+            [types.get(event.event_type, other) for event in events],
+            [moment.entity_id for moment in moments],
+            facts,
+            [event.properties for event in events],
+            [event.session_id for event in events],
+        )

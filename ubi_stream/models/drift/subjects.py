@@ -33,6 +33,8 @@ class SubjectKind(StrEnum):
     """Share of an event type among the events."""
     MISSING = "missing"
     """Share of the events that usually have a property and now lack it."""
+    REPEAT = "repeat"
+    """Share of the users whose second event of a type comes right after the first."""
     FEATURE = "feature"
     """Mean of a feature, on its scale from 0 to 1."""
     LOSS = "loss"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
+from math import log
 from typing import Final
 
 import numpy as np
@@ -12,10 +12,10 @@ import numpy as np
 from ubi_stream.models.anomaly_keys import Combinations
 from ubi_stream.models.arrays import FloatArray, blocks
 from ubi_stream.models.drift.figure import FigureWatch
-from ubi_stream.models.drift.levels import Levels
+from ubi_stream.models.drift.levels import Levels, RateHistory
 from ubi_stream.models.drift.page_hinkley import PageHinkleyMany
 from ubi_stream.models.drift.subjects import BlockFigures, Observation, Rows, Subject, SubjectKind
-from ubi_stream.packs.candidates import DRIFT_DETECTORS
+from ubi_stream.models.drift.verdict import Drift, Verdict
 from ubi_stream.packs.models import DriftModel
 from ubi_stream.state.panes import HOUR_MS
 
@@ -72,6 +72,12 @@ _USERS: Final = 10
 _CONSEQUENCES: Final = 20
 """Blocks after a break in which what else moves is taken for its consequence."""
 
+_NEW_RATE: Final = 0.2
+"""Decimal logarithm by which a rate must be beyond those of a week."""
+
+_RETURNED: Final = 0.5
+"""Share of a change that may be between a figure's new level and a former one, to which it returns."""
+
 _FLOORS: Final = {
     SubjectKind.RATE: 0.03,
     SubjectKind.TYPE: 0.002,
@@ -85,48 +91,6 @@ _LEAST: Final = {SubjectKind.RATE: 0.3, SubjectKind.MISSING: 0.15, SubjectKind.F
 
 _TYPE_FACTOR: Final = 1.5
 """The same for a type's share, as a factor."""
-
-
-OURS: Final = DRIFT_DETECTORS[0]
-"""The detector that always runs."""
-
-
-class Verdict(StrEnum):
-    """What a drift is taken for."""
-
-    USERS_CHANGED = "users_changed"
-    TRACKING_BROKE = "tracking_broke"
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """A figure that has another level than before.
-
-    Attributes
-    ----------
-    before, after
-        What was usual at this hour, and what is now.
-    since_ms
-        Watermark at which the first block of the change ended.
-    blocks
-        Blocks since.
-    entities
-        Entities in a block, about.
-    action
-        What was done: the figure's level was set anew (`reset`), or nothing (`kept`).
-    detector
-        Which one spoke: ours, or one of the pack.
-    """
-
-    subject: Subject
-    before: float
-    after: float
-    since_ms: int
-    blocks: int
-    entities: int
-    verdict: Verdict
-    action: str
-    detector: str = OURS
 
 
 class DriftWatch:
@@ -172,6 +136,8 @@ class DriftWatch:
         self._times = np.zeros(_RING, dtype=np.int64)
         self._first_ms = -1
         self._broke_at = -_CONSEQUENCES
+        self._rates = RateHistory()
+        self._former: dict[Subject, float] = {}
         self.n_blocks = 0
         self.found = 0
         self.further = {
@@ -225,7 +191,20 @@ class DriftWatch:
             else:
                 moved[column] = False  # its evidence stays: a change that goes on is told when it is large enough
         self.test.reset(moved)
-        return self._worth_telling([*drifts, *self._by_further(seen)])
+        news = [drift for drift in drifts if self._is_news(drift, at_ms)]
+        self._rates.learn(float(seen.values[0]), at_ms // HOUR_MS)
+        return self._worth_telling([*news, *self._by_further(seen)])
+
+    def _is_news(self, drift: Drift, at_ms: int) -> bool:
+        """Whether a drift is no return to a former level; and a rate, none that another hour or day had."""
+        subject, moved = drift.subject, abs(drift.after - drift.before)
+        if subject.kind is SubjectKind.RATE and not self._rates.is_new(drift.after, at_ms // HOUR_MS, _NEW_RATE):
+            return False
+        former = self._former.pop(subject, None)
+        if former is not None and abs(drift.after - former) <= _RETURNED * moved:
+            return False
+        self._former[subject] = drift.before
+        return True
 
     def _by_further(self, seen: Observation) -> Iterator[Drift]:
         """What the pack's detectors say of the block; ours go on from the levels that they know."""
@@ -258,12 +237,27 @@ class DriftWatch:
         return Drift(subject, usual, after, since_ms, length, seen.entities, verdict, "reset"), newest, last
 
     def _worth_telling(self, told: list[Drift]) -> list[Drift]:
-        """After a break, what else moves is its consequence, and not told."""
+        """The strongest, with the others' subjects; after a break, what else moves is its consequence, and not told."""
         broken = [drift for drift in told if drift.verdict is Verdict.TRACKING_BROKE]
         if broken:
             self._broke_at = self.n_blocks
-            return broken
-        return [] if self.n_blocks - self._broke_at < _CONSEQUENCES else told
+        elif self.n_blocks - self._broke_at < _CONSEQUENCES:
+            return []
+        return _strongest(broken or told)
+
+
+def _strongest(drifts: list[Drift]) -> list[Drift]:
+    """Of several drifts, the one that is largest against what is told at all, with the subjects of the others."""
+    if len(drifts) < 2:
+        return drifts
+    first = max(drifts, key=_size)
+    return [replace(first, others=tuple(drift.subject for drift in drifts if drift is not first))]
+
+
+def _size(drift: Drift) -> float:
+    if drift.subject.kind is SubjectKind.TYPE:
+        return abs(log(max(drift.after, 1e-4) / max(drift.before, 1e-4))) / log(_TYPE_FACTOR)
+    return abs(drift.after - drift.before) / _LEAST[drift.subject.kind]
 
 
 def _by_subject(by_kind: Mapping[SubjectKind, float], subjects: Sequence[Subject]) -> FloatArray:
