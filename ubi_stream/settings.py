@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     pack: str = Field("ecommerce", description="Name of a shipped pack, or path of a pack file")
     seed: int = Field(7, ge=0, description="Seed of every model: same events and seed, same insights")
 
+    nobody_ids: str = Field(
+        "",
+        description="Ids that stand for nobody, besides those of the pack, comma-separated: their events are refused",
+    )
     processes: int = Field(
         1, ge=1, le=64, description="Processes of one `ubi worker`, about a core each; they share its partitions"
     )
@@ -132,6 +136,11 @@ class Settings(BaseSettings):
         if self.web_port and self.web_port + self.processes - 1 > 65535:
             raise ValueError(f"web_port={self.web_port} leaves no ports for processes={self.processes}")
         return self
+
+    @property
+    def nobody(self) -> tuple[str, ...]:
+        """Ids that stand for nobody, besides those of the pack."""
+        return tuple(name.strip() for name in self.nobody_ids.split(",") if name.strip())
 
     @property
     def events_topic(self) -> str:

@@ -85,7 +85,7 @@ class Worker:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = _with_snapshot_key(settings)
         self._clock = clock
-        self._pack = load_pack(settings.pack)
+        self._pack = load_pack(settings.pack, nobody=settings.nobody)
         self._metrics = Metrics(self._pack)
         self._fail_stop = FailStop(self._metrics.fail_stop)
         self._restorer = Restorer(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from codecs import BOM_UTF8
+from typing import Any, Final
 
 import msgspec
 
@@ -10,6 +11,12 @@ from ubi_stream.events.limits import MAX_DEPTH, MAX_VALUE_BYTES
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.reasons import DeadLetterReason as Reason
 
+_OTHER_FORMS: Final = {
+    b"\0": ": it begins with a zero byte, as records of a schema registry do (Avro, Protobuf)",
+    b"\x1f\x8b": ": it is compressed with gzip",
+    b"\xff\xfe": ": it is UTF-16",
+    b"\xfe\xff": ": it is UTF-16",
+}
 _decode_json = msgspec.json.Decoder().decode
 
 
@@ -34,11 +41,12 @@ def decode(record: Record) -> dict[str, Any] | DeadLetter:
     # Brackets inside strings count too: that only means measuring where it was not needed.
     nested = value.count(b"{") + value.count(b"[") > MAX_DEPTH
     try:
-        data = _decode_json(value)
+        data = _decode_json(value.removeprefix(BOM_UTF8))
     except RecursionError:
         return _too_deep(record)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return DeadLetter(Reason.MALFORMED_JSON, "$", "the value is not valid JSON in UTF-8", record)
+        cause = next((cause for start, cause in _OTHER_FORMS.items() if value.startswith(start)), "")
+        return DeadLetter(Reason.MALFORMED_JSON, "$", f"the value is not valid JSON in UTF-8{cause}", record)
     if not isinstance(data, dict):
         message = f"the value is a JSON {type(data).__name__}, an object was expected"
         return DeadLetter(Reason.WRONG_TYPE, "$", message, record)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Collection
+from typing import Final, NoReturn
 
 from ubi_stream.events.limits import MAX_ID_BYTES
 from ubi_stream.reasons import DeadLetterReason as Reason
+
+_PADDING: Final = 8
+"""White space around an id that stands for nobody; a longer id is somebody's without a look."""
 
 
 class RefusedError(Exception):
@@ -28,8 +32,49 @@ def missing_or_wrong(value: object, field: str, expected: str) -> NoReturn:
     refuse(Reason.WRONG_TYPE, field, f"{field} is {short(value)}, {expected} was expected")
 
 
+class IdReader:
+    """Reads ids: text of 1 to 256 bytes, or whole numbers, which become text.
+
+    Parameters
+    ----------
+    nobody
+        Ids that stand for nobody, in any case: what senders write where they know none.
+    """
+
+    def __init__(self, nobody: Collection[str] = ()) -> None:
+        self._nobody = frozenset(name.strip().casefold() for name in nobody)
+        self._longest = max(map(len, self._nobody), default=0)
+
+    def required(self, value: object, field: str) -> str:
+        """An id of somebody.
+
+        Raises
+        ------
+        RefusedError
+            It is absent or blank, stands for nobody, is of another type, or too long.
+        """
+        text = read_id(value, field)
+        if self._is_nobody(text):
+            refuse(Reason.MISSING_FIELD, field, f"{field} is {short(text)}, which stands for nobody")
+        return text
+
+    def optional(self, value: object, field: str) -> str | None:
+        """An id, or None where it is absent or blank, or stands for nobody.
+
+        Raises
+        ------
+        RefusedError
+            It is of another type, or too long.
+        """
+        text = read_optional_id(value, field)
+        return None if text is None or self._is_nobody(text) else text
+
+    def _is_nobody(self, text: str) -> bool:
+        return len(text) <= self._longest + _PADDING and text.strip().casefold() in self._nobody
+
+
 def read_id(value: object, field: str) -> str:
-    """An id as text: numbers are ids too, and become text."""
+    """An id as text: whole numbers are ids too, and become text."""
     if type(value) is not str:
         if type(value) is not int:
             missing_or_wrong(value, field, "a string or a whole number")
@@ -39,14 +84,14 @@ def read_id(value: object, field: str) -> str:
 
 
 def read_optional_id(value: object, field: str) -> str | None:
-    """An id, or None where it is absent or empty."""
-    return None if value is None or value == "" else read_id(value, field)
+    """An id, or None where it is absent or blank."""
+    return None if value is None or (type(value) is str and not value.strip()) else read_id(value, field)
 
 
 def check_id(value: str, field: str) -> None:
-    """Refuse an id that is empty or too long."""
-    if not value:
-        refuse(Reason.MISSING_FIELD, field, f"{field} is empty")
+    """Refuse an id that is blank or too long."""
+    if not value.strip():
+        refuse(Reason.MISSING_FIELD, field, f"{field} is {'blank' if value else 'empty'}")
     if len(value) * 4 > MAX_ID_BYTES and len(value.encode()) > MAX_ID_BYTES:
         refuse(Reason.TOO_LARGE, field, f"{field} has more than {MAX_ID_BYTES} bytes")
 

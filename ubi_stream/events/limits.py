@@ -21,6 +21,10 @@ MAX_SKEW_MS = 5 * 60 * 1000
 """An event counts as at most this far ahead of its arrival: a clock that is a day ahead must not make the user's next
 day late."""
 
+MAX_TRANSIT_MS = 5 * 60 * 1000
+"""A batch may be this long under way, or a clock this far off, before `sent_at` corrects the event's time: seconds of
+transit are no wrong clock, and events of one user that came in two batches must keep their order."""
+
 MIN_TIME_MS = 0
 """Nothing happened before 1970."""
 

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NoReturn
 
 import msgspec
 
-from ubi_stream.events.fields import (
-    RefusedError,
-    check_id,
-    missing_or_wrong,
-    read_id,
-    read_optional_id,
-    refuse,
-    short,
+from ubi_stream.events.context import read_clock
+from ubi_stream.events.fields import IdReader, RefusedError, check_id, missing_or_wrong, read_id, refuse, short
+from ubi_stream.events.limits import (
+    MAX_AHEAD_MS,
+    MAX_PROPERTIES_BYTES,
+    MAX_SKEW_MS,
+    MAX_TRANSIT_MS,
+    MIN_TIME_MS,
 )
-from ubi_stream.events.limits import MAX_AHEAD_MS, MAX_PROPERTIES_BYTES, MAX_SKEW_MS, MIN_TIME_MS
 from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Sender, Unwanted
-from ubi_stream.events.verdict import read_verdict
-from ubi_stream.packs.schema import LABEL_TYPE, RESERVED_TYPES, Events, Pack
+from ubi_stream.events.properties import PropertyReader
+from ubi_stream.events.verdict import Verdict, read_verdict
+from ubi_stream.packs.schema import ERASE_TYPE, LABEL_TYPE, RESERVED_TYPES, Events, Pack
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 FIELDS: Final = frozenset(
     ("event_id", "event_time", "event_type", "user_id", "session_id", "properties", "context", "sent_at", "trace_id")
 )
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS: Final = 86_400_000
 _encode_json = msgspec.json.Encoder().encode
 
 
@@ -49,7 +51,8 @@ class Validator:
     """
 
     def __init__(self, events: Events, entity_keys: tuple[str, ...] = (), outcomes: Collection[str] = ()) -> None:
-        self._entity_keys = entity_keys
+        self._ids = IdReader(events.nobody)
+        self._properties = PropertyReader(events, entity_keys, self._ids)
         self._outcomes = outcomes
         self._types = frozenset(events.types) | RESERVED_TYPES
         self._unknown_types = events.unknown
@@ -83,17 +86,24 @@ class Validator:
                 refuse(Reason.UNKNOWN_EVENT_TYPE, "event_type", f"the pack has no event type {short(event_type)}")
             check_id(event_type, "event_type")
         event_id = get("event_id")
+        if event_id is not None:
+            event_id = self._ids.optional(read_id(event_id, "event_id"), "event_id")
         assert record.value is not None, "decode() refuses null values"
         properties = _object(get("properties"), "properties", len(record.value))
+        context = _object(get("context"), "context", len(record.value))
+        if context:
+            read_clock(context)
+        # What was once kept under an id that stands for nobody can still be erased.
+        user_id = read_id if event_type == ERASE_TYPE else self._ids.required
         event = Event(
-            event_id=origin.event_id if event_id is None else read_id(event_id, "event_id"),
+            event_id=origin.event_id if event_id is None else event_id,
             event_time_ms=self._time(get("event_time"), get("sent_at"), origin.timestamp_ms),
             event_type=event_type,
-            user_id=read_id(get("user_id"), "user_id"),
-            session_id=read_optional_id(get("session_id"), "session_id"),
+            user_id=user_id(get("user_id"), "user_id"),
+            session_id=self._ids.optional(get("session_id"), "session_id"),
             properties=properties,
-            context=_object(get("context"), "context", len(record.value)),
-            trace_id=read_optional_id(get("trace_id"), "trace_id"),
+            context=context,
+            trace_id=self._ids.optional(get("trace_id"), "trace_id"),
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
@@ -101,31 +111,82 @@ class Validator:
             sender=sender,
             raw=record.value,
             is_named=event_id is not None,
-            verdict=read_verdict(properties, self._outcomes) if event_type == LABEL_TYPE else None,
+            verdict=self._label(properties) if event_type == LABEL_TYPE else None,
         )
-        for key in self._entity_keys:
-            read_optional_id(event.properties.get(key), f"properties.{key}")
+        self._properties.read(event_type, properties)
         if not FIELDS.issuperset(data):
             self.unknown_fields += len(data.keys() - FIELDS)
         return event
+
+    def _label(self, properties: dict[str, Any]) -> Verdict | None:
+        """What a person's label says; None for one that the stream brings, which is read too."""
+        verdict = read_verdict(properties, self._outcomes)
+        if verdict is None:
+            self._properties.read_label(properties)
+        return verdict
 
     def _time(self, value: object, sent_at: object, arrived_ms: int) -> int:
         """Event time in ms; corrected by how far the sender's clock is off, where it says when it sent."""
         time_ms = _instant(value, "event_time")
         if sent_at is not None:
-            time_ms += arrived_ms - _instant(sent_at, "sent_at")
+            time_ms += _clock_error(_instant(sent_at, "sent_at"), time_ms, arrived_ms)
         if time_ms > arrived_ms + MAX_AHEAD_MS:
             refuse(
-                Reason.TIME_IN_FUTURE, "event_time", f"{short(value)} is more than 24 h ahead of the event's arrival"
+                Reason.TIME_IN_FUTURE,
+                "event_time",
+                f"{short(value)} is more than 24 h ahead of the event's arrival{_other_unit(value, arrived_ms)}",
             )
         if time_ms < MIN_TIME_MS or arrived_ms - time_ms > self._max_age_ms:
-            days = self._max_age_ms / 86_400_000
-            refuse(
-                Reason.TIME_TOO_OLD,
-                "event_time",
-                f"{short(value)} is before 1970, or more than {days:g} days before the event's arrival",
-            )
+            self._too_old(value, time_ms, arrived_ms)
         return min(time_ms, arrived_ms + MAX_SKEW_MS)
+
+    def _too_old(self, value: object, time_ms: int, arrived_ms: int) -> NoReturn:
+        if time_ms < MIN_TIME_MS:
+            refuse(Reason.TIME_TOO_OLD, "event_time", f"{short(value)} is before 1970")
+        days = self._max_age_ms / _DAY_MS
+        refuse(
+            Reason.TIME_TOO_OLD,
+            "event_time",
+            f"{short(value)} is more than {days:g} days before the event's arrival{_other_unit(value, arrived_ms)}",
+        )
+
+
+def _clock_error(sent_ms: int, time_ms: int, arrived_ms: int) -> int:
+    """How far the sender's clock is behind; 0 for what transit explains.
+
+    Raises
+    ------
+    RefusedError
+        `sent_at` can't be Unix milliseconds: that of seconds would move the event by decades.
+    """
+    error_ms = arrived_ms - sent_ms
+    if abs(error_ms) <= MAX_TRANSIT_MS:
+        return 0
+    if abs(arrived_ms - sent_ms * 1000) <= _DAY_MS:
+        refuse(
+            Reason.INVALID_VALUE,
+            "sent_at",
+            f"sent_at is {sent_ms}: it looks like seconds, Unix milliseconds were expected",
+        )
+    if time_ms - sent_ms > 365 * _DAY_MS:
+        refuse(Reason.INVALID_VALUE, "sent_at", f"sent_at is {sent_ms}, more than a year before event_time")
+    return error_ms
+
+
+def _other_unit(value: object, arrived_ms: int) -> str:
+    """The likely cause of an impossible time: the same number in another unit is within 20 years of the arrival."""
+    if isinstance(value, int | float):
+        for unit, factor in (("seconds", 1e3), ("microseconds", 1e-3), ("nanoseconds", 1e-6)):
+            if abs(value * factor - arrived_ms) < 20 * 365 * _DAY_MS:
+                return f": it looks like {unit} ({_date(int(value * factor))}), Unix milliseconds were expected"
+    return ""
+
+
+def _date(time_ms: int) -> str:
+    try:
+        return (_EPOCH + timedelta(milliseconds=time_ms)).date().isoformat()
+    except OverflowError:
+        return "beyond the calendar"
 
 
 def _object(value: object, field: str, record_bytes: int) -> dict[str, Any]:

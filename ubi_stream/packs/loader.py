@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,15 +25,21 @@ def shipped_overlays() -> dict[str, Path]:
     return {path.stem: path for path in _shipped_files() if "." in path.stem}
 
 
-def load_pack(name_or_path: str) -> Pack:
+def load_pack(name_or_path: str, *, nobody: Collection[str] = ()) -> Pack:
     """Read a shipped pack by its name, or any pack by the path of its file.
+
+    `nobody` are ids that stand for nobody, besides those of the pack.
 
     Raises
     ------
     ConfigError
         No such pack, or it is wrong: the message says the key, the value and what was expected.
     """
-    return _checked(*_content(name_or_path, beside=Path(), through=()))
+    pack = _checked(*_content(name_or_path, beside=Path(), through=()))
+    if not nobody:
+        return pack
+    events = pack.events.model_copy(update={"nobody": (*pack.events.nobody, *nobody)})
+    return pack.model_copy(update={"events": events})
 
 
 def parse_pack(text: str, *, where: str) -> Pack:

@@ -48,16 +48,51 @@ class Roles(Model):
         return self
 
 
+NOBODY: Final = (
+    "undefined",
+    "null",
+    "(null)",
+    "none",
+    "nil",
+    "nan",
+    "n/a",
+    "(not set)",
+    "anonymous",
+    "[object object]",
+    "00000000-0000-0000-0000-000000000000",
+)
+"""What senders write where they know no id. Words that could be somebody's, such as 0 and guest, are not among them."""
+
+
+class Limit(Model):
+    """What a property must be like."""
+
+    min: float | None = Field(None, description="Least value; the property is a number then")
+    max: float | None = Field(None, description="Largest value; the property is a number then")
+    required: bool = Field(False, description="An event without it is a dead letter")
+    types: tuple[EventType, ...] = Field((), description="Event types that it is about; none means all")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Limit:
+        if self.min is None and self.max is None and not self.required:
+            raise ValueError("expected min, max or required = true: this limits nothing")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min = {self.min:g} is more than max = {self.max:g}")
+        return self
+
+
 class Events(Model):
     """The events of the pack. Append new types at the end: state counts types by their position."""
 
     types: Annotated[tuple[EventType, ...], Field(min_length=1, max_length=MAX_TYPES)]
     unknown: Literal["dead_letter", "drop", "keep"] = "dead_letter"
-    max_age_days: float = Field(3650, gt=0, description="An event older than this on arrival is a dead letter")
+    max_age_days: float = Field(7300, gt=0, description="An event older than this on arrival is a dead letter")
     default_timezone: ZoneName | None = Field(
         None, description="Zone of events that name none; without it their hour of the day is not known"
     )
     currency: Currency | None = Field(None, description="Currency of the amounts, for what people read")
+    nobody: tuple[str, ...] = Field(NOBODY, description="Ids that stand for nobody, in any case")
+    limits: dict[str, Limit] = Field({}, description="What properties must be like, by name")
     roles: Roles = Roles()
 
     @model_validator(mode="after")
@@ -69,6 +104,10 @@ class Events(Model):
             for name in getattr(self.roles, role):
                 if name not in self.types:
                     raise ValueError(f"roles.{role} names {name!r}, which is not among events.types {self.types}")
+        for key, limit in self.limits.items():
+            for name in limit.types:
+                if name not in self.types:
+                    raise ValueError(f"limits.{key}.types names {name!r}, which is not among events.types {self.types}")
         return self
 
 

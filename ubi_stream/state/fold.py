@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any, Final
 
 from ubi_stream.events.model import Event
@@ -23,8 +22,6 @@ PANE_MS: Final = 5 * MINUTE_MS
 PANES_OF_5_MIN: Final = 12
 PANES_OF_1_H: Final = 24
 PANES_OF_1_DAY: Final = 30
-MAX_AMOUNT: Final = 1e12
-"""An amount beyond it is taken for a mistake and not counted."""
 
 SLOW_ALPHA: Final = 0.05
 """Weight of the newest in the baselines of amounts and gaps: about the last forty."""
@@ -87,7 +84,7 @@ def fold_label(state: UserState, event: Event, plan: Plan) -> bool:
         return True
     reference = event.properties.get(plan.reference) if plan.reference else None
     bad = event.properties.get(plan.outcome) if plan.outcome else None
-    if reference is None or not isinstance(bad, bool):
+    if reference is None or bad is None:
         return False
     return log_label(state, short_hash(str(reference)), bad=bad)
 
@@ -118,9 +115,9 @@ def _fold_amounts(state: UserState, spent: float | None, latency_ms: float | Non
     # The newest value is kept beside the baseline, which must not contain it when the two are compared:
     # so each value enters the baseline only when the next one comes.
     if spent is not None:
-        if state.last_amount >= 0:
-            state.amount = taken_in(state.amount, state.last_amount, SLOW_ALPHA)
-        state.last_amount = spent
+        if (before := state.newest_amount) is not None:
+            state.amount = taken_in(state.amount, before, SLOW_ALPHA)
+        state.last_amount, state.is_refund = spent, spent < 0
     if latency_ms is not None and latency_ms >= 0:
         if state.last_latency_ms >= 0:
             state.latency_ms = taken_in(state.latency_ms, state.last_latency_ms, _FAST_ALPHA)
@@ -136,18 +133,7 @@ def _count_category(categories: dict[str, int], category: str) -> None:
         categories[category] = categories.pop(least) + 1
 
 
-_NUMERIC: Final = (int, float, str)
-
-
 def number(properties: Mapping[str, Any], name: str | None) -> float | None:
-    """A property as a finite number within bounds; None where it is missing or is none."""
-    if name is None:
-        return None
-    value = properties.get(name)
-    if value is None or isinstance(value, bool) or not isinstance(value, _NUMERIC):
-        return None
-    try:
-        result = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return result if isfinite(result) and abs(result) <= MAX_AMOUNT else None
+    """A property that the pack gives a role, which was read on arrival; None where it is absent."""
+    value = properties.get(name) if name is not None else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -136,6 +136,13 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     """How far the user's clock was ahead of UTC at the newest event; None where nothing names the zone."""
     repeat_ms: int = -1
     """Time between the newest event and the one before, where both had the same type and were in one visit; else -1."""
+    is_refund: bool = False
+    """Whether `last_amount` is below 0 as a refund, and not because there has been none."""
+
+    @property
+    def newest_amount(self) -> float | None:
+        """The newest amount that counts as spent, below 0 for a refund; None where there has been none."""
+        return self.last_amount if self.is_refund or self.last_amount >= 0 else None
 
     def keep_questions(self, questions: list[Question]) -> None:
         """Keep these questions alone, and the rows that they were asked with."""

@@ -49,9 +49,9 @@ def profile(plan: Plan, entity_id: str, state: UserState, features: Mapping[str,
         "windows": _exact_windows(plan, state) if plan.exact else _paned_windows(plan, state),
         "sessions": _sessions(state.visits),
         "latest_session": _session(state.session, plan) if state.session.events else None,
-        "amount": _baseline(state.amount, state.last_amount),
-        "latency_ms": _baseline(state.latency_ms, state.last_latency_ms),
-        "gap_s": _baseline(state.gap_s, state.last_gap_s),
+        "amount": _baseline(state.amount, state.newest_amount),
+        "latency_ms": _baseline(state.latency_ms, _measured(state.last_latency_ms)),
+        "gap_s": _baseline(state.gap_s, _measured(state.last_gap_s)),
         "hour_profile": state.hour_profile or [0] * 24,
         "categories": dict(sorted(state.categories.items(), key=lambda item: (-item[1], item[0]))),
         "features": dict(features),
@@ -129,9 +129,14 @@ def _session(session: Session, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _baseline(usual: Baseline | None, newest: float) -> dict[str, Any] | None:
+def _measured(newest: float) -> float | None:
+    """A span of time; before the first it is below 0."""
+    return newest if newest >= 0 else None
+
+
+def _baseline(usual: Baseline | None, newest: float | None) -> dict[str, Any] | None:
     """The newest value, and mean and deviation of those before it; None where there has been no value."""
-    if newest < 0:
+    if newest is None:
         return None
     return {
         "newest": newest,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from support.probe import HOUR_MS, MINUTE_MS, START_MS, event, record
@@ -101,6 +102,19 @@ def test_nothing_else_is_an_id(written: object) -> None:
     assert refused(event() | {"user_id": written})[:2] == (Reason.WRONG_TYPE, "$.user_id")
 
 
+@pytest.mark.parametrize("written", ["  ", "\t", "undefined", "NULL", " null ", "[object Object]", "None"])
+def test_who_is_nobody_is_missing(written: str) -> None:
+    assert refused(event() | {"user_id": written})[:2] == (Reason.MISSING_FIELD, "$.user_id")
+    assert read(event(session_id=written)).session_id is None
+    if written.strip():
+        assert read(event(event_id=written), offset=3).event_id == "ubi.events-0-3", "not one id for all of them"
+        kept = outcome_of(
+            record(event() | {"user_id": written}, timestamp_ms=START_MS), Events(types=("view",), nobody=())
+        )
+        assert isinstance(kept, Event)
+        assert isinstance(outcome_of(record(event(event_type="$erase") | {"user_id": written})), Event)
+
+
 @pytest.mark.parametrize("field", ["session_id", "trace_id"])
 def test_an_empty_optional_id_is_none(field: str) -> None:
     assert getattr(read(event() | {field: ""}), field) is None
@@ -129,10 +143,31 @@ def test_of_a_key_that_stands_twice_the_last_counts() -> None:
     assert read(value).user_id == "last"
 
 
-def test_a_byte_order_mark_is_malformed() -> None:
-    outcome = outcome_of(record(b"\xef\xbb\xbf{}"))
+def test_a_byte_order_mark_says_nothing() -> None:
+    assert read(b"\xef\xbb\xbf" + msgspec.json.encode(event())).user_id == "u1"
+
+
+def test_a_record_of_a_schema_registry_is_called_one() -> None:
+    outcome = outcome_of(record(b"\0\0\0\0\5" + msgspec.json.encode(event())))
     assert isinstance(outcome, DeadLetter)
-    assert outcome.reason is Reason.MALFORMED_JSON
+    assert "schema registry" in outcome.message
+
+
+# phone:    view 23:59:00   purchase 23:59:10
+# sent:     23:59:30        00:00:00            both arrive at 00:00:00: the first was 30 s under way
+def test_seconds_under_way_are_no_wrong_clock() -> None:
+    first = read(event(at_ms=START_MS - MINUTE_MS, sent_at=START_MS - MINUTE_MS // 2))
+    second = read(event(at_ms=START_MS - MINUTE_MS + 10_000, sent_at=START_MS))
+    assert second.event_time_ms - first.event_time_ms == 10_000
+
+
+def test_a_time_of_another_unit_is_called_so() -> None:
+    reason, path, message = refused(event() | {"event_time": START_MS // 1000})
+    assert (reason, path) == (Reason.TIME_TOO_OLD, "$.event_time")
+    assert "it looks like seconds (2023-11-15), Unix milliseconds were expected" in message
+    assert "it looks like microseconds" in refused(event() | {"event_time": START_MS * 1000})[2]
+    assert refused(event(sent_at=START_MS // 1000))[:2] == (Reason.INVALID_VALUE, "$.sent_at")
+    assert refused(event(sent_at=START_MS // 1000 - 90) | {"event_time": START_MS // 1000 - 100})[1] == "$.sent_at"
 
 
 def test_absent_and_null_properties_are_empty() -> None:

@@ -46,7 +46,7 @@ def test_a_late_event_counts_until_its_pane_is_told() -> None:
 
 def test_money_is_that_of_purchases() -> None:
     runner = Runner()
-    runner.run(at(0, price=5), at(1, event_type="purchase", price=2.5), at(2, event_type="purchase", price="x"))
+    runner.run(at(0, price=5), at(1, event_type="purchase", price=2.5), at(2, event_type="purchase"))
     assert cells(runner.run(at(9)).windows, "events") == {(0, "view"): (1, 0.0), (0, "purchase"): (2, 2.5)}
 
 

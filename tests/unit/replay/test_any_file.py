@@ -202,3 +202,60 @@ def test_latin_1_is_read_where_the_mapping_says_so(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes("name\ncafé\n".encode("latin-1"))
     with open_rows(tmp_path / "rows.csv", FileSpec(encoding="latin-1"), {}) as reader:
         assert [row.values for row in reader] == [{"name": "café"}]
+
+
+def test_money_of_another_form_is_never_nothing() -> None:
+    found = processed(case("money.jsonl"))
+    assert [(letter.reason, letter.path) for letter in found.dead_letters] == [
+        ("invalid_value", "$.properties.price")
+    ] * 4
+    assert "'19,90'" in found.dead_letters[0].message
+
+
+def test_money_with_a_decimal_comma_needs_a_word_in_the_mapping(tmp_path: Path) -> None:
+    letters = processed(case("money_semicolon.csv"), case("shop_semi.toml")).dead_letters
+    assert [(letter.row, letter.path) for letter in letters] == [(2, "$.properties.price"), (3, "$.properties.price")]
+    assert "1.234,56" in letters[0].message
+    mapping = tmp_path / "shop_semi.toml"
+    mapping.write_text(case("shop_semi.toml").read_text() + 'number = { decimal = ",", thousands = "." }\n')
+    assert processed(case("money_semicolon.csv"), mapping).amount_24h("v-1") == pytest.approx(1246.56)
+
+
+def test_a_refund_is_a_value() -> None:
+    found = processed(case("refund.jsonl"))
+    amount = found.profile("r")["amount"]
+    assert (amount["newest"], amount["mean"], amount["values"]) == (-90, 70, 3)
+    assert amount["deviation"] == pytest.approx(16.33, abs=0.005)
+    assert found.amount_24h("r") == 120
+
+
+def test_labels_of_0_and_1() -> None:
+    found = processed(case("labels_01.jsonl"), pack="payments")
+    assert found.dead_letters == []
+    assert found.tally.unmatched_labels == 0
+    window = found.profile("c-1")["windows"]["30d"]
+    assert (window["labelled"], window["labelled_bad"]) == (2, 1)
+
+
+def test_nobody_is_no_user() -> None:
+    found = processed(case("nobody_ids.jsonl"))
+    assert [(letter.reason, letter.path) for letter in found.dead_letters] == [("missing_field", "$.user_id")] * 3
+    assert found.users == set()
+
+
+def test_seconds_for_milliseconds_are_called_so() -> None:
+    letters = processed(case("epoch_seconds.jsonl")).dead_letters
+    assert len(letters) == 2
+    assert all("looks like seconds" in letter.message for letter in letters)
+
+
+def test_the_same_moment_is_the_same_hour_or_a_dead_letter() -> None:
+    found = processed(case("context_clock.jsonl"))
+    accepted = [found.profile(user)["hour_profile"].index(1) for user in sorted(found.users)]
+    assert (len(accepted), set(accepted)) == (4, {0})
+    assert [letter.path for letter in found.dead_letters] == ["$.context.timezone"] * 2
+
+
+def test_the_first_rows_of_retailrocket() -> None:
+    found = processed(case("retailrocket_head.csv"), "retailrocket")
+    assert (found.tally.accepted, found.dead_letters) == ({"view": 1, "cart": 1, "purchase": 1}, [])

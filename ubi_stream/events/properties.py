@@ -1,0 +1,144 @@
+"""Reads the properties that a pack needs: those with a role, with the id of an entity, and those with limits.
+
+Each is read here or the event is refused, so no later stage meets one that it would have to ignore in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import inf
+from typing import Any, NamedTuple
+
+from ubi_stream.events.fields import IdReader, missing_or_wrong, refuse, short
+from ubi_stream.events.numbers import MAX_AMOUNT, read_flag, read_number
+from ubi_stream.packs.schema import RESERVED_TYPES, Events
+from ubi_stream.reasons import DeadLetterReason as Reason
+
+
+class _Limit(NamedTuple):
+    name: str
+    least: float
+    most: float
+    required: bool
+
+
+class PropertyReader:
+    """Reads the properties of one pack's events, in place.
+
+    Parameters
+    ----------
+    events
+        The pack's events.
+    entity_keys
+        Properties that hold the id of a further entity: absent, or an id like the user's.
+    ids
+        Reads ids.
+    """
+
+    def __init__(self, events: Events, entity_keys: Collection[str], ids: IdReader) -> None:
+        roles = events.roles
+        self._roles = roles
+        self._amount_types = frozenset(roles.amount_types) if roles.amount else frozenset()
+        self._ids = ids
+        self._entity_keys = tuple(entity_keys)
+        self._limits = {
+            event_type: tuple(
+                _Limit(
+                    name,
+                    -inf if limit.min is None else limit.min,
+                    inf if limit.max is None else limit.max,
+                    limit.required,
+                )
+                for name, limit in events.limits.items()
+                if not limit.types or event_type in limit.types
+            )
+            for event_type in events.types
+        }
+
+    def read(self, event_type: str, properties: dict[str, Any]) -> None:
+        """Read what this type of event needs: numbers become floats, ids text. An empty text is an absent value.
+
+        Raises
+        ------
+        RefusedError
+            A property is wrong, or absent although it is required.
+        """
+        for key in self._entity_keys:
+            self._read_id(properties, key)
+        if event_type in RESERVED_TYPES:
+            return
+        roles = self._roles
+        if event_type in self._amount_types and roles.amount is not None:
+            self._read_number(properties, roles.amount)
+        if roles.latency is not None:
+            self._read_number(properties, roles.latency)
+        if roles.reference is not None:
+            self._read_id(properties, roles.reference)
+        if roles.category is not None:
+            _read_category(properties, roles.category)
+        for limit in self._limits.get(event_type, ()):
+            _check(properties, limit)
+
+    def read_label(self, properties: dict[str, Any]) -> None:
+        """Read what a label that the stream brings says, and about what: unread, it would be learned as a no.
+
+        Raises
+        ------
+        RefusedError
+            One of the two is absent, or wrong.
+        """
+        roles = self._roles
+        if roles.reference is None or roles.outcome is None:
+            return
+        self._read_id(properties, roles.reference)
+        for name in (roles.reference, roles.outcome):
+            if properties.get(name) in (None, ""):
+                refuse(
+                    Reason.MISSING_FIELD, f"properties.{name}", f"{name} is missing: the label says nothing without it"
+                )
+        properties[roles.outcome] = read_flag(properties[roles.outcome], f"properties.{roles.outcome}")
+
+    def _read_id(self, properties: dict[str, Any], name: str) -> None:
+        if name in properties:
+            _put(properties, name, self._ids.optional(properties[name], f"properties.{name}"))
+
+    @staticmethod
+    def _read_number(properties: dict[str, Any], name: str) -> None:
+        value = properties.get(name)
+        if type(value) is not float or not -MAX_AMOUNT <= value <= MAX_AMOUNT:
+            blank = value is None or value == ""
+            _put(properties, name, None if blank else read_number(value, f"properties.{name}"))
+
+
+def _put(properties: dict[str, Any], name: str, value: str | float | None) -> None:
+    """Set a property, or leave it out where it says nothing."""
+    if value is None:
+        properties.pop(name, None)
+    else:
+        properties[name] = value
+
+
+def _read_category(properties: dict[str, Any], name: str) -> None:
+    value = properties.get(name)
+    if value is None or type(value) is str:
+        return
+    if type(value) is not int and type(value) is not float:
+        missing_or_wrong(value, f"properties.{name}", "a string or a number")
+    properties[name] = str(int(value)) if type(value) is float and value.is_integer() else str(value)
+
+
+def _check(properties: dict[str, Any], limit: _Limit) -> None:
+    """Compare a property with its limit."""
+    name, least, most, required = limit
+    value, field = properties.get(name), f"properties.{name}"
+    if value is None or value == "":
+        if required:
+            refuse(Reason.MISSING_FIELD, field, f"{name} is missing: the pack requires it")
+        return
+    if least == -inf and most == inf:
+        return
+    if not least <= read_number(value, field) <= most:
+        bounds = (
+            f"at least {least:g}" if most == inf else f"at most {most:g}" if least == -inf else f"{least:g} to {most:g}"
+        )
+        refuse(Reason.INVALID_VALUE, field, f"{name} is {short(value)}, {bounds} was expected")
