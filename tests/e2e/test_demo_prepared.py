@@ -18,6 +18,7 @@ def options(file: Path | None, **changes: Any) -> DemoOptions:
         "data": None,
         "file": file,
         "mapping": "rees46",
+        "sort": False,
         "speed": "max",
         "rate": 50.0,
         "users": 50,

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import msgspec
 
 from ubi_stream.cli.console import counted
 from ubi_stream.clock import Clock
-from ubi_stream.insights.encode import encode_insight
+from ubi_stream.insights.encode import encode_dead_letter, encode_insight
 from ubi_stream.packs.schema import Pack
+from ubi_stream.replay.account import Account, Cause, sentences
 from ubi_stream.replay.offline import OfflineRun
 from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
 
 _SAY_EVERY = 1_000
 
 
 class OfflineSummary(msgspec.Struct, frozen=True):
-    """What became of a file's events: `events` = `accepted` + `dead_letters` + `duplicates` + `dropped`."""
+    """What became of a file: `events` = `accepted` + `dead_letters` + `duplicates` + `dropped`.
 
+    `rows` are those of the file that are not blank; each gives an event, and one more for each `[[also]]`.
+    """
+
+    rows: int
+    blank_rows: int
     events: int
     accepted: int
     dead_letters: int
@@ -32,46 +39,59 @@ class OfflineSummary(msgspec.Struct, frozen=True):
     insights: int
     insights_by_kind: dict[str, int]
     dead_letters_by_reason: dict[str, int]
+    causes: list[Cause]
+    unknown_event_types: dict[str, int]
     seconds: float
     events_per_second: float
 
 
 def run_offline(
-    records: Iterable[ProducerRecord],
+    source: ReplaySource,
     out: BinaryIO,
+    account: Account,
     *,
     pack: Pack,
     settings: Settings,
     clock: Clock,
+    dead_letters: BinaryIO | None = None,
     on_progress: Callable[[int], None] = lambda events: None,
 ) -> OfflineSummary:
-    """Run the records through the pack, and write each insight as one line of CloudEvents JSON.
+    """Run a file through the pack, and write each insight as one line of CloudEvents JSON.
 
     Parameters
     ----------
+    account
+        Filled with what is refused, and with the order of the times.
+    dead_letters
+        Where dead letters go, in the form of their topic, one a line.
     on_progress
         Told now and then how many records were read.
     """
     started_s = clock.monotonic_s()
     run = OfflineRun(pack, settings, now_ms=clock.now_ms())
-    events = 0
 
-    def counted() -> Iterator[ProducerRecord]:
-        nonlocal events
-        for record in records:
-            events += 1
-            if events % _SAY_EVERY == 0:
-                on_progress(events)
+    def noted() -> Iterator[ProducerRecord]:
+        for record in source:
+            account.note(record)
+            if account.records % _SAY_EVERY == 0:
+                on_progress(account.records)
             yield record
 
     kinds: Counter[str] = Counter()
-    for effects in run.run(counted()):
+    for effects in run.run(noted()):
         for insight in effects.insights:
             out.write(encode_insight(insight) + b"\n")
             kinds[insight.kind.value] += 1
+        for letter in effects.dead_letters:
+            item = run.item_of(letter.record)
+            account.refuse(letter, *((0, "") if item is None else (item.row, item.fault)))
+            if dead_letters is not None:
+                dead_letters.write(encode_dead_letter(letter) + b"\n")
     seconds = clock.monotonic_s() - started_s
-    tally = run.tally
+    tally, events = run.tally, account.records
     return OfflineSummary(
+        rows=source.rows_read,
+        blank_rows=source.rows_skipped,
         events=events,
         accepted=tally.accepted.total(),
         dead_letters=tally.dead_letters.total(),
@@ -82,12 +102,14 @@ def run_offline(
         insights=kinds.total(),
         insights_by_kind=dict(sorted(kinds.items())),
         dead_letters_by_reason=dict(sorted(tally.dead_letters.items())),
+        causes=account.causes(),
+        unknown_event_types=dict(account.unknown_types.most_common()),
         seconds=round(seconds, 3),
         events_per_second=round(events / seconds, 1) if seconds > 0 else 0.0,
     )
 
 
-def describe(summary: OfflineSummary, pack: Pack) -> Iterator[str]:
+def describe(summary: OfflineSummary, account: Account, pack: Pack) -> Iterator[str]:
     """What became of the events, in sentences."""
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.insights_by_kind.items())
     yield (
@@ -99,6 +121,9 @@ def describe(summary: OfflineSummary, pack: Pack) -> Iterator[str]:
     if summary.dead_letters:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.dead_letters_by_reason.items())
         yield f"dead letters: {reasons}; docs/dead-letters.md says what to do"
+    if summary.blank_rows:
+        yield f"{counted(summary.blank_rows, 'blank line')} skipped"
+    yield from sentences(account, pack, late=summary.late)
     if summary.accepted and not summary.insights:
         yield _why_nothing(pack)
 

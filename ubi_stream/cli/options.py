@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -28,6 +28,39 @@ SpeedText = Annotated[
         metavar="max|realtime|N",
     ),
 ]
+SortRows = Annotated[
+    bool, typer.Option("--sort", help="Put the file in the order of its times first; on disk where it is large.")
+]
+DeadLettersAllowed = Annotated[
+    str,
+    typer.Option(
+        "--allow-dead-letters",
+        help="Share of the events that may be dead letters before the status is 1.",
+        metavar="N%",
+    ),
+]
+
+
+class FileRun(NamedTuple):
+    """A file to replay, and how.
+
+    Attributes
+    ----------
+    allowed
+        Share of the events that may be dead letters before the status is 1.
+    sort
+        Whether the file is put in the order of its times first.
+    as_json
+        Whether the account is for a program.
+    """
+
+    path: Path
+    mapping: str
+    allowed: float
+    sort: bool
+    as_json: bool
+
+
 OutFile = Annotated[
     Path | None,
     typer.Option(
@@ -56,6 +89,26 @@ WebUrl = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many, at most.")]
+
+
+def parse_share(text: str) -> float:
+    """Read a share that a user typed, in per cent.
+
+    Raises
+    ------
+    typer.BadParameter
+        It is none.
+
+    >>> parse_share("50%"), parse_share("2.5")
+    (0.5, 0.025)
+    """
+    try:
+        share = float(text.removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise typer.BadParameter(f"--allow-dead-letters {text}: expected a share such as 5%, up to 100%")
+    return share
 
 
 def mapping_for(file: Path | None, mapping: str | None) -> str:

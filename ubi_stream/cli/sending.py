@@ -9,6 +9,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
+from ubi_stream.cli.console import counted
 from ubi_stream.clock import Clock
 from ubi_stream.errors import BrokerUnavailableError, TopicLayoutError
 from ubi_stream.replay.pacing import Speed
@@ -87,3 +88,9 @@ async def send_all(
     """
     async with started_producer(settings) as producer:
         return await Sender(producer, settings.events_topic, clock, speed=speed, on_progress=on_progress).send(records)
+
+
+def not_sent(rows: int, first: int) -> str:
+    """Say that rows could not be sent."""
+    where = f"; the first is row {first:,}" if first else ""
+    return f"{counted(rows, 'row')} not sent: too large for Kafka, or empty{where}"

@@ -61,13 +61,24 @@ class OfflineRun:
             for number in range(settings.partitions)
         }
         self.tally = Tally()
+        self._placed_items: dict[tuple[int, int], ProducerRecord] = {}
 
     def run(self, records: Iterable[ProducerRecord]) -> Iterator[Effects]:
         """Process records in batches; yields what each batch brings about, forwards included."""
         iterator = iter(records)
         batch_size = self._settings.chunk_max_events * self._settings.partitions
         while batch := list(islice(iterator, batch_size)):
-            yield from self.run_batch([self._placed(item) for item in batch])
+            placed = [self._placed(item) for item in batch]
+            self._placed_items = {
+                (record.partition, record.offset): item for record, item in zip(placed, batch, strict=True)
+            }
+            yield from self.run_batch(placed)
+
+    def item_of(self, record: Record) -> ProducerRecord | None:
+        """What a record of the batch that ran last was made of; None for one of another topic."""
+        if record.topic != self._settings.events_topic:
+            return None
+        return self._placed_items.get((record.partition, record.offset))
 
     def run_batch(self, batch: Iterable[Record]) -> Iterator[Effects]:
         """Process records of the events topic that have their places there already, each partition's in order."""

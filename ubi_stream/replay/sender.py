@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -41,12 +42,15 @@ class SendReport(msgspec.Struct, frozen=True):
         Could not be written, ever: larger than producer or broker allow, or with neither key nor value.
     sent_bytes
         Keys and values handed to the producer.
+    first_refused_row
+        Row of the file that was the first not to be written; 0 for none.
     """
 
     records: int = 0
     acknowledged: int = 0
     refused: int = 0
     sent_bytes: int = 0
+    first_refused_row: int = 0
 
 
 class Sender:
@@ -85,14 +89,14 @@ class Sender:
         self._max_in_flight = max_in_flight
         self._on_progress = on_progress
         self._records = self._acknowledged = self._refused = self._sent_bytes = 0
-        self._in_flight = 0
+        self._in_flight = self._first_refused_row = 0
         self._landed = asyncio.Event()
         self._failure: BaseException | None = None
 
     @property
     def report(self) -> SendReport:
         """Counts so far; final once `send` has ended, also when it was cancelled."""
-        return SendReport(self._records, self._acknowledged, self._refused, self._sent_bytes)
+        return SendReport(self._records, self._acknowledged, self._refused, self._sent_bytes, self._first_refused_row)
 
     async def send(self, records: Iterable[ProducerRecord]) -> SendReport:
         """Send all records and wait for every acknowledgement.
@@ -125,12 +129,14 @@ class Sender:
     async def _send_one(self, record: ProducerRecord) -> None:
         await self._until_in_flight(self._max_in_flight - 1)
         if record.key is None and record.value is None:
-            self._refuse()  # Kafka's clients send no record with neither
+            self._records += 1
+            self._refuse(record.row)  # Kafka's clients send no record with neither
             return
         try:
             acknowledged = await self._producer.send(self._topic, value=record.value, key=record.key)
         except MessageSizeTooLargeError:
-            self._refuse()
+            self._records += 1
+            self._refuse(record.row)
             return
         except KafkaError as error:
             self._failure = error
@@ -139,13 +145,13 @@ class Sender:
         self._records += 1
         self._sent_bytes += len(record.key or b"") + len(record.value or b"")
         self._in_flight += 1
-        acknowledged.add_done_callback(self._land)
+        acknowledged.add_done_callback(partial(self._land, record.row))
 
-    def _refuse(self) -> None:
-        self._records += 1
+    def _refuse(self, row: int) -> None:
         self._refused += 1
+        self._first_refused_row = self._first_refused_row or row
 
-    def _land(self, acknowledged: asyncio.Future[Any]) -> None:
+    def _land(self, row: int, acknowledged: asyncio.Future[Any]) -> None:
         self._in_flight -= 1
         self._landed.set()
         if acknowledged.cancelled():
@@ -155,7 +161,7 @@ class Sender:
         if error is None:
             self._acknowledged += 1
         elif isinstance(error, MessageSizeTooLargeError):
-            self._refused += 1
+            self._refuse(row)
         else:
             self._failure = self._failure or error
 

@@ -10,6 +10,7 @@ from typing import Self
 from ubi_stream.replay.mapping import Mapping, load_mapping
 from ubi_stream.replay.readers import open_rows
 from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.replay.sorting import by_time
 from ubi_stream.replay.transform import map_rows, time_is_read
 
 
@@ -22,6 +23,8 @@ class ReplaySource:
         CSV, JSON Lines or Parquet, plain or compressed.
     mapping
         Name of a shipped mapping, path of a mapping file, or a loaded one.
+    sort
+        Whether the records come in the order of their time, not of the file.
 
     Raises
     ------
@@ -29,7 +32,8 @@ class ReplaySource:
         The mapping or the file is wrong; also while reading, where the file turns out to be damaged.
     """
 
-    def __init__(self, path: str | Path, mapping: str | Path | Mapping) -> None:
+    def __init__(self, path: str | Path, mapping: str | Path | Mapping, *, sort: bool = False) -> None:
+        self._sort = sort
         self.mapping = mapping if isinstance(mapping, Mapping) else load_mapping(mapping)
         self._reader = open_rows(Path(path), self.mapping.file, self.mapping.columns(), time_is_read(self.mapping))
         self.total_bytes = self._reader.total_bytes
@@ -50,7 +54,8 @@ class ReplaySource:
         return self._reader.rows_skipped
 
     def __iter__(self) -> Iterator[ProducerRecord]:
-        return map_rows(self.mapping, self._reader)
+        records = map_rows(self.mapping, self._reader)
+        return by_time(records) if self._sort else records
 
     def __enter__(self) -> Self:
         return self

@@ -19,6 +19,7 @@ from ubi_stream.effects import Effects, Tally
 from ubi_stream.insights.encode import encode_insight
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
 from ubi_stream.packs.loader import load_pack
+from ubi_stream.replay.sender import SendReport
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.runtime.status import Lag
 
@@ -62,9 +63,12 @@ def test_figures_since_are_counts_of_a_run_and_gauges_of_now() -> None:
     assert now.since(before) == Figures({"accepted": 20, "duplicate": 0, "dead_letter": 2}, late=3, users=6, lag=0)
 
 
-def outcome(*, events: int = 12, stored: frozenset[str] = frozenset("abc"), unwanted: int = 0) -> Outcome:
+def outcome(
+    *, events: int = 12, stored: frozenset[str] = frozenset("abc"), unwanted: int = 0, refused: int = 0
+) -> Outcome:
     return make_outcome(
-        events=events,
+        rows=(events + refused, 1),
+        sent=SendReport(events + refused, events, refused, 100, 7 if refused else 0),
         figures=Figures({"accepted": 9, "duplicate": 1, "unwanted": unwanted}, late=2, users=4, lag=0),
         results=Results({"a": "segment", "b": "risk"}, {"a", "b", "c"}, {"x", "y"}),
         stored=set(stored),
@@ -88,9 +92,15 @@ def test_an_event_too_many_is_told() -> None:
     assert "are 12" in problem
 
 
-def test_what_the_pack_drops_is_told() -> None:
-    (problem,) = outcome(events=13, unwanted=1).problems
-    assert problem.endswith("the pack drops 1 of unknown types")
+def test_what_the_pack_drops_is_accounted_for() -> None:
+    found = outcome(events=13, unwanted=1)
+    assert (found.problems, found.report.dropped) == ((), 1)
+
+
+def test_a_row_that_was_not_sent_is_told() -> None:
+    found = outcome(refused=1)
+    assert found.problems == ("1 row not sent: too large for Kafka, or empty; the first is row 7",)
+    assert (found.report.rows, found.report.blank_rows, found.report.not_sent) == (13, 1, 1)
 
 
 def test_an_insight_that_is_not_stored_is_told_also_if_it_is_of_an_earlier_run() -> None:
@@ -103,8 +113,8 @@ def test_the_report_as_json_has_exactly_these_keys(capsys: pytest.CaptureFixture
     show_outcome(outcome(events=13), as_json=True)
     out, err = capsys.readouterr()
     assert " ".join(json.loads(out)) == (
-        "events accepted dead_letters duplicates late users insights insights_by_kind postgres_rows seconds "
-        "events_per_second"
+        "rows blank_rows events not_sent accepted dead_letters duplicates dropped late users insights insights_by_kind "
+        "postgres_rows seconds events_per_second"
     )
     assert err.startswith("not accounted for: 13 events")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
+from support.files import case
 from ubi_stream.local.ports import free_port
 
 Ubi = Callable[..., Result]
@@ -137,6 +139,51 @@ def test_a_csv_file_needs_a_mapping(ubi: Ubi, arguments: list[str]) -> None:
 
 
 def test_a_file_in_the_wrong_mapping_is_all_dead_letters_and_that_is_said(ubi: Ubi, shop_file: Path) -> None:
-    lines = ubi("replay", shop_file, "-m", "own", "--offline").stderr
-    assert "dead letters: " in lines
-    assert "is own the right --mapping?" in lines
+    result = ubi("replay", shop_file, "-m", "own", "--offline")
+    assert result.exit_code == 1
+    assert "dead letters: " in result.stderr
+    assert "is own the right --mapping?" in result.stderr
+    assert ubi("replay", shop_file, "-m", "own", "--offline", "--allow-dead-letters", "100%").exit_code == 0
+    assert ubi("replay", shop_file, "-m", "rees46", "--offline", "--allow-dead-letters", "2%").exit_code == 1
+
+
+def test_the_account_names_row_field_and_value(ubi: Ubi) -> None:
+    rows = [
+        {
+            "event_time": "2026-11-02T10:00:00Z",
+            "event_type": "purchase",
+            "user_id": "u",
+            "properties": {"price": "9,90"},
+        },
+        {"event_time": "2026-11-02T10:00:00Z", "event_type": "bought", "user_id": "u"},
+        {"event_time": "2026-11-02T10:00:00Z", "event_type": "view", "user_id": "u"},
+    ]
+    Path("some.jsonl").write_text("\n\n".join(map(json.dumps, rows)), "utf-8")
+    told = ubi("replay", "some.jsonl", "--offline", "--dead-letters", "refused.jsonl").stderr
+    assert "1 invalid_value at $.properties.price, first in row 1: price is '9,90'" in told
+    assert "Unknown event types: bought (1). Pack ecommerce knows page_view, view" in told
+    assert "2 blank lines skipped" in told
+    letters = [json.loads(line) for line in Path("refused.jsonl").read_text().splitlines()]
+    assert sorted(letter["reason"] for letter in letters) == ["invalid_value", "unknown_event_type"]
+    summary = json.loads(ubi("replay", "some.jsonl", "--offline", "--json").stderr)
+    assert (summary["rows"], summary["blank_rows"], summary["events"]) == (3, 2, 3)
+    assert summary["unknown_event_types"] == {"bought": 1}
+    assert {cause["row"] for cause in summary["causes"]} == {1, 3}
+
+
+def test_a_file_in_no_order_is_called_so_and_sort_brings_it(ubi: Ubi) -> None:
+    unsorted, in_order = case("order_by_user.jsonl"), case("order_by_time.jsonl")
+    told = ubi("replay", unsorted, "--offline", "--out", "a.jsonl").stderr
+    assert re.search(r"Most events were late \(\d+ of 483\): the file is not in the order of time.*--sort", told)
+    told = ubi("replay", unsorted, "--offline", "--out", "a.jsonl", "--sort").stderr
+    assert "late;" in told
+    assert "Most events" not in told
+    told = ubi("replay", in_order, "--offline", "--out", "b.jsonl").stderr
+    assert "Most events" not in told
+    a, b = ([json.loads(line)["id"] for line in Path(f"{name}.jsonl").read_text().splitlines()] for name in "ab")
+    assert a == b
+
+
+def test_a_fast_clock_is_named_with_its_row(ubi: Ubi) -> None:
+    told = ubi("replay", case("one_fast_clock.jsonl"), "--offline", "--out", "a.jsonl").stderr
+    assert re.search(r"Row \d+ is \d+(\.\d)? days ahead of the rest of the file \(8 rows like it\)", told), told

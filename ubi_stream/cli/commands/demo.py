@@ -7,10 +7,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from ubi_stream.cli.configured import load_settings
 from ubi_stream.cli.console import run_async, say
-from ubi_stream.cli.options import MappingName, PackName, SpeedText, mapping_for
+from ubi_stream.cli.options import (
+    DeadLettersAllowed,
+    FileRun,
+    MappingName,
+    PackName,
+    SortRows,
+    SpeedText,
+    mapping_for,
+    parse_share,
+)
 from ubi_stream.cli.signals import EndedBySignal, until_signalled
 from ubi_stream.clock import SystemClock
 from ubi_stream.replay.pacing import parse_speed
@@ -27,6 +37,8 @@ def demo(
         bool, typer.Option("--exit", help="End when all of the file is processed, with an account of it.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the account as one JSON object.")] = False,
+    sort: SortRows = False,
+    allow_dead_letters: DeadLettersAllowed = "50%",
     rate: Annotated[float, typer.Option("--rate", help="Invented events a second, on average.")] = 50.0,
     users: Annotated[int, typer.Option("--users", help="How many invented users, at least 20.")] = 1_000,
     seed: Annotated[int, typer.Option("--seed", help="Another seed, another stream.")] = 7,
@@ -66,15 +78,22 @@ def demo(
     from ubi_stream.cli.demo.live import run_live  # noqa: PLC0415 - as above
     from ubi_stream.cli.demo.report import show_outcome  # noqa: PLC0415 - as above
     from ubi_stream.cli.demo.source import DemoOptions, prepared  # noqa: PLC0415 - as above
+    from ubi_stream.cli.replaying import end_if_refused  # noqa: PLC0415 - as above
+    from ubi_stream.replay.account import Account, sentences  # noqa: PLC0415 - as above
 
-    options = DemoOptions(data, file, mapping, pace, rate, users, seed)
+    options = DemoOptions(data, file, mapping, sort, pace, rate, users, seed)
+    account, allowed = Account(), parse_share(allow_dead_letters)
     try:
         with prepared(options, settings, clock) as job:
             if exit_at_end:
-                outcome = run_async(until_signalled(run_to_end(job, clock)))
+                outcome = run_async(until_signalled(run_to_end(job, account, clock)))
                 show_outcome(outcome, as_json=as_json)
+                for sentence in sentences(account, job.pack, late=outcome.report.late):
+                    say(escape(sentence))
                 if outcome.problems:
                     raise typer.Exit(1)
+                if file is not None:
+                    end_if_refused(account, FileRun(file, mapping, allowed, sort=sort, as_json=False))
             else:
                 run_async(until_signalled(run_live(job, clock)))
     except EndedBySignal as ended:

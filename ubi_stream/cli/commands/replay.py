@@ -8,18 +8,26 @@ from typing import Annotated, Literal
 
 import msgspec
 import typer
-from rich.markup import escape
 
 from ubi_stream.cli.background import server_settings
 from ubi_stream.cli.configured import pack_for
-from ubi_stream.cli.console import counted, run_async, say
+from ubi_stream.cli.console import run_async, say
 from ubi_stream.cli.lines import open_lines
-from ubi_stream.cli.options import Broker, MappingName, OutFile, PackName, SpeedText, mapping_for
+from ubi_stream.cli.options import (
+    Broker,
+    DeadLettersAllowed,
+    FileRun,
+    MappingName,
+    OutFile,
+    PackName,
+    SortRows,
+    SpeedText,
+    mapping_for,
+    parse_share,
+)
 from ubi_stream.cli.progress import progress_bar
 from ubi_stream.clock import SystemClock
-from ubi_stream.errors import ConfigError
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.pacing import parse_speed
 from ubi_stream.settings import Settings
 
 _SHADOW = "Shadow: what would another pack have said?"
@@ -40,6 +48,12 @@ def replay(
     pack: PackName = None,
     broker: Broker = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON (to standard error).")] = False,
+    sort: SortRows = False,
+    allow_dead_letters: DeadLettersAllowed = "50%",
+    dead_letters: Annotated[
+        Path | None,
+        typer.Option("--dead-letters", help="With --offline: write dead letters to this file.", show_default=False),
+    ] = None,
     shadow: Annotated[
         bool,
         typer.Option(
@@ -72,20 +86,39 @@ def replay(
 
     - `ubi replay events.csv.gz --mapping rees46 --speed 60`
 
-    - `ubi replay visits.csv --mapping visits.toml --offline > insights.jsonl`
+    - `ubi replay visits.csv --mapping visits.toml --offline --dead-letters refused.jsonl > insights.jsonl`
 
     - `ubi replay --shadow --from 2026-11-20T00:00 --to 2026-11-21T00:00 --pack changed.toml`
     """
     shadow = shadow or (file is None and (since or until) is not None)
     _check_options(file, offline=offline, shadow=shadow, ours=out or pack, compared=since or until or live)
+    if dead_letters is not None and not offline:
+        raise typer.BadParameter("--dead-letters needs --offline: a worker's are on their topic")
+    allowed = parse_share(allow_dead_letters)
     settings = server_settings(pack=pack, broker=broker)
     name = mapping_for(file, mapping)
     if shadow:
         _shadow(file, name, settings, (since, until), live or "postgres", out, as_json=as_json)
-    elif offline and file is not None:
-        _offline(file, name, settings, out, as_json=as_json)
     elif file is not None:
-        run_async(_online(file, name, settings, speed, as_json=as_json))
+        _replay(
+            FileRun(file, name, allowed, sort=sort, as_json=as_json),
+            settings,
+            speed,
+            out,
+            dead_letters,
+            offline=offline,
+        )
+
+
+def _replay(
+    run: FileRun, settings: Settings, speed: str, out: Path | None, dead_letters: Path | None, *, offline: bool
+) -> None:
+    from ubi_stream.cli.replaying import replay_offline, replay_online  # noqa: PLC0415 - loads the models
+
+    if offline:
+        replay_offline(run, settings, out, dead_letters)
+    else:
+        run_async(replay_online(run, settings, speed))
 
 
 def _check_options(
@@ -121,7 +154,7 @@ def _shadow(
     if file is not None:
         settings = pack_for(settings, load_mapping(mapping).pack)
     options = ShadowOptions(live=live, from_ms=from_ms, to_ms=to_ms, file=file, mapping=mapping)
-    pack = load_pack(settings.pack)
+    pack = load_pack(settings.pack, nobody=settings.nobody)
     with ExitStack() as stack:
         lines = None if out is None else stack.enter_context(open_lines(out))
         bar = stack.enter_context(progress_bar(None))
@@ -133,52 +166,3 @@ def _shadow(
         typer.echo(msgspec.json.encode(report), err=True)
     else:
         say(describe(report))
-
-
-def _offline(file: Path, mapping: str, settings: Settings, out: Path | None, *, as_json: bool) -> None:
-    from ubi_stream.cli.offline import describe, run_offline  # noqa: PLC0415 - loads the models
-    from ubi_stream.replay.source import ReplaySource  # noqa: PLC0415 - takes long
-
-    with ReplaySource(file, mapping) as source, progress_bar(source.total_bytes) as bar, open_lines(out) as lines:
-        settings = pack_for(settings, source.mapping.pack)
-        pack = load_pack(settings.pack)
-        summary = run_offline(
-            source,
-            lines,
-            pack=pack,
-            settings=settings,
-            clock=SystemClock(),
-            on_progress=lambda events: bar.move(source.bytes_read, f"{events:,} events"),
-        )
-    if as_json:
-        typer.echo(msgspec.json.encode(summary), err=True)
-        return
-    for sentence in describe(summary, pack):
-        say(sentence)
-    if summary.dead_letters == summary.events > 0:
-        say(f"Nothing of the file was understood: is {mapping} the right --mapping? docs/mappings.md helps")
-
-
-async def _online(file: Path, mapping: str, settings: Settings, speed: str, *, as_json: bool) -> None:
-    from ubi_stream.cli.sending import require_events_topic, send_all  # noqa: PLC0415 - loads aiokafka
-    from ubi_stream.replay.source import ReplaySource  # noqa: PLC0415 - takes long
-
-    clock, pace = SystemClock(), parse_speed(speed)
-    with ReplaySource(file, mapping) as source:
-        await require_events_topic(settings, clock, on_retry=say)
-        started_s = clock.monotonic_s()
-        with progress_bar(source.total_bytes) as bar:
-            report = await send_all(
-                source,
-                settings,
-                clock,
-                speed=pace,
-                on_progress=lambda sent: bar.move(source.bytes_read, f"{sent.acknowledged:,} events sent"),
-            )
-    seconds = clock.monotonic_s() - started_s
-    if as_json:
-        typer.echo(msgspec.json.encode(report), err=True)
-    else:
-        say(f"{counted(report.acknowledged, 'event')} sent to {escape(settings.events_topic)} in {seconds:.1f} s")
-    if report.refused:
-        raise ConfigError(f"{counted(report.refused, 'row')} not sent: too large for Kafka, or empty")

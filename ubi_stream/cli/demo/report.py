@@ -13,6 +13,8 @@ from rich.table import Table
 from ubi_stream.cli.console import say, stdout
 from ubi_stream.cli.demo.figures import Figures
 from ubi_stream.cli.demo.topics import Results
+from ubi_stream.cli.sending import not_sent
+from ubi_stream.replay.sender import SendReport
 
 _IDS_OF_A_QUERY: Final = 10_000
 
@@ -22,10 +24,14 @@ class Report(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    rows, blank_rows
+        Rows of the file, and blank lines besides.
     events
-        Sent and acknowledged by the broker.
-    accepted, duplicates, late
-        As the worker counted them; late ones are among the accepted.
+        Sent and acknowledged by the broker: `accepted` + `dead_letters` + `duplicates` + `dropped`.
+    not_sent
+        Events that were too large for the broker.
+    accepted, duplicates, dropped, late
+        As the worker counted them; late ones are among the accepted, dropped ones of types that the pack drops.
     dead_letters, insights
         Distinct ids on the topics.
     users
@@ -38,10 +44,14 @@ class Report(msgspec.Struct, frozen=True):
         From the first event sent to the last one processed.
     """
 
+    rows: int
+    blank_rows: int
     events: int
+    not_sent: int
     accepted: int
     dead_letters: int
     duplicates: int
+    dropped: int
     late: int
     users: int
     insights: int
@@ -60,7 +70,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def make_outcome(
     *,
-    events: int,
+    rows: tuple[int, int],
+    sent: SendReport,
     figures: Figures,
     results: Results,
     stored: set[str],
@@ -71,8 +82,10 @@ def make_outcome(
 
     Parameters
     ----------
-    events
-        Acknowledged by the broker.
+    rows
+        Rows of the file, and blank lines besides.
+    sent
+        What became of the events on their way to the broker.
     figures
         What the worker counted during this run.
     results
@@ -82,11 +95,16 @@ def make_outcome(
     seconds, processing_s
         Of the whole command, and of the part that `events_per_second` is about.
     """
+    events = sent.acknowledged
     report = Report(
+        rows=rows[0],
+        blank_rows=rows[1],
         events=events,
+        not_sent=sent.refused,
         accepted=figures.outcomes.get("accepted", 0),
         dead_letters=len(results.dead_letters),
         duplicates=figures.outcomes.get("duplicate", 0),
+        dropped=figures.outcomes.get("unwanted", 0),
         late=figures.late,
         users=figures.users,
         insights=len(results.insights),
@@ -95,18 +113,19 @@ def make_outcome(
         seconds=round(seconds, 3),
         events_per_second=round(events / processing_s, 1) if processing_s > 0 else 0.0,
     )
-    return Outcome(report, tuple(_problems(report, figures, missing=len(results.all_insights - stored))))
+    problems = _problems(report, first_row=sent.first_refused_row, missing=len(results.all_insights - stored))
+    return Outcome(report, tuple(problems))
 
 
-def _problems(report: Report, figures: Figures, *, missing: int) -> list[str]:
+def _problems(report: Report, *, first_row: int, missing: int) -> list[str]:
     problems = []
-    accounted = report.accepted + report.dead_letters + report.duplicates
+    if report.not_sent:
+        problems.append(not_sent(report.not_sent, first_row))
+    accounted = report.accepted + report.dead_letters + report.duplicates + report.dropped
     if report.events != accounted:
-        dropped = figures.outcomes.get("unwanted", 0)
         problems.append(
             f"{report.events:,} events were sent, but {report.accepted:,} accepted + {report.dead_letters:,} dead "
-            f"letters + {report.duplicates:,} duplicates are {accounted:,}"
-            + (f"; the pack drops {dropped:,} of unknown types" if dropped else "")
+            f"letters + {report.duplicates:,} duplicates + {report.dropped:,} dropped are {accounted:,}"
         )
     if missing:
         problems.append(f"{missing:,} insights of the topic are not in Postgres")

@@ -33,6 +33,7 @@ class DemoOptions(msgspec.Struct, frozen=True):
     data: Path | None
     file: Path | None
     mapping: str
+    sort: bool
     speed: Speed
     rate: float
     users: int
@@ -48,6 +49,8 @@ class Job(msgspec.Struct, frozen=True):
         Begins the stream.
     position
         Bytes of the file read so far; None for invented users.
+    rows
+        Rows of the file read so far, and blank lines; of invented users none.
     total_bytes
         Of the file.
     """
@@ -58,6 +61,7 @@ class Job(msgspec.Struct, frozen=True):
     records: Callable[[], Iterator[ProducerRecord]]
     speed: Speed
     position: Callable[[], int | None]
+    rows: Callable[[], tuple[int, int]]
     total_bytes: int | None
 
 
@@ -75,7 +79,7 @@ def prepared(options: DemoOptions, settings: Settings, clock: Clock) -> Iterator
     with _open(options, clock) as source:
         is_file = isinstance(source, ReplaySource)
         settings = pack_for(settings, source.mapping.pack if isinstance(source, ReplaySource) else _GENERATED_FOR)
-        pack = load_pack(settings.pack)
+        pack = load_pack(settings.pack, nobody=settings.nobody)
         kafka_classpath()
         with _folder(options.data or settings.data_dir) as folder:
             yield Job(
@@ -85,6 +89,7 @@ def prepared(options: DemoOptions, settings: Settings, clock: Clock) -> Iterator
                 records=source.__iter__ if isinstance(source, ReplaySource) else source.records,
                 speed=options.speed if is_file else "realtime",
                 position=lambda: source.bytes_read if isinstance(source, ReplaySource) else None,
+                rows=lambda: (source.rows_read, source.rows_skipped) if isinstance(source, ReplaySource) else (0, 0),
                 total_bytes=source.total_bytes if isinstance(source, ReplaySource) else None,
             )
 
@@ -92,7 +97,7 @@ def prepared(options: DemoOptions, settings: Settings, clock: Clock) -> Iterator
 @contextmanager
 def _open(options: DemoOptions, clock: Clock) -> Iterator[ReplaySource | Traffic]:
     if options.file is not None:
-        with ReplaySource(options.file, options.mapping) as source:
+        with ReplaySource(options.file, options.mapping, sort=options.sort) as source:
             yield source
     else:
         start_ms = clock.now_ms()
