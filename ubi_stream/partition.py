@@ -17,7 +17,7 @@ from ubi_stream.insights.policy.stage import Policy
 from ubi_stream.insights.visits import VisitRecorder
 from ubi_stream.insights.windows import OpenWindows, WindowCounter
 from ubi_stream.models import snapshot
-from ubi_stream.models.segment import Segments
+from ubi_stream.models.segments import Segments
 from ubi_stream.models.shape import shape_of_models
 from ubi_stream.models.stage import PartitionModels
 from ubi_stream.packs.plan import Plan, compile_plan
@@ -117,7 +117,7 @@ class Partition:
     def _assemble(self, plan: Plan) -> Pipeline:
         pack, memory, features = plan.pack, self._memory, self._featurizer.features
         segments = pack.segments if plan.entity.key is None else ()
-        assigner = Segments(segments, features, dormant_ms=plan.dormant_ms)
+        assigner = Segments(segments, features, self.models.segment_rates, dormant_ms=plan.dormant_ms)
         return Pipeline(
             plan=plan,
             home=self.setup.home,

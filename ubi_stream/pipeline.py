@@ -19,7 +19,7 @@ from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.policy.stage import Policy
 from ubi_stream.insights.visits import VisitRecorder
 from ubi_stream.insights.windows import WindowCounter
-from ubi_stream.models.segment import Segments
+from ubi_stream.models.segments import Segments
 from ubi_stream.models.stage import PartitionModels
 from ubi_stream.packs.plan import Plan
 from ubi_stream.routing import fan_out, feature_rows, key_by_user, send_home

@@ -50,6 +50,7 @@ score = 0.4
 
 [[segments]]
 name = "looker"
+hold_h = 0
 when = [{ feature = "session_depth", op = ">=", value = 2 }]
 [[segments.recommendations]]
 action = "guide"
@@ -64,6 +65,7 @@ score = 0.5
 
 [[segments]]
 name = "passer_by"
+hold_h = 0
 
 [models.forecast]
 min_days = 10
@@ -77,6 +79,7 @@ reward = "conversion"
 horizon_h = 2
 
 [outputs]
+recommendations = "insights"
 sessions = "none"
 """
 

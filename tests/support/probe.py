@@ -74,6 +74,7 @@ score = 0.4
 
 [[segments]]
 name = "buyer"
+hold_h = 0
 when = [{ feature = "amount_24h", op = ">", value = 20 }]
 [segments.recommendation]
 action = "thank"
@@ -83,10 +84,12 @@ score = 0.7
 
 [[segments]]
 name = "browser"
+hold_h = 0
 when = [{ feature = "session_depth", op = ">=", value = 3 }]
 
 [[segments]]
 name = "passer_by"
+hold_h = 0
 
 [[visit_classes]]
 name = "buying"
@@ -188,6 +191,7 @@ cool_down_min = 60
 
 [outputs]
 features = true
+recommendations = "insights"
 sessions = "all"
 """
 

@@ -21,7 +21,7 @@ FamilyExtractor = Callable[[UserState, int, Plan], tuple[float, ...]]
 MISSING: Final = float("nan")
 EXTENSIONS: Final = "ubi_stream.features"
 """Group of the entry points that name modules with further features."""
-FAMILIES: Final = ("baseline", "exact", "rhythm", "spend", "visit", "volume")
+FAMILIES: Final = ("active_days", "baseline", "exact", "rhythm", "spend", "visit", "volume")
 """Modules of this folder that register features when they are imported."""
 
 

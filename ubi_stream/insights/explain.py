@@ -10,7 +10,7 @@ import numpy as np
 
 from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import Matrix
-from ubi_stream.insights.claims import BoundIs, Claim, compared
+from ubi_stream.insights.claims import OPPOSITE, BoundIs, Claim, compared
 from ubi_stream.insights.model import Contribution
 from ubi_stream.insights.words import in_words
 from ubi_stream.models.scores import Scores
@@ -41,6 +41,27 @@ class Explainer:
         for column, distance in conditions.distances(scores.batch.values[row]):
             parts[column] = min(distance, parts.get(column, distance))
         return self._named(scores, row, parts.items())
+
+    def unmet(
+        self, scores: Scores, row: int, others: Sequence[Conditions]
+    ) -> tuple[tuple[Contribution, ...], tuple[Claim, ...]]:
+        """Of each of several lists of conditions the one that is furthest from being met; the nearest of them first."""
+        values = scores.batch.values[row]
+        found = [
+            min(zip(one.distances(values), one.items, strict=True), key=lambda pair: pair[0][1])
+            for one in others
+            if one.items
+        ]
+        nearest = sorted(found, key=lambda pair: -pair[0][1])[:MAX_CONTRIBUTIONS]
+        parts: dict[int, float] = {}
+        claims: list[Claim] = []
+        for (column, distance), one in nearest:
+            value = _number(values.item(column))
+            parts.setdefault(column, distance)
+            claims.append(
+                self.claim(one.feature, value, one.op if value is None else OPPOSITE[one.op], one.value, "threshold")
+            )
+        return self._named(scores, row, parts.items()), tuple(claims)
 
     def values(self, scores: Scores, row: int) -> dict[str, float]:
         """Features of a row by name: what a pack's sentence may use."""

@@ -15,7 +15,7 @@ import msgspec
 from ubi_stream.features.stage import Featurized
 from ubi_stream.ids import EntityId, insight_id
 from ubi_stream.insights.model import Source
-from ubi_stream.models.segment import Assigned
+from ubi_stream.models.segments import Assigned
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.distinct import count_distinct
 from ubi_stream.state.model import Session

@@ -11,7 +11,7 @@ import msgspec
 
 from ubi_stream.features.stage import NO_ROW, Featurized
 from ubi_stream.insights.model import WindowCount
-from ubi_stream.models.segment import Assigned
+from ubi_stream.models.segments import Assigned
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.fold import PANE_MS as STATE_PANE_MS
 from ubi_stream.state.fold import number

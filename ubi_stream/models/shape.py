@@ -11,6 +11,10 @@ _ASKED: Final = {"name", "by", "types", "within_h", "warm_up", "min_per_class"}
 """Of an outcome, what its models learn from."""
 
 
+_LAYOUT: Final = "2"
+"""Of what `PartitionModels` consists of; another one can't be read."""
+
+
 def shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
     """Hash of what learned models can't be carried over from; thresholds of the policy are not among it."""
     models = plan.pack.models
@@ -23,6 +27,7 @@ def shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
     arms = [f"{segment.name}/{advice.action}" for segment in plan.pack.segments for advice in segment.recommendations]
     asked = [part.model_dump_json(include=_ASKED) for part in plan.pack.outcomes]
     return _hash(
+        _LAYOUT,
         *plan.pack.events.types,
         "|",
         *names,

@@ -16,6 +16,7 @@ from ubi_stream.models.arrays import blocks
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.drift.stage import DriftStage
 from ubi_stream.models.feedback.labels import Feedback, Learned, Scaling, Subject
+from ubi_stream.models.frequency import FrequencyTable
 from ubi_stream.models.outcomes.stage import Outcomes
 from ubi_stream.models.peers import PeerBaseline
 from ubi_stream.models.scores import Scores
@@ -33,6 +34,8 @@ class PartitionModels:
     ----------
     n_seen
         Rows learned from.
+    segment_rates
+        How often segments still hold a day later; learned from when segments are assigned.
     choosers
         By segment, for those with several recommendations; they choose and learn when it is decided what is told.
     """
@@ -43,6 +46,7 @@ class PartitionModels:
         self.peers = PeerBaseline(len(names), block=_PEERS_BLOCK)
         self.feedback = Feedback(len(names))
         self.anomaly: AnomalyEnsemble | None = None
+        self.segment_rates = FrequencyTable()
         self.outcomes = Outcomes(plan, names, seed=seed)
         if plan.pack.models.anomaly is not None:
             self.anomaly = AnomalyEnsemble(plan, names, seed=seed)

@@ -171,6 +171,9 @@ class Outputs(Model):
     """What is written besides insights."""
 
     features: bool = Field(False, description="Write every feature vector to the features topic")
+    recommendations: Literal["field", "insights"] = Field(
+        "field", description="Recommendations as a field of what they are about, or as insights of their own too"
+    )
     sessions: Literal["all", "several_events", "none"] = Field(
         "all", description="Write a record of every visit of a user at its end, of those of several events, or of none"
     )
@@ -214,8 +217,11 @@ class Pack(Model):
         no_twins("segments", [segment.name for segment in self.segments])
         if len([segment for segment in self.segments if segment.silent]) > 1:
             raise ValueError("segments: more than one is silent")
+        names = {segment.name for segment in self.segments}
         for segment in self.segments:
             _check_conditions("segment", segment, self.entities[0].features)
+            if unknown := sorted(set(segment.announced_from or ()) - names):
+                raise ValueError(f"segment {segment.name!r}: announced_from names {unknown[0]!r}, which is no segment")
         lively = [segment for segment in self.segments if not segment.silent]
         if self.segments and not (lively and not lively[-1].when):
             raise ValueError("segments: the last must have no conditions, for everybody else")
@@ -295,7 +301,7 @@ class Pack(Model):
 
 
 def _check_conditions(kind: str, part: Segment | Rule, features: tuple[str, ...]) -> None:
-    for condition in part.when:
+    for condition in (*part.when, *(part.stay if isinstance(part, Segment) else ())):
         if condition.feature not in features:
             raise ValueError(
                 f"{kind} {part.name!r} uses feature {condition.feature!r}, which the user entity does not list"

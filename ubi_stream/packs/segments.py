@@ -31,6 +31,13 @@ class Segment(Model):
 
     name: Name
     when: tuple[Condition, ...] = ()
+    stay: tuple[Condition, ...] = Field(
+        (), description="Looser conditions by which an entity that is in the segment stays in it"
+    )
+    hold_h: float = Field(24, ge=0, le=8760, description="Hours that it must hold, by the entity's events, to count")
+    announced_from: tuple[Name, ...] | None = Field(
+        None, description="Segments coming from which a person is told; none given means any"
+    )
     silent: bool = Field(False, description="The segment of those who were silent for times.dormant_after_days")
     severity: SeverityName = "info"
     recommendation: Recommendation | None = None
@@ -54,6 +61,8 @@ class Segment(Model):
 
     @model_validator(mode="after")
     def _silence_is_the_condition(self) -> Segment:
+        if self.stay and not self.when:
+            raise ValueError(f"segment {self.name!r} has `stay` without `when`: it is stayed in anyway")
         if self.silent and self.when:
             raise ValueError(f"segment {self.name!r} is silent: its condition is the silence, `when` must be empty")
         return self

@@ -34,11 +34,9 @@ def _says(*places: str) -> AfterValidator:
 class Texts(Model):
     """Sentences with places in braces, and words for names. What fills a place is words already."""
 
-    segment: Annotated[str, _says("segment")] = "The user is now {segment}"
     segment_before: Annotated[str, _says("segment", "before")] = "The user is now {segment} (before: {before})"
-    segment_daily: Annotated[str, _says("segment")] = "At the end of the day's first visit the user is {segment}"
-    segment_silent: Annotated[str, _says("segment", "days")] = (
-        "The user has been silent for {days} days and is now {segment}"
+    segment_silent: Annotated[str, _says("segment", "before", "days")] = (
+        "The user has been silent for {days} days and is now {segment} (before: {before})"
     )
     because: Annotated[str, _says("statement", "why")] = "{statement}: {why}"
     recommendation: Annotated[str, _says("text", "segment")] = "{text} (because the user is now {segment})"

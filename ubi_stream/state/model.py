@@ -115,7 +115,7 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     forwarded: dict[str, int] = {}
     segment: str = ""
     segment_since_ms: int = 0
-    segment_day: int = -1
+    next_segment_ms: int = 0
     late: int = 0
     labels: int = 0
     applied: int = 0
@@ -143,6 +143,12 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     def newest_amount(self) -> float | None:
         """The newest amount that counts as spent, below 0 for a refund; None where there has been none."""
         return self.last_amount if self.is_refund or self.last_amount >= 0 else None
+
+    next_segment: str = ""
+    """What the segment will be, if it stays so since `next_segment_ms` for as long as the pack asks for."""
+    asked_cell: int = -1
+    """What is asked about the segment: see `ubi_stream.models.segments`. -1 where nothing is."""
+    asked_ms: int = 0
 
     def keep_questions(self, questions: list[Question]) -> None:
         """Keep these questions alone, and the rows that they were asked with."""

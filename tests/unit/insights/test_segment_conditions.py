@@ -9,7 +9,9 @@ from support.folding import Runner
 from support.probe import MINUTE_MS, START_MS, event, probe_pack
 from ubi_stream.features.registry import select_features
 from ubi_stream.features.stage import Matrix
-from ubi_stream.models.segment import Checks, Conditions, Segments
+from ubi_stream.models.frequency import FrequencyTable
+from ubi_stream.models.segment import Checks, Conditions
+from ubi_stream.models.segments import Segments
 from ubi_stream.packs.segments import Condition, Segment
 
 # `session_slowdown` lies between 0 and 1 on a linear scale, `events_5m` between 0 and 300 on a logarithmic one.
@@ -90,16 +92,6 @@ def test_the_weakest_condition_decides() -> None:
     assert both.margin(row(0.6, 200)) == pytest.approx(0.1)
 
 
-def test_confidence_grows_with_the_distance_from_the_threshold() -> None:
-    tired = Segment(name="tired", when=(Condition(feature="session_slowdown", op=">", value=0.5),))
-    busy = Segment(name="busy", when=(Condition(feature="events_5m", op=">", value=9),))
-    segments = Segments([tired, busy, Segment(name="others")], FEATURES, dormant_ms=1)
-    found = [segments.confidence("tired", row(fatigue)) for fatigue in (0.5, 0.6, 0.75, 1.0)]
-    assert found[0] == 0.5
-    assert found == sorted(found)
-    assert found[-1] < 1.0
-
-
 class TestRunnerUp:
     """Of `tired`, `busy` and everybody else."""
 
@@ -109,9 +101,9 @@ class TestRunnerUp:
     others = Segment(name="others")
 
     def runner_up(self, name: str, fatigue: float, events: float = 1.0, *segments: Segment) -> str | None:
-        return Segments(segments or [self.tired, self.busy, self.others], FEATURES, dormant_ms=1).runner_up(
-            name, row(fatigue, events)
-        )
+        return Segments(
+            segments or [self.tired, self.busy, self.others], FEATURES, FrequencyTable(), dormant_ms=1
+        ).runner_up(name, row(fatigue, events))
 
     def test_one_that_holds_too_is_next(self) -> None:
         assert self.runner_up("tired", 0.9, 200) == "busy"

@@ -73,7 +73,10 @@ class TestFiles:
         ("text", "message"),
         [
             ('[[segments]]\nname = "byer"\nseverity = "low"\n', "for everybody else|would never be reached"),
-            ('[texts]\nsegment = "{length} minutes"\n', r"texts.segment.*no place \{length\}; there are: \{segment\}"),
+            (
+                '[texts]\nsegment_before = "{length} minutes"\n',
+                r"texts.segment_before.*no place \{length\}; there are: \{segment\}, \{before\}",
+            ),
         ],
     )
     def test_the_whole_is_checked(self, folder: Path, text: str, message: str) -> None:

@@ -152,7 +152,7 @@ def test_a_wrong_pack_is_refused_with_key_value_and_expectation(name: str) -> No
 
 
 def test_a_second_silent_segment_is_refused() -> None:
-    browser = 'name = "browser"\n'
+    browser = 'name = "browser"\nhold_h = 0\n'
     condition = 'when = [{ feature = "session_depth", op = ">=", value = 3 }]'
     text = PROBE_TOML.replace(browser + condition, browser + "silent = true")
     with pytest.raises(ConfigError, match="more than one is silent"):

@@ -94,7 +94,15 @@ def test_a_state_of_codec_version_2_is_read_as_if_it_were_folded_now() -> None:
     assert {question.id: len(state.rows[question.id]) for question in state.questions} == dict.fromkeys(state.rows, 52)
     assert (state.amount, state.latency_ms) == (None, None)
     session = msgspec.structs.replace(expected.session, gaps=0, began_ms=0)  # version 2 kept neither
-    known = {"memo": state.memo, "session": session, "event_seconds": {}, "active_hours": {}}
+    known = {
+        "memo": state.memo,
+        "session": session,
+        "event_seconds": {},
+        "active_hours": {},
+        "asked_cell": -1,
+        "asked_ms": 0,
+        "next_segment_ms": state.next_segment_ms,
+    }
     assert msgspec.structs.replace(expected, **known) == state
     assert header == StateHeader(1, state.last_ms, 3, 2, state.questions[0].due_ms)
 

@@ -63,10 +63,13 @@ class TestSilences:
         by_silence, by_event = Runner(), Runner()
         by_silence.run(at(0), at(1))
         by_event.run(at(0), at(1))
-        told = [i for i in by_silence.run(at(13, "u2")).insights if i.user_id == "u1"]
-        same = [i for i in by_event.run(at(30)).insights if i.kind in {insight.kind for insight in told}]
-        assert {(i.kind, i.id, i.at_ms) for i in told} == {(i.kind, i.id, i.at_ms) for i in same}
-        assert told
+        (told,) = visits_of(by_silence.run(at(13, "u2")))
+        (same,) = visits_of(by_event.run(at(30)))
+        assert (told.id, told.session_start_ms, told.session_end_ms) == (
+            same.id,
+            same.session_start_ms,
+            same.session_end_ms,
+        )
 
     def test_a_dormant_user_is_told_and_known_again_when_they_come_back(self) -> None:
         runner = Runner()
@@ -74,7 +77,7 @@ class TestSilences:
         dormant = [i for i in runner.run(at(400, "u2")).insights if i.label == "dormant"]
         assert [i.user_id for i in dormant] == ["u1"]
         back = [i for i in runner.run(at(401), at(402), at(403)).insights if i.kind is InsightKind.SEGMENT]
-        assert [(i.label, i.evidence["before"]) for i in back] == [("browser", "passer_by")]
+        assert [(i.label, i.evidence["before"]) for i in back] == [("passer_by", "dormant"), ("browser", "passer_by")]
 
     def test_a_late_event_after_a_comeback_is_no_second_comeback(self) -> None:
         runner = Runner()

@@ -40,7 +40,7 @@ async def test_models_say_how_far_they_are_and_how_far_behind_the_partitions(cli
     assert document["pack"] == "ecommerce"
     candidates = [("buys_in_visit", "line"), ("buys_in_visit", "blend"), ("buys_in_visit", "tree")]
     each = [("", "anomaly"), *candidates, ("returns_within_week", "line")]
-    arms = [("", "bandit/engaged_shopper/help_to_buy"), ("", "bandit/engaged_shopper/keep_the_cart")]
+    arms = [("", "bandit/at_risk/ask_why"), ("", "bandit/at_risk/show_what_is_new")]
     assert [(report["outcome"], report["model"], report["partition"]) for report in document["models"]] == [
         *((*model, 0) for model in [*each, *arms]),
         *((*model, 1) for model in [*each, *arms]),

@@ -26,7 +26,7 @@ async def test_a_profile_says_who_since_when_and_in_which_segment(client: Client
     assert (document["id"], document["entity"], document["pack"]) == ("u1", "user", "ecommerce")
     assert document["first_seen"] == "2019-09-30T23:00:00.000Z"
     assert document["last_seen"] == "2019-09-30T23:05:00.000Z"
-    assert document["segment"] == {"name": "engaged_shopper", "since": "2019-09-30T23:04:00.000Z"}
+    assert document["segment"] == {"name": "new", "since": "2019-09-30T23:00:00.000Z"}
     assert document["counters"] == {"events": 6, "conversions": 1, "labels": 0, "late": 0}
     assert document["categories"] == {"shoes": 5}
     assert document["hour_profile"] == [0] * 23 + [6]

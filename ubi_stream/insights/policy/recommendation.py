@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from ubi_stream.events.verdict import ANSWERS
 from ubi_stream.features.stage import NO_ROW
 from ubi_stream.ids import short_hash
+from ubi_stream.insights.claims import Claim
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.bandit import ArmChooser, Choice
@@ -25,7 +26,7 @@ RECOMMEND_EVERY_MIN: Final = 1440
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """Why something is recommended: the segment that was told, and what it rests on."""
+    """Why something is recommended: the insight that carries it, and what that rests on."""
 
     segment: str
     cause: str
@@ -33,6 +34,20 @@ class Occasion:
     row: int
     confidence: float | None
     contributions: tuple[Contribution, ...]
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One recommendation, and how it was chosen where there were several."""
+
+    recommendation: Recommendation
+    window: str
+    choice: dict[str, object]
+
+    def field(self) -> dict[str, object]:
+        """The recommendation as a field of the insight that carries it."""
+        return self.recommendation.model_dump() | {k: v for k, v in self.choice.items() if k == "propensity"}
 
 
 class Recommendations:
@@ -52,6 +67,7 @@ class Recommendations:
         self._choosers = choosers
         self._advice = {segment.name: segment.advice for segment in plan.pack.segments}
         self._bandit = plan.pack.models.bandit
+        self._as_insights = plan.pack.outputs.recommendations == "insights"
         context = self._bandit.context if self._bandit else ()
         self._columns = tuple((name, names.index(name)) for name in context)
 
@@ -83,38 +99,48 @@ class Recommendations:
             teller.keep_memo()
         return answered, rewards
 
-    def tell(self, teller: Teller, occasion: Occasion, scores: Scores) -> Iterator[Insight]:
-        """Tell what is advised for a segment, unless it was told a short while ago."""
-        advice = self._advice[occasion.segment]
-        if len(advice) == 1 and teller.allows(InsightKind.RECOMMENDATION, advice[0].action, RECOMMEND_EVERY_MIN):
-            yield self._insight(teller, occasion, advice[0], window=advice[0].action, evidence={})
-        if len(advice) > 1 and teller.allows(InsightKind.RECOMMENDATION, occasion.segment, RECOMMEND_EVERY_MIN):
-            yield self._chosen(teller, occasion, advice, self._context(scores, occasion.row))
+    def advise(self, teller: Teller, occasion: Occasion, scores: Scores, carrier: str) -> list[Advice]:
+        """What is recommended for a segment, unless it was a short while ago.
+
+        `carrier` is the id of the insight that has it as a field: what a person's answer names.
+        """
+        advice, segment = self._advice[occasion.segment], occasion.segment
+        if not advice:
+            return []
+        window = segment if len(advice) > 1 else advice[0].action
+        if not teller.allows(InsightKind.RECOMMENDATION, window, RECOMMEND_EVERY_MIN):
+            return []
+        if self._as_insights:
+            carrier = teller.id_of(InsightKind.RECOMMENDATION, occasion.cause, window)
+        if len(advice) == 1:
+            return [Advice(advice[0], window, {})]
+        return [self._chosen(teller, segment, advice, self._context(scores, occasion.row), carrier)]
+
+    def tell(self, teller: Teller, occasion: Occasion, given: Sequence[Advice]) -> Iterator[Insight]:
+        """Tell recommendations as insights of their own, where the pack asks for it."""
+        if self._as_insights:
+            for advice in given:
+                yield self._insight(teller, occasion, advice)
 
     def _chosen(
-        self, teller: Teller, occasion: Occasion, advice: tuple[Recommendation, ...], context: dict[str, float]
-    ) -> Insight:
+        self,
+        teller: Teller,
+        segment: str,
+        advice: tuple[Recommendation, ...],
+        context: dict[str, float],
+        carrier: str,
+    ) -> Advice:
         assert self._bandit is not None, "the pack was checked: several recommendations need a bandit"
-        chooser = self._choosers[occasion.segment]
-        insight_id = teller.id_of(InsightKind.RECOMMENDATION, occasion.cause, occasion.segment)
-        choice = chooser.choose(context, seed=insight_id)
+        chooser = self._choosers[segment]
+        choice = chooser.choose(context, seed=carrier)
         chosen = next(one for one in advice if one.action == choice.arm)
-        due_ms = teller.moment.at_ms + round(self._bandit.horizon_h * HOUR_MS)
+        at_ms = teller.moment.at_ms
+        due_ms = at_ms + round(self._bandit.horizon_h * HOUR_MS)
         teller.moment.state.memo.advise(
-            Advised(
-                short_hash(insight_id),
-                occasion.segment,
-                choice.arm,
-                context,
-                teller.moment.at_ms,
-                due_ms,
-                insight_id,
-                choice.propensity,
-            )
+            Advised(short_hash(carrier), segment, choice.arm, context, at_ms, due_ms, carrier, choice.propensity)
         )
         teller.keep_memo()
-        evidence = self._evidence(chooser, choice, context)
-        return self._insight(teller, occasion, chosen, window=occasion.segment, evidence=evidence)
+        return Advice(chosen, segment, self._evidence(chooser, choice, context))
 
     def _evidence(self, chooser: ArmChooser, choice: Choice, context: dict[str, float]) -> dict[str, object]:
         """What it takes to judge another way of choosing by this choice."""
@@ -153,23 +179,23 @@ class Recommendations:
             },
         )
 
-    def _insight(
-        self, teller: Teller, occasion: Occasion, advice: Recommendation, *, window: str, evidence: dict[str, object]
-    ) -> Insight:
-        segment = self._texts.segment_word(occasion.segment)
+    def _insight(self, teller: Teller, occasion: Occasion, advice: Advice) -> Insight:
+        segment, recommendation = self._texts.segment_word(occasion.segment), advice.recommendation
         return teller.insight(
             InsightKind.RECOMMENDATION,
             cause=occasion.cause,
             at_ms=occasion.at_ms,
-            label=advice.action,
-            score=advice.score,
+            label=recommendation.action,
+            score=recommendation.score,
             confidence=occasion.confidence,
-            severity=Severity.MEDIUM if advice.priority == 1 else Severity.INFO,
+            severity=Severity.MEDIUM if recommendation.priority == 1 else Severity.INFO,
             explanation=Explanation(
-                self._texts.recommendation.format(text=advice.text, segment=segment), occasion.contributions
+                self._texts.recommendation.format(text=recommendation.text, segment=segment),
+                occasion.contributions,
+                occasion.claims,
             ),
-            window=window,
-            evidence={"segment": occasion.segment, "priority": advice.priority, **evidence},
+            window=advice.window,
+            evidence={"segment": occasion.segment, "priority": recommendation.priority, **advice.choice},
         )
 
     def _context(self, scores: Scores, row: int) -> dict[str, float]:

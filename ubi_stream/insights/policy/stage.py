@@ -22,7 +22,7 @@ from ubi_stream.insights.policy.segment import SegmentChanges
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.scores import Scores
-from ubi_stream.models.segment import Assigned, Segments
+from ubi_stream.models.segments import Assigned, Segments
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.store import StateStore
