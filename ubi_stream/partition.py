@@ -104,10 +104,10 @@ class Partition:
         )
         self.timers = silence_timers(plan)
         self.timers.restore(census.last_ms, self.progress.watermark_ms)
-        self._questions = DueTimers(census.due_ms)
+        self._wakings = DueTimers(census.due_ms)
         for entity_id in erased:
             self.timers.forget(entity_id)
-            self._questions.forget(entity_id)
+            self._wakings.forget(entity_id)
         self.pipeline = self._assemble(plan)
 
     def cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | Tombstone]]]:
@@ -124,7 +124,7 @@ class Partition:
             further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
             progress=self.progress,
             validator=Validator.of(pack),
-            folder=Fold(plan, self.store, self.progress, self.timers, self._questions, self._erasures),
+            folder=Fold(plan, self.store, self.progress, self.timers, self._wakings, self._erasures),
             featurizer=self._featurizer,
             segments=assigner,
             models=self.models,

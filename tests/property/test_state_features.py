@@ -66,9 +66,6 @@ def test_features_are_finite_or_missing_and_shares_are_shares(events: list[dict[
     assert np.all(np.isnan(batch.usual) | np.isfinite(batch.usual))
     for facts in batch.facts:
         assert facts.events >= 1
-        assert facts.recent >= 0
-        assert facts.before >= 0
-        assert facts.before_days >= 0
         assert facts.was_silent_ms >= -1
 
 

@@ -132,7 +132,7 @@ def test_the_streams_bring_about_everything_that_can_happen(monkeypatch: pytest.
         assert cluster.visits
         assert cluster.dead_letters
         assert cluster.features
-    everyday = {"segment", "recommendation", "risk", "anomaly", "behaviour_change"}
+    everyday = {"segment", "recommendation", "risk", "anomaly"}
     assert set(kinds) == everyday | {"label", "prediction", "model"}
     assert forgotten
 

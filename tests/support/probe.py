@@ -185,8 +185,9 @@ kind = "blend"
 
 [models.change]
 factor = 2.0
-z = 1.0
-min_events = 4
+info_z = 1.0
+z = 2.0
+min_visits = 4
 cool_down_min = 60
 
 [outputs]

@@ -50,7 +50,7 @@ def opens_day(state: UserState, at_ms: int, plan: Plan) -> bool:
 
 def days_before_today(state: UserState, plan: Plan, target: Target) -> Days:
     """The days before the newest that the user did something on."""
-    panes = _logged_panes(state, plan) if plan.exact else state.days.panes
+    panes = day_panes(state, plan)
     today = max(panes, default=0)
     first = max(state.first_ms // DAY_MS, today - MAX_DAYS)
     measure = amount_of if target == "amount" else events_of
@@ -66,11 +66,14 @@ def days_before_today(state: UserState, plan: Plan, target: Target) -> Days:
     )
 
 
-def _logged_panes(state: UserState, plan: Plan) -> dict[int, Pane]:
-    """Logged events in the form of panes, all types together."""
+def day_panes(state: UserState, plan: Plan) -> dict[int, Pane]:
+    """Panes of the days that are kept, by number; those of a log are made of its entries."""
+    if not plan.exact:
+        return state.days.panes
     panes: dict[int, Pane] = {}
     for entry in state.log:
-        pane = panes.setdefault(entry.time_ms // DAY_MS, [0, 0])
+        pane, place = panes.setdefault(entry.time_ms // DAY_MS, [0]), entry.type_index + 1
+        pane.extend([0] * (place + 1 - len(pane)))
         pane[0] += entry.amount_micros
-        pane[1] += 1
+        pane[place] += 1
     return panes

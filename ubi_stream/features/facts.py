@@ -8,28 +8,22 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.fold import PANE_MS
 from ubi_stream.state.log import window
 from ubi_stream.state.model import UserState
-from ubi_stream.state.panes import DAY_MS, HOUR_MS, NO_EVENTS, Pane, events_of
-
-_BASELINE_DAYS = 30
+from ubi_stream.state.panes import HOUR_MS, NO_EVENTS, Pane, events_of
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """Taken right after an event.
 
-    `events` is how many the entity has had; `recent` those of the last 24 hours, `before` those of the `before_days`
-    before (at most 30), the two not overlapping; `was_silent_ms` the time from the event before this one (0 if this
-    one came late, -1 if it is the first); `first_in_pane` says that it is the entity's only one so far in its five
-    minutes; `hits` has a bit for each outcome of the pack, set if an event that is a yes to it was in the visit; `hour`
-    is the event's, 0 to 23, where the entity is, -1 where its zone is not known. `nth` counts the events of its type in
-    its clock hour, itself too; it is 0 where only the log is kept, or where the event is too old to be counted. `types`
-    has a bit for each type of that hour and the hour before, where `nth` is 1. `repeat_ms` is the time from the event
+    `events` is how many the entity has had; `was_silent_ms` the time from the event before this one (0 if this one came
+    late, -1 if it is the first); `first_in_pane` says that it is the entity's only one so far in its five minutes;
+    `hits` has a bit for each outcome of the pack, set if an event that is a yes to it was in the visit; `hour` is the
+    event's, 0 to 23, where the entity is, -1 where its zone is not known. `nth` counts the events of its type in its
+    clock hour, itself too; it is 0 where only the log is kept, or where the event is too old to be counted. `types` has
+    a bit for each type of that hour and the hour before, where `nth` is 1. `repeat_ms` is the time from the event
     before, where that was of the same type and visit, else -1.
     """
 
     events: int
-    recent: int
-    before: int
-    before_days: float
     was_silent_ms: float
     first_in_pane: bool
     hits: int
@@ -43,22 +37,14 @@ def facts_of(state: UserState, at_ms: int, type_index: int, plan: Plan) -> Facts
     """Take the facts of a state, right after an event of a type at `at_ms`."""
     pane = at_ms // PANE_MS
     if plan.exact:
-        recent = window(state, at_ms, DAY_MS).events
-        before = window(state, at_ms - DAY_MS, (_BASELINE_DAYS - 1) * DAY_MS).events
-        days = min(_BASELINE_DAYS - 1, (at_ms - DAY_MS - state.first_ms) / DAY_MS)
         in_pane = window(state, (pane + 1) * PANE_MS - 1, PANE_MS).events
     else:
-        recent = events_of(state.hours.total)
-        before, days = _before_yesterday(state)
         in_pane = events_of(state.minutes.panes.get(pane, NO_EVENTS))
     silent_ms = state.last_gap_s * 1000 if state.events > 1 else -1.0
     if at_ms < state.last_ms:
         silent_ms = 0.0
     return Facts(
         state.events,
-        recent,
-        before,
-        days if days > 0 else 0.0,
         silent_ms,
         in_pane == 1,
         state.session.hits,
@@ -83,14 +69,3 @@ def _types_of(pane: Pane) -> int:
         if pane[position]:
             types |= 1 << position - 1
     return types
-
-
-def _before_yesterday(state: UserState) -> tuple[int, float]:
-    """Events and days of the kept panes before yesterday's, into which the last 24 hours reach."""
-    ring = state.days
-    head, panes = ring.head, ring.panes
-    days = head - 1 - max(state.first_ms / DAY_MS, head - _BASELINE_DAYS + 1)
-    if len(panes) == 1:
-        return 0, days  # the newest pane is always there
-    last_two = events_of(panes.get(head, NO_EVENTS)) + events_of(panes.get(head - 1, NO_EVENTS))
-    return events_of(ring.total) - last_two, days

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ubi_stream.features.days import Days, days_before_today, opens_day
 from ubi_stream.features.facts import Facts, facts_of
+from ubi_stream.features.history import History, history_until
 from ubi_stream.features.registry import Column, FamilyExtractor, Feature, select_features
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
@@ -57,6 +58,8 @@ class Featurized:
         By row, the days before, where the row is the first of a day and the user has enough of them for a forecast.
     asked
         Rows at which questions were asked that are still open then, each with its question.
+    histories
+        By position of the moment, the days before one at which an entity's habits are looked at, if there are enough.
     """
 
     moments: list[Moment]
@@ -69,6 +72,7 @@ class Featurized:
     labelled: Labelled | None = None
     days: Mapping[int, Days] = field(default_factory=dict)
     asked: list[tuple[int, Question]] = field(default_factory=list)
+    histories: Mapping[int, History] = field(default_factory=dict)
 
 
 class _Layout:
@@ -144,6 +148,7 @@ class Featurizer:
         labelled: Labelled | None = None
         days: dict[int, Days] = {}
         asked: list[tuple[int, Question]] = []
+        histories: dict[int, History] = {}
         cells: list[bytes] = []
         plan, layout = self._plan, self._layout
         families, pack = layout.families, layout.pack
@@ -155,6 +160,8 @@ class Featurizer:
                 rows.append(NO_ROW)
                 if event is not None and event.verdict is not None:
                     labelled = self._labelled(moment.state)
+                if moment.reviewed >= 0 and (history := history_until(moment.state, moment.reviewed, plan)):
+                    histories[len(rows) - 1] = history
                 continue
             row_number = len(facts)
             rows.append(row_number)
@@ -170,7 +177,8 @@ class Featurizer:
             if self._asks and (questions := self._ask(moment, row)):
                 asked.extend((row_number, question) for question in questions)
         values, usual = layout.split(cells, len(facts))
-        return Featurized(kept, rows, values, usual, self.scale(values), facts, self.scale, labelled, days, asked)
+        scaled = self.scale(values)
+        return Featurized(kept, rows, values, usual, scaled, facts, self.scale, labelled, days, asked, histories)
 
     def scale(self, values: Matrix) -> Matrix:
         """Map features to [0, 1], elementwise; NaN stays NaN."""

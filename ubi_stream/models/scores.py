@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ubi_stream.features.stage import Featurized, Matrix
 from ubi_stream.models.anomaly_rate import Wave
+from ubi_stream.models.change import Change
 from ubi_stream.models.drift.verdict import Drift
 from ubi_stream.models.feedback.labels import Learned
 from ubi_stream.models.outcomes.predictions import Predictions
@@ -72,6 +73,8 @@ class Scores:
         Jumps of the alert rate that begin or end, by row.
     drifts
         Figures of all entities that have another level, by the row that brings it to light.
+    changes
+        Changes of habits, by the position of the moment at which the entity's days were looked at.
     learned
         What a person's label brought about, where the first moment is one.
     predictions
@@ -84,6 +87,7 @@ class Scores:
     peers: list[tuple[int, Matrix]] = field(default_factory=list)
     waves: dict[int, Wave] = field(default_factory=dict)
     drifts: dict[int, list[Drift]] = field(default_factory=dict)
+    changes: dict[int, Change] = field(default_factory=dict)
     learned: Learned | None = None
     predictions: Predictions = field(default_factory=Predictions)
 

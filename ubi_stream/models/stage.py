@@ -14,6 +14,7 @@ from ubi_stream.features.stage import Featurized, Featurizer
 from ubi_stream.models.anomaly import AnomalyEnsemble
 from ubi_stream.models.arrays import blocks
 from ubi_stream.models.bandit import ArmChooser
+from ubi_stream.models.change import find_change
 from ubi_stream.models.drift.stage import DriftStage
 from ubi_stream.models.feedback.labels import Feedback, Learned, Scaling, Subject
 from ubi_stream.models.frequency import FrequencyTable
@@ -73,6 +74,8 @@ class PartitionModels:
         if first_new < n:
             self._score_rows(batch, moments, first_new, scores)
             self._judge_alerts(scores)
+        found = ((position, find_change(history)) for position, history in batch.histories.items())
+        scores.changes = {position: change for position, change in found if change is not None}
         scores.predictions = self.outcomes.run(batch, first_new, scores.peers_at)
         self.n_seen += n - first_new
         return scores

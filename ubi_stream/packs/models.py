@@ -41,12 +41,13 @@ class DriftModel(Model):
 
 
 class ChangeModel(Model):
-    """A rate of the last day against the entity's own thirty days."""
+    """A few days against the same weekdays of the weeks before: see `ubi_stream.models.change`."""
 
     factor: float = Field(2.0, gt=1, description="Doubled or halved is 2")
-    z: float = Field(4.0, gt=0, description="Least evidence, in standard deviations")
-    min_events: int = Field(20, ge=1)
-    cool_down_min: float = Field(1440, ge=0)
+    info_z: float = Field(2.0, gt=0, description="Least evidence, in standard deviations; less than `z` is `info`")
+    z: float = Field(4.0, gt=0, description="Evidence from which on a rise is `low`, a fall `medium`")
+    min_visits: int = Field(8, ge=2, description="Visits of both sides together; of other entities than users, events")
+    cool_down_min: float = Field(40320, ge=0, description="So long a direction is told once, and once more when surer")
 
 
 class ForecastModel(Model):

@@ -31,7 +31,8 @@ class Plan:
 
     Type indexes are positions in the pack's list of event types; unknown types that the pack keeps share the index
     behind the last that a pack may have, so that new types don't take it. `priced` are the types whose money says what
-    the user is about to spend: intents, conversions, and those that count as spent.
+    the user is about to spend: intents, conversions, and those that count as spent. `habits` says whether counts by
+    day are kept for changes of behaviour.
     """
 
     pack: Pack
@@ -62,6 +63,7 @@ class Plan:
     outcomes: tuple[PlannedOutcome, ...]
     visit_classes: tuple[VisitClass, ...]
     """Of users' visits; other entities have none."""
+    habits: bool
 
     @property
     def other_type(self) -> int:
@@ -130,6 +132,7 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         dedup_max_ids=times.dedup_max_ids,
         exact=entity.windows == "exact",
         delay_ms=round(entity.delay_days * DAY_MS),
+        habits=pack.models.change is not None,
         outcomes=tuple(
             PlannedOutcome(
                 number,

@@ -78,9 +78,10 @@ class Texts(Model):
         "{name} comes twice at once from {count} of {of} users, usually from {usual}"
     )
     since: Annotated[str, _says("statement", "time")] = "{statement}; since {time} UTC"
-    change: Annotated[str, _says("recent", "usual", "factor")] = (
-        "{recent} events in the last 24 hours, usually {usual} a day: {factor} times the usual rate"
-    )
+    change: Annotated[str, _says("measure", "span", "recent", "usual")] = "{measure} {span}: {recent} (usually {usual})"
+    three_days: Words = "in three days"
+    week: Words = "in a week"
+    two_weeks: Words = "in two weeks"
     prediction: Annotated[str, _says("outcome", "probability")] = "{outcome}: {probability} likely"
     model_first: Annotated[str, _says("outcome", "model", "labels")] = (
         "{model} has learned {labels} labels of {outcome} and begins to predict it"
@@ -121,6 +122,9 @@ class Texts(Model):
     erased_unknown: Annotated[str, _says("entity")] = "Nothing was known about this {entity} that could be erased"
     measure_amount: Words = "Money"
     measure_events: Words = "Events"
+    measure_visits: Words = "Visits"
+    measure_type: Annotated[str, _says("name")] = "Events of type “{name}”"
+    measure_category: Annotated[str, _says("name")] = "Events in category “{name}”"
     feature: Annotated[str, _says("feature", "value")] = "{feature}: {value}"
     feature_usual: Annotated[str, _says("feature", "value", "usual")] = "{feature}: {value} (usually {usual})"
     feature_peers: Annotated[str, _says("feature", "value", "peers")] = "{feature}: {value} (others {peers})"

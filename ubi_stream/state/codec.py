@@ -1,9 +1,10 @@
 """A state as bytes: a fixed header that can be read without decoding the rest, then msgpack, then a checksum.
 
 Header: codec version (1 byte), source epoch (8), last applied offset of the entity's own topic (8), time of the newest
-event in ms (8), number of events and labels applied (8), end of the first horizon of its questions in ms (8, 0: none);
-big-endian. The header serves the restore: which of two records is newer, when the entity's timers are due. The checksum
-(CRC-32 of all before, 4 bytes) tells it whether the rest can be read: a damaged record must not win by its header.
+event in ms (8), number of events and labels applied (8), when to wake it at the latest for its questions and reviews,
+in ms (8, 0: never); big-endian. The header serves the restore: which of two records is newer, when the entity's timers
+are due. The checksum (CRC-32 of all before, 4 bytes) tells it whether the rest can be read: a damaged record must not
+win by its header.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import msgspec
 
 from ubi_stream.errors import RecoveryError
 from ubi_stream.state.model import UserState
+from ubi_stream.state.panes import DAY_MS
+from ubi_stream.state.reviews import knows_habits
 from ubi_stream.state.version_2 import decode_version_2
 
 VERSION: Final = 3
@@ -23,6 +26,8 @@ _KNOWN: Final = (2, VERSION)
 """Versions that can be read. What is written has the newest."""
 _HEADER: Final = Struct(">BQqqQq")
 _CHECKSUM: Final = Struct(">I")
+_REVIEWED_WITHIN_MS: Final = 2 * DAY_MS
+"""More than the watermark stays behind an entity's newest event: no review is due before that."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(UserState).decode
@@ -108,6 +113,8 @@ def newer_state(known: bytes, other: bytes) -> bool:
 
 def _header_of(state: UserState, epoch: int, offset: int) -> bytes:
     due_ms = min((question.due_ms for question in state.questions if question.due_ms), default=0)
+    if state.habits.head >= 0 and knows_habits(state):
+        due_ms = min(due_ms or state.last_ms, state.last_ms - _REVIEWED_WITHIN_MS)
     return _HEADER.pack(VERSION, epoch, offset, state.last_ms, state.applied, due_ms)
 
 

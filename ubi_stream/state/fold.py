@@ -51,6 +51,7 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
         state.late += 1
     before, before_ms = state.session, state.session.last_ms
     again = before.last_type == type_index
+    known = before.events
     ended = fold_visit(state, event, type_index, micros, plan)
     state.repeat_ms = abs(time_ms - state.last_ms) if again and ended is None else -1
     session = state.session
@@ -64,10 +65,14 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
     if type_index in plan.conversions:
         state.conversions += 1
         state.last_conversion_ms = max(state.last_conversion_ms, time_ms)
-    if isinstance(category, str) and category:
-        _count_category(state.categories, category[:64])
+    category = category[:64] if isinstance(category, str) and category else None
+    if plan.habits:
+        begins_visit = known == 0 or (session is not before and session.part == 0)
+        state.habits.count(time_ms // DAY_MS, category, begins_visit=begins_visit)
+    if category is not None:
+        _count_category(state.categories, category)
         if spent is not None and plan.pack.models.forecast is not None:
-            add_spent(state.spent, category[:64], time_ms // DAY_MS, micros, days=PANES_OF_1_DAY)
+            add_spent(state.spent, category, time_ms // DAY_MS, micros, days=PANES_OF_1_DAY)
     state.events += 1
     if time_ms > state.last_ms:
         state.last_ms = time_ms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ubi_stream.state.habits import Habits
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.moments import Baseline
 from ubi_stream.state.panes import PaneRing
@@ -149,6 +150,8 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     asked_cell: int = -1
     """What is asked about the segment: see `ubi_stream.models.segments`. -1 where nothing is."""
     asked_ms: int = 0
+    habits: Habits = msgspec.field(default_factory=Habits)
+    """Of packs that ask for changes of behaviour."""
 
     def keep_questions(self, questions: list[Question]) -> None:
         """Keep these questions alone, and the rows that they were asked with."""

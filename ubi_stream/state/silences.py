@@ -12,6 +12,7 @@ SESSION_STAGE: Final = 0
 DORMANT_STAGE: Final = 1
 RETENTION_STAGE: Final = 2
 QUESTION_STAGE: Final = 3
+REVIEW_STAGE: Final = 4
 GRACE_MS: Final = DAY_MS
 """How much longer than the retention a record is kept. An event after the retention finds nothing of before, be the
 record still there or not; the grace makes that true of late ones too. Else a replay, which finds records that were

@@ -30,7 +30,8 @@ from ubi_stream.state.questions import (
     dues,
     next_due_ms,
 )
-from ubi_stream.state.silences import DORMANT_STAGE, QUESTION_STAGE, RETENTION_STAGE, SESSION_STAGE
+from ubi_stream.state.reviews import day_reviewed, next_review_ms, reviews_between
+from ubi_stream.state.silences import DORMANT_STAGE, QUESTION_STAGE, RETENTION_STAGE, REVIEW_STAGE, SESSION_STAGE
 from ubi_stream.state.store import Live, StateStore
 from ubi_stream.state.timers import Due, DueTimers, SilenceTimers
 from ubi_stream.state.visits import EndedVisit, ended_visit
@@ -46,7 +47,8 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     dormant; `answers` are to questions asked at earlier moments. `cause_id` and `origin` are those of the event that
     brought it about, which for a silence is another entity's. `watermark_ms` is the partition's watermark with that
     event. `erased` is set where the event had the entity erased. `late_visit` is the visit that the event belongs to,
-    where the watermark had passed its end already.
+    where the watermark had passed its end already. `reviewed` is the day (since 1970, UTC) whose end has
+    the entity's habits looked at, -1 if the moment is none such.
     """
 
     entity_id: str
@@ -65,6 +67,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     watermark_ms: int
     erased: Erased | None = None
     late_visit: EndedVisit | None = None
+    reviewed: int = -1
 
 
 class Fold:
@@ -76,14 +79,14 @@ class Fold:
         states: StateStore,
         progress: Progress,
         timers: SilenceTimers,
-        questions: DueTimers,
+        wakings: DueTimers,
         erasures: Erasures,
     ) -> None:
         self._plan = plan
         self._states = states
         self._progress = progress
         self._timers = timers
-        self._questions = questions
+        self._wakings = wakings
         self._erasures = erasures
         self._counts = FoldCounts()
 
@@ -102,7 +105,7 @@ class Fold:
                 yield moment
                 self._plan_asked(moment)
                 time_ms = moment.watermark_ms
-                if time_ms > since_ms and (self._timers.is_due(time_ms) or self._questions.is_due(time_ms)):
+                if time_ms > since_ms and (self._timers.is_due(time_ms) or self._wakings.is_due(time_ms)):
                     yield from self._silences(event, since_ms)
 
     def _own_moment(self, event: Event) -> Moment | None:
@@ -137,6 +140,7 @@ class Fold:
             answers = answer_at_event(live.state, event, ended, plan, progress.watermark_ms)
             live = self._forgotten(entity_id, live)
         state = live.state
+        newest_day = state.last_ms // DAY_MS
         self._counts.late += new and event.event_time_ms < progress.watermark_ms
         events_before = state.session.events
         over = fold(state, event, plan)
@@ -148,6 +152,8 @@ class Fold:
         late_visit = ended_visit(state) if is_in_visit and self._is_over(state.session) else None
         self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
         self._mark_applied(event, entity_id, live, event_hash)
+        if state.last_ms // DAY_MS > newest_day and (due_ms := next_review_ms(state, progress.watermark_ms, plan)):
+            self._wakings.plan(entity_id, due_ms)  # before time passes: it may pass the review with this very event
         self._pass_time(event, new=new)
         return self._moment(
             event,
@@ -189,7 +195,7 @@ class Fold:
         erased = self._erasures.note(entity_id, event, live, kept_since_ms=kept_since_ms)
         self._states.erase(entity_id)
         self._timers.forget(entity_id)
-        self._questions.forget(entity_id)
+        self._wakings.forget(entity_id)
         return self._moment(event, entity_id, UserState(), event_hash, new=new, erased=erased)
 
     def _pass_time(self, event: Event, *, new: bool) -> None:
@@ -255,7 +261,7 @@ class Fold:
     def _silences(self, cause: Event, since_ms: int) -> Iterator[Moment]:
         """Silences of other entities that come to light as the watermark moves on."""
         watermark_ms = self._progress.watermark_ms
-        fired = self._timers.fire(since_ms, watermark_ms) + self._questions_due(since_ms, watermark_ms)
+        fired = self._timers.fire(since_ms, watermark_ms) + self._woken(since_ms, watermark_ms)
         for due in sorted(fired):
             live = self._states.get(due.entity_id)
             if live is None:
@@ -274,6 +280,7 @@ class Fold:
                 day_over=-1,
                 dormant=due.stage == DORMANT_STAGE,
                 answers=self._answers_of_silence(live.state, due),
+                reviewed=day_reviewed(due.deadline_ms) if due.stage == REVIEW_STAGE else -1,
                 cause_id=cause.event_id,
                 origin=cause.origin,
                 trace_id=cause.trace_id or cause.event_id,
@@ -283,22 +290,27 @@ class Fold:
     def _plan_asked(self, moment: Moment) -> None:
         """After what is to be asked at a moment was asked: the ends of earlier questions are planned already."""
         if moment.event_hash in moment.state.rows:
-            self._plan_answers(moment.entity_id, moment.state)
+            self._plan_waking(moment.entity_id, moment.state)
 
-    def _plan_answers(self, entity_id: str, state: UserState) -> None:
-        """See to it that the end of the next horizon of an entity's questions comes to light."""
-        if state.questions and (due_ms := next_due_ms(state, self._progress.watermark_ms)):
-            self._questions.plan(entity_id, due_ms)
+    def _plan_waking(self, entity_id: str, state: UserState) -> None:
+        """See to it that an entity is woken at the next end of a horizon, or the next review."""
+        watermark_ms = self._progress.watermark_ms
+        question_ms = next_due_ms(state, watermark_ms)
+        review_ms = next_review_ms(state, watermark_ms, self._plan)
+        if due_ms := min(question_ms, review_ms) or max(question_ms, review_ms):
+            self._wakings.plan(entity_id, due_ms)
 
-    def _questions_due(self, since_ms: int, watermark_ms: int) -> list[Due]:
-        """Ends of horizons that come to light as the watermark moves on."""
+    def _woken(self, since_ms: int, watermark_ms: int) -> list[Due]:
+        """Ends of horizons and reviews that come to light as the watermark moves on."""
         found: list[Due] = []
-        for entity_id in self._questions.fire(watermark_ms):
+        for entity_id in self._wakings.fire(watermark_ms):
             live = self._states.get(entity_id)
             if live is not None:
                 passed = {due_ms for due_ms in dues(live.state) if since_ms < due_ms <= watermark_ms}
                 found.extend(Due(due_ms, entity_id, QUESTION_STAGE) for due_ms in passed)
-                self._plan_answers(entity_id, live.state)
+                reviews = reviews_between(live.state, since_ms, watermark_ms, self._plan)
+                found.extend(Due(due_ms, entity_id, REVIEW_STAGE) for due_ms in reviews)
+                self._plan_waking(entity_id, live.state)
         return found
 
     def _answers_of_silence(self, state: UserState, due: Due) -> tuple[Answer, ...]:

@@ -216,10 +216,6 @@ class TestFacts:
             fold_all(*contents), contents[-1]["event_time"], PLAN.type_index[contents[-1]["event_type"]], PLAN
         )
 
-    def test_recent_and_before_do_not_overlap(self) -> None:
-        found = self.facts(*daily(10, each=2))
-        assert (found.events, found.recent, found.before, found.before_days) == (20, 2, 16, 8.0)
-
     def test_the_first_event_was_silent_for_no_time(self) -> None:
         assert self.facts(at(0)).was_silent_ms == -1
 

@@ -10,12 +10,11 @@ from uuid import UUID
 import pytest
 
 from support.folding import Runner
-from support.probe import DAY_MS, MINUTE_MS, START_MS, event, probe_pack, record
+from support.probe import MINUTE_MS, START_MS, event, probe_pack, record
 from support.streams import Stream
 from ubi_stream.effects import Effects
 from ubi_stream.insights.model import Insight, InsightKind, Severity
 from ubi_stream.models.quantile import OnlineQuantile
-from ubi_stream.packs.schema import Pack
 
 
 def at(minutes: float, user: str = "u1", **fields: Any) -> dict[str, Any]:
@@ -43,7 +42,6 @@ def by_kind(monkeypatch: pytest.MonkeyPatch) -> dict[InsightKind, list[Insight]]
 TOLD = {
     InsightKind.SEGMENT,
     InsightKind.ANOMALY,
-    InsightKind.BEHAVIOUR_CHANGE,
     InsightKind.RISK,
     InsightKind.RECOMMENDATION,
     InsightKind.PREDICTION,
@@ -65,7 +63,7 @@ def test_every_kind_is_told_with_a_sentence_and_what_it_rests_on(by_kind: dict[I
             assert UUID(insight.id).version == 5
             assert insight.score is None or 0 <= insight.score <= 1
             assert insight.confidence is None or 0 < insight.confidence < 1
-            if kind in (InsightKind.ANOMALY, InsightKind.RISK, InsightKind.BEHAVIOUR_CHANGE):
+            if kind in (InsightKind.ANOMALY, InsightKind.RISK):
                 assert explanation.contributions
             assert len(explanation.contributions) <= 5
     rests_on_event = [i for i in by_kind[InsightKind.SEGMENT] if i.label != "dormant"]
@@ -179,32 +177,3 @@ class TestRecommendationsAsInsights:
         runner.run(at(25 * 60 - 60), at(25 * 60 - 50), at(25 * 60 - 40))
         later = runner.run(at(25 * 60, event_type="purchase", price=30))
         assert len(of_kind(later, InsightKind.RECOMMENDATION)) == 1
-
-
-class TestBehaviourChange:
-    def rise(self, pack: Pack | None = None) -> list[Insight]:
-        runner = Runner(
-            pack
-            or probe_pack(
-                ("dormant_after_days = 0.25", "dormant_after_days = 5"), ("retention_days = 1", "retention_days = 40")
-            )
-        )
-        for day in range(10):
-            runner.run(*(event(at_ms=START_MS + day * DAY_MS + n * MINUTE_MS) for n in range(2)))
-        burst = [event(at_ms=START_MS + 10 * DAY_MS + n * 1000) for n in range(40)]
-        return of_kind(runner.run(*burst), InsightKind.BEHAVIOUR_CHANGE)
-
-    def test_a_rate_that_doubled_is_told_with_figures(self) -> None:
-        (change,) = self.rise()
-        assert change.label == "rate_up"
-        assert "usually 2 a day" in change.explanation.summary
-        assert change.evidence["factor"] >= 2
-        (part,) = change.explanation.contributions
-        assert (part.feature, part.usual) == ("events_24h", 2.0)
-        assert part.contribution > 0
-
-    def test_two_days_are_too_few_to_know_a_rate(self) -> None:
-        runner = Runner()
-        runner.run(*(event(at_ms=START_MS + day * DAY_MS // 2) for day in range(3)))
-        burst = [event(at_ms=START_MS + DAY_MS + n * 1000) for n in range(40)]
-        assert of_kind(runner.run(*burst), InsightKind.BEHAVIOUR_CHANGE) == []

@@ -64,7 +64,7 @@ def tracked(stream: Iterator[Row], change: Change | None = None) -> TrackedRows:
         types = sum(1 << k for k in range(3) if counts.get((row.user, hour, k)) or counts.get((row.user, hour - 1, k)))
         before = newest.get(row.user)
         repeat_ms = row.at_ms - before.at_ms if before and before.kind == row.kind else -1
-        facts.append(Facts(1, 1, 0, 0.0, 0.0, True, 0, 0, nth, types if nth == 1 else 0, repeat_ms))
+        facts.append(Facts(1, 0.0, True, 0, 0, nth, types if nth == 1 else 0, repeat_ms))
         newest[row.user] = row
     return TrackedRows(
         [row.at_ms - 10 * MINUTE_MS for row in rows],

@@ -4,70 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import exp, log
+from statistics import NormalDist
 from typing import Final
 
-from ubi_stream.features.stage import Featurized
+from ubi_stream.insights.claims import compared
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
-from ubi_stream.insights.words import short
-from ubi_stream.models.change import RateChange, rate_change
-from ubi_stream.models.scores import Scores
+from ubi_stream.insights.words import in_words
+from ubi_stream.models.change import Change
 from ubi_stream.packs.plan import Plan
 
-_MIN_DAYS: Final = 2
-"""Days before the last 24 hours without which nothing is known to be usual."""
+_NORMAL: Final = NormalDist()
 
 
 class Changes:
-    """Tells of a rate of the last day that is another than in the days before."""
+    """Tells of a few days that are unlike the same weekdays of the weeks before."""
 
     def __init__(self, plan: Plan) -> None:
         self._model = plan.pack.models.change
         self._texts = plan.pack.texts
 
-    def of_batch(self, batch: Featurized) -> set[int]:
-        """Rows of entities with days and events enough to tell a change."""
-        model = self._model
-        if model is None:
-            return set()
-        enough = model.min_events
-        return {
-            row
-            for row, facts in enumerate(batch.facts)
-            if facts.before_days >= _MIN_DAYS and facts.recent + facts.before >= enough
-        }
-
-    def tell(self, teller: Teller, scores: Scores, row: int) -> Iterator[Insight]:
-        """Tell of a change at a row that `of_batch` named, unless it was told about a short while ago."""
-        model = self._model
-        assert model is not None, "no row is named without the model"
-        facts = scores.batch.facts[row]
-        found = rate_change(
-            facts.recent,
-            1.0,
-            facts.before,
-            facts.before_days,
-            min_factor=model.factor,
-            min_z=model.z,
-            min_count=model.min_events,
-        )
-        label = "" if found is None else f"rate_{found.direction}"
-        if found is None or not teller.allows(InsightKind.BEHAVIOUR_CHANGE, label, model.cool_down_min):
+    def tell(self, teller: Teller, change: Change) -> Iterator[Insight]:
+        """Tell of a change, unless one in the same direction was told about not long ago and was as certain."""
+        model, moment = self._model, teller.moment
+        assert model is not None, "no change is found without the model"
+        certain = change.z >= model.z
+        label, cause = f"rate_{change.direction}", "certain" if certain else ""
+        if change.held or not teller.allows(InsightKind.BEHAVIOUR_CHANGE, label, model.cool_down_min, cause=cause):
             return
-        usual = facts.before / facts.before_days
-        part = Contribution("events_24h", float(facts.recent), log(found.factor), usual=usual)
-        summary = self._texts.change.format(recent=str(facts.recent), usual=short(usual), factor=short(found.factor))
         yield teller.insight(
             InsightKind.BEHAVIOUR_CHANGE,
+            cause=f"day {moment.reviewed}",
             label=label,
-            score=_certainty(found),
-            severity=Severity.LOW if found.direction == "up" else Severity.MEDIUM,
-            explanation=Explanation(summary, (part,)),
+            score=1.0 - exp(-change.z / 2.5),
+            confidence=_NORMAL.cdf(change.z),
+            severity=_severity(change, certain=certain),
+            explanation=self._explained(change),
             window=label,
-            evidence={"factor": found.factor, "z": found.z, "baseline_days": facts.before_days},
+            evidence={
+                "measure": change.measure,
+                "factor": change.factor,
+                "z": change.z,
+                "days": change.days,
+                "baseline_weeks": change.weeks,
+                "also": change.also,
+            },
         )
 
+    def _explained(self, change: Change) -> Explanation:
+        name, texts = f"{change.measure}_{change.days}d", self._texts
+        claim = compared(name, change.recent, change.unit, change.usual, "own_usual")
+        part = Contribution(name, change.recent, log((change.recent + 0.5) / (change.usual + 0.5)), usual=change.usual)
+        summary = texts.change.format(
+            measure=self._measure(change.measure),
+            span={3: texts.three_days, 7: texts.week, 14: texts.two_weeks}[change.days],
+            recent=in_words(change.recent, change.unit, texts),
+            usual=in_words(change.usual, change.unit, texts),
+        )
+        return Explanation(summary, (part,), (claim,))
 
-def _certainty(change: RateChange) -> float:
-    """Evidence in [0, 1): four deviations are 0.8, ten are 0.98."""
-    return 1.0 - exp(-abs(change.z) / 2.5)
+    def _measure(self, measure: str) -> str:
+        """What a measure is called."""
+        of, _, name = measure.partition("/")
+        word: str = getattr(self._texts, f"measure_{of}")
+        return word.format(name=name)
+
+
+def _severity(change: Change, *, certain: bool) -> Severity:
+    if not certain:
+        return Severity.INFO
+    return Severity.LOW if change.direction == "up" else Severity.MEDIUM

@@ -68,9 +68,9 @@ class Policy:
         batch, predictions = scores.batch, scores.predictions
         for entity_id in predictions.asked:
             self._states.touch(entity_id)
-        risks, changes = self._risks.of_batch(batch), self._changes.of_batch(batch)
-        rows = {*risks, *changes, *scores.waves, *scores.drifts, *scores.alerts, *predictions.foreseen, *batch.days}
-        positions = {*assigned.changes, *predictions.choices, *predictions.worsened}
+        risks = self._risks.of_batch(batch)
+        rows = {*risks, *scores.waves, *scores.drifts, *scores.alerts, *predictions.foreseen, *batch.days}
+        positions = {*assigned.changes, *scores.changes, *predictions.choices, *predictions.worsened}
         if scores.learned is not None or (batch.moments and batch.moments[0].erased is not None):
             positions.add(0)  # a label, or an erasure, is the first moment of its batch
         insights: list[Insight] = []
@@ -82,7 +82,7 @@ class Policy:
             teller = Teller(self._plan, moment, self._model_version, self._states, self._population)
             insights.extend(self._of_moment(teller, position, scores, assigned))
             if row in rows:
-                insights.extend(self._of_row(teller, row, scores, risks.get(row, ()), changed=row in changes))
+                insights.extend(self._of_row(teller, row, scores, risks.get(row, ())))
         return insights
 
     def _of_moment(self, teller: Teller, position: int, scores: Scores, assigned: Assigned) -> Iterator[Insight]:
@@ -102,10 +102,10 @@ class Policy:
             yield from self._drifts.tell_loss(teller, worse)
         if (change := assigned.changes.get(position)) is not None:
             yield from self._segments.tell(teller, change, scores)
+        if (habit := scores.changes.get(position)) is not None:
+            yield from self._changes.tell(teller, habit)
 
-    def _of_row(
-        self, teller: Teller, row: int, scores: Scores, holding: Sequence[int], *, changed: bool
-    ) -> Iterator[Insight]:
+    def _of_row(self, teller: Teller, row: int, scores: Scores, holding: Sequence[int]) -> Iterator[Insight]:
         """What is told of an event's row; `holding` are the rules that hold for it."""
         if (wave := scores.waves.get(row)) is not None:
             yield from self._waves.tell(teller, wave)
@@ -116,7 +116,5 @@ class Policy:
         for foreseen in scores.predictions.foreseen.get(row, ()):
             yield from self._foreseen.tell(teller, scores, row, foreseen)
         yield from self._risks.tell(teller, scores, row, holding)
-        if changed:
-            yield from self._changes.tell(teller, scores, row)
         if (days := scores.batch.days.get(row)) is not None:
             yield from self._forecasts.tell(teller, days)
