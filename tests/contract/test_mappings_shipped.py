@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import tomllib
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
+from support.files import processed
+from support.public_data import public_file
 from ubi_stream.replay.mapping import (
     AlsoSpec,
     EventSpec,
@@ -103,6 +107,43 @@ def events(path: Path, mapping: str | Path) -> list[dict[str, Any]]:
     with ReplaySource(path, mapping) as source:
         found: list[dict[str, Any]] = [orjson.loads(record.value or b"") for record in source]
     return [{key: v for key, v in event.items() if key != "event_id" or len(v) != 32} for event in found]
+
+
+ROWS: dict[str, str] = {name: text for name, (text, _) in SAMPLES.items()} | {
+    # One row of each behaviour that these files have.
+    "rees46": "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
+    + "".join(
+        f"2019-10-01 00:00:0{at} UTC,{kind},7,8,a.b,,5.50,u1,s1\n"
+        for at, kind in enumerate(("view", "cart", "remove_from_cart", "purchase"))
+    ),
+    "retailrocket": "timestamp,visitorid,event,itemid,transactionid\n"
+    "1433221332117,0,view,355908,\n1433221332118,0,addtocart,355908,\n1433221332119,0,transaction,355908,4000\n",
+    "taobao": "".join(
+        f"1,2268318,2520377,{kind},151154407{at}\n" for at, kind in enumerate(("pv", "cart", "fav", "buy"))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_its_pack_takes_every_kind_of_row_today(tmp_path: Path, name: str) -> None:
+    path = tmp_path / ("rows.jsonl" if ROWS[name].startswith("{") else "rows.csv")
+    path.write_text(ROWS[name], encoding="utf-8")
+    found = processed(path, name)
+    assert found.dead_letters == []
+    assert found.tally.accepted.total() == ROWS[name].count("\n") - _has_header(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("rees46", "rees46_2019-10-01.csv.gz"), ("retailrocket", "retailrocket_events.csv.gz")]
+    + [("card_payments", "card_transactions_2018-06-17_07-31.csv.gz")],
+)
+def test_its_pack_takes_rows_of_the_public_file_today(tmp_path: Path, name: str, file: str) -> None:
+    with gzip.open(public_file(file), "rt", encoding="utf-8") as rows:
+        (tmp_path / "rows.csv").write_text("".join(islice(rows, 2_001)), encoding="utf-8")
+    found = processed(tmp_path / "rows.csv", name)
+    assert found.dead_letters == []
+    assert found.tally.accepted.total() >= 1_990, "some rows stand twice in these files"
 
 
 def test_every_shipped_mapping_has_a_sample() -> None:

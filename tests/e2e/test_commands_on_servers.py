@@ -14,11 +14,12 @@ from aiokafka import AIOKafkaConsumer
 from support.running_ubi import RunningUbi
 from support.topics import make_topics
 from support.waiting import eventually
-from ubi_stream.cli.demo.topics import Offsets, read_results, watching
+from ubi_stream.cli.demo.topics import read_results, watching
 from ubi_stream.cli.sending import started_producer
 from ubi_stream.clock import SystemClock
 from ubi_stream.local.ports import free_port
 from ubi_stream.packs.loader import load_pack
+from ubi_stream.runtime.backlog import Offsets
 from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.runtime.topics import all_topics
 from ubi_stream.settings import Settings

@@ -82,6 +82,15 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
     async def _pause(self, partitions: list[Any]) -> None:
         self._ensure_consumer().pause(*partitions)
 
+    def positions(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Offset that each of these partitions is polled from next, of those that have one now."""
+        consumer = self._consumer  # None while it stops
+        subscription = None if consumer is None else consumer._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return {}
+        states = {tp: subscription.assignment.state_value(driver.ensure_aiokafka_TP(tp)) for tp in tps}
+        return {tp: state.position for tp, state in states.items() if state is not None and state.has_valid_position}
+
     async def rewind(self, topics: frozenset[str]) -> dict[TP, int]:
         """Go to the committed offset of each assigned partition of these topics; returns where that is."""
         positions: dict[TP, int] = await self.call_thread(self._rewind, topics)
@@ -122,6 +131,7 @@ class ChunkConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._done: dict[TP, int] = {}
         self._expected: dict[TP, int] = {}
+        self._passed: dict[TP, int] = {}
         self._parked = asyncio.Event()
         self._parked.set()
 
@@ -136,8 +146,8 @@ class ChunkConsumer(driver.Consumer):
 
     @property
     def next_offsets(self) -> dict[TP, int]:
-        """Offset of the record that each source partition will deliver next."""
-        return self._expected
+        """Where each source partition is: behind what was delivered, and behind what follows that is no record."""
+        return {tp: max(offset, self._passed.get(tp, 0)) for tp, offset in self._expected.items()}
 
     # Delivery; the rest is the same for `StockConsumer`
 
@@ -174,6 +184,9 @@ class ChunkConsumer(driver.Consumer):
             if not self.flow_active:
                 return  # a rebalance began: these records are fetched again by their new owner
             await self._deliver(tp, records)
+        # All that was polled is delivered. A position further on has passed the ends of transactions, which are no
+        # records: without it, they would count as a lag for ever.
+        self._passed = self._thread.positions(tp for tp in active if tp.topic in self.chunk_topics)
 
     async def _deliver(self, tp: TP, records: Records) -> None:
         expected = self._expected[tp]
@@ -202,6 +215,7 @@ class ChunkConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Go to the committed offsets; from there on, no offset may be missing."""
+        self._passed = {}
         self._expected = await self._thread.rewind(self.chunk_topics)
         self._committed_offset.update(self._expected)
 

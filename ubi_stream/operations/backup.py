@@ -80,8 +80,8 @@ async def back_up(
                 on_progress(number, len(lanes))
                 cut = await cut_lane(cluster, lane, clock, epoch=manifest.epochs[lane.entity])
                 _write_lane(archive, lane.entity, lane.partition, cut)
-                starts, ends = await cluster.starts(lane.sources), await cluster.ends(lane.sources)
-                unprocessed += sum(ends[tp] - cut.offsets.get(tp.topic, starts[tp]) for tp in lane.sources)
+                at = {tp: cut.offsets[tp.topic] for tp in lane.sources if tp.topic in cut.offsets}
+                unprocessed += sum((await cluster.waiting(lane.sources, at)).values())
                 states += len(cut.states)
                 quarantined += cut.quarantined
         archive.finish()

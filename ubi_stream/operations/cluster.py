@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,10 +18,10 @@ from tables import states as state_tables
 from ubi_stream.clock import Clock
 from ubi_stream.errors import BrokerUnavailableError, TopicLayoutError
 from ubi_stream.packs.schema import Pack
+from ubi_stream.runtime.backlog import Offsets, uncommitted, with_records
 from ubi_stream.runtime.kafka_client import client_options, connect_admin
 from ubi_stream.settings import Settings
 
-Offsets = dict[TopicPartition, int]
 _CREATED_WITHIN_S: Final = 30.0
 _POLL_S: Final = 0.1
 _IDLE_STATES: Final = frozenset({"Empty", "Dead"})
@@ -114,6 +114,13 @@ class Cluster:
         """What the group has committed."""
         found: dict[TopicPartition, Any] = await self.admin.list_consumer_group_offsets(self.settings.app_id)
         return {tp: entry.offset for tp, entry in found.items() if entry.offset >= 0}
+
+    async def waiting(self, sources: Iterable[TopicPartition], at: Mapping[TopicPartition, int]) -> Offsets:
+        """About how many records lie behind these offsets, by partition; none are listed where none do."""
+        sources = list(sources)
+        stretches = uncommitted(sources, at, await self.starts(sources), await self.ends(sources))
+        found = await with_records(self.settings, stretches)
+        return {tp: end - first for tp, (first, end) in found.items()}
 
     async def require_idle_group(self, to: str) -> None:
         """Make sure that no worker runs.

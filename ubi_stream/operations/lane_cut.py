@@ -18,8 +18,9 @@ from ubi_stream.chunked.content import PartitionedContent
 from ubi_stream.chunked.restore import Restorer
 from ubi_stream.clock import Clock
 from ubi_stream.errors import RecoveryError
-from ubi_stream.operations.cluster import Cluster, LaneTopics, Offsets
+from ubi_stream.operations.cluster import Cluster, LaneTopics
 from ubi_stream.partition_record import PartitionMemory, newer_piece, read_record
+from ubi_stream.runtime.backlog import Offsets
 from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.state.codec import newer_state
 

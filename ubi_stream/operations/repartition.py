@@ -15,12 +15,13 @@ from aiokafka.admin import NewPartitions
 from ubi_stream.clock import Clock
 from ubi_stream.errors import TopicLayoutError
 from ubi_stream.operations.backup import OnProgress
-from ubi_stream.operations.cluster import Cluster, LaneTopics, Offsets, changelogs, connected, lane_topics
+from ubi_stream.operations.cluster import Cluster, LaneTopics, changelogs, connected, lane_topics
 from ubi_stream.operations.lane_cut import LaneCut, cut_lane
 from ubi_stream.operations.relayout import move_states, new_memories
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import check_types
 from ubi_stream.partition_record import Place, record_pieces
+from ubi_stream.runtime.backlog import Offsets
 from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.runtime.outbox import Change, KafkaOutbox
 from ubi_stream.runtime.topic_identity import lane_epochs
@@ -198,12 +199,11 @@ async def _drained(cluster: Cluster, pack: Pack, before: int, *, with_backlog: b
         Something waits. What workers forwarded to an entity's old partition must be processed there.
     """
     sources = [tp for lane in lane_topics(cluster.settings, pack, before) for tp in lane.sources]
-    committed, starts, ends = await cluster.committed(), await cluster.starts(sources), await cluster.ends(sources)
-    positions = {tp: committed.get(tp, starts[tp]) for tp in sources}
+    committed, starts = await cluster.committed(), await cluster.starts(sources)
+    positions = {tp: max(committed.get(tp, 0), starts[tp]) for tp in sources}
     waiting: dict[str, int] = {}
-    for tp in sources:
-        if ends[tp] > positions[tp]:
-            waiting[tp.topic] = waiting.get(tp.topic, 0) + ends[tp] - positions[tp]
+    for tp, count in (await cluster.waiting(sources, positions)).items():
+        waiting[tp.topic] = waiting.get(tp.topic, 0) + count
     events = cluster.settings.events_topic
     if waiting.keys() - {events} or (waiting and not with_backlog):
         listed = ", ".join(f"{count:,} records of {topic}" for topic, count in sorted(waiting.items()))

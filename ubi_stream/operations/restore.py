@@ -11,9 +11,10 @@ from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError, DeliveryError, TopicLayoutError
 from ubi_stream.operations.archive import End, LaneStart, Manifest, Rows, read_archive
 from ubi_stream.operations.backup import OnProgress
-from ubi_stream.operations.cluster import Cluster, LaneTopics, Offsets, changelogs, connected, lane_topics
+from ubi_stream.operations.cluster import Cluster, LaneTopics, changelogs, connected, lane_topics
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import check_types
+from ubi_stream.runtime.backlog import Offsets
 from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.runtime.outbox import KafkaOutbox
 from ubi_stream.runtime.topic_identity import lane_epochs

@@ -45,7 +45,7 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
     offset_min = utc_offset_min(time_ms, event.context, plan.default_timezone)
     hour = hour_at(time_ms, offset_min or 0)
 
-    if state.events == 0:
+    if state.events == 0 or time_ms < state.first_ms:
         state.first_ms = time_ms
     if not _count_in_windows(state, event, type_index, micros, plan):
         state.late += 1

@@ -9,8 +9,9 @@ import pytest
 from aiokafka import TopicPartition
 
 from ubi_stream.errors import RecoveryError
-from ubi_stream.operations.cluster import Cluster, LaneTopics, Offsets
+from ubi_stream.operations.cluster import Cluster, LaneTopics
 from ubi_stream.operations.lane_cut import _one_moment
+from ubi_stream.runtime.backlog import Offsets
 
 STATES, RECORDS = TopicPartition("t-user_states-changelog", 1), TopicPartition("t-user_partitions-changelog", 1)
 LANE = LaneTopics("user", 1, (TopicPartition("t.events", 1),), STATES, RECORDS)

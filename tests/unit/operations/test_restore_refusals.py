@@ -10,9 +10,10 @@ from aiokafka import TopicPartition
 
 from ubi_stream.errors import ConfigError, TopicLayoutError
 from ubi_stream.operations.archive import LaneStart, Manifest
-from ubi_stream.operations.cluster import Cluster, LaneTopics, Offsets
+from ubi_stream.operations.cluster import Cluster, LaneTopics
 from ubi_stream.operations.restore import _ahead, _check_pack, _offsets
 from ubi_stream.packs.loader import load_pack
+from ubi_stream.runtime.backlog import Offsets
 from ubi_stream.settings import Settings
 
 PACK = load_pack("ecommerce")

@@ -14,11 +14,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from ubi_stream.clock import Clock
 from ubi_stream.errors import DeliveryError
 from ubi_stream.packs.schema import Pack
+from ubi_stream.runtime.backlog import Offsets, Stretches, uncommitted, with_records
 from ubi_stream.runtime.kafka_client import client_options, connect_admin
 from ubi_stream.runtime.topics import source_topics
 from ubi_stream.settings import Settings
-
-Offsets = dict[TopicPartition, int]
 
 _POLL_S: Final = 0.1
 # A barrier comes every 2 s, and a batch of the sink takes milliseconds: nothing at all in this time is a stall.
@@ -35,6 +34,8 @@ class TopicWatch:
         self._admin = admin
         self._consumer = consumer
         self._sources = source_topics(settings, pack)
+        self._behind_before: dict[str, Stretches] = {}
+        self._without_records: dict[str, Stretches] = {}
         self._results = list(settings.sunk_topics)
 
     async def ends(self, topics: Iterable[str]) -> Offsets:
@@ -94,8 +95,16 @@ class TopicWatch:
             left = {tp for tp, position in positions if position < ends[tp]}
 
     async def _behind(self, group: str, ends: Offsets) -> bool:
-        committed = await self._committed(group)
-        return any(end > 0 and committed.get(tp, 0) < end for tp, end in ends.items())
+        starts: Offsets = await self._consumer.beginning_offsets(list(ends))
+        stretches = uncommitted(ends, await self._committed(group), starts, ends)
+        if not stretches or stretches == self._without_records.get(group):
+            return False
+        # Only where nothing moves may it be that all that is left are the ends of transactions.
+        stands, self._behind_before[group] = stretches == self._behind_before.get(group), stretches
+        if not stands or await with_records(self._settings, stretches):
+            return True
+        self._without_records[group] = stretches
+        return False
 
     async def _committed(self, group: str) -> Offsets:
         found: dict[TopicPartition, Any] = await self._admin.list_consumer_group_offsets(group)
