@@ -42,7 +42,7 @@ class Reference:
                 }
             )
         for cell in effects.windows:
-            key = (cell.entity, cell.partition, cell.pane_start_ms, cell.measure, cell.key)
+            key = (cell.entity, cell.partition, cell.pane_ms, cell.pane_start_ms, cell.measure, cell.key)
             self.windows[key] = (cell.count, cell.amount)
 
 

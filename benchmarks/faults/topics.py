@@ -175,9 +175,9 @@ async def read_delivered(settings: Settings) -> Delivered:
             delivered.insights.append((str(row["id"]), content_of(row)))
         for row in await connection.fetch("SELECT id, reason FROM dead_letters"):
             delivered.letters[row["id"]] = row["reason"]
-        for row in await connection.fetch("SELECT * FROM window_counts"):
+        for row in await connection.fetch("SELECT * FROM window_counts WHERE closed"):
             start_ms = round(row["pane_start"].timestamp() * 1000)
-            key = (row["entity"], row["partition"], start_ms, row["measure"], row["key"])
+            key = (row["entity"], row["partition"], row["pane_ms"], start_ms, row["measure"], row["key"])
             delivered.windows[key] = (row["count"], row["amount"])
     finally:
         await connection.close()

@@ -62,10 +62,11 @@ def window_row(offset: int, count: int, *, key: str = "bouncer", partition: int 
         partition=partition,
         pane_start=START,
         pane_ms=300_000,
-        measure="segment_distribution",
+        measure="users_by_segment",
         key=key,
         count=count,
         amount=0.0,
+        closed=True,
     )
     return msgspec.structs.replace(row, **changes)
 

@@ -20,7 +20,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     event's, 0 to 23, where the entity is, -1 where its zone is not known. `nth` counts the events of its type in its
     clock hour, itself too; it is 0 where only the log is kept, or where the event is too old to be counted. `types` has
     a bit for each type of that hour and the hour before, where `nth` is 1. `repeat_ms` is the time from the event
-    before, where that was of the same type and visit, else -1.
+    before, where that was of the same type and visit, else -1. `first_in_hour` and `first_in_day` (UTC) are as
+    `first_in_pane`; `newest_ms` is the time of the entity's newest event.
     """
 
     events: int
@@ -31,6 +32,9 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     nth: int = 0
     types: int = 0
     repeat_ms: int = -1
+    first_in_hour: bool = False
+    first_in_day: bool = False
+    newest_ms: int = 0
 
 
 def facts_of(state: UserState, at_ms: int, type_index: int, plan: Plan) -> Facts:
@@ -40,6 +44,8 @@ def facts_of(state: UserState, at_ms: int, type_index: int, plan: Plan) -> Facts
         in_pane = window(state, (pane + 1) * PANE_MS - 1, PANE_MS).events
     else:
         in_pane = events_of(state.minutes.panes.get(pane, NO_EVENTS))
+    first_in_hour = in_pane == 1 and _is_first_in(HOUR_MS, state, at_ms, plan)
+    first_in_day = first_in_hour and _is_first_in(DAY_MS, state, at_ms, plan)
     silent_ms = state.last_gap_s * 1000 if state.events > 1 else -1.0
     if at_ms < state.last_ms:
         silent_ms = 0.0
@@ -51,6 +57,9 @@ def facts_of(state: UserState, at_ms: int, type_index: int, plan: Plan) -> Facts
         state.last_hour if state.offset_min is not None else -1,
         *_of_its_type(state, at_ms, type_index),
         state.repeat_ms,
+        first_in_hour,
+        first_in_day,
+        state.last_ms,
     )
 
 
@@ -69,3 +78,12 @@ def _types_of(pane: Pane) -> int:
         if pane[position]:
             types |= 1 << position - 1
     return types
+
+
+def _is_first_in(width_ms: int, state: UserState, at_ms: int, plan: Plan) -> bool:
+    """Whether the event at that time is the entity's only one in its hour or day."""
+    pane = at_ms // width_ms
+    if plan.exact:
+        return window(state, (pane + 1) * width_ms - 1, width_ms).events == 1
+    ring = state.hours if width_ms == HOUR_MS else state.days
+    return events_of(ring.panes.get(pane, NO_EVENTS)) == 1

@@ -97,11 +97,13 @@ class Insight(msgspec.Struct, frozen=True):
 
 
 class WindowCount(msgspec.Struct, frozen=True):
-    """Counts of one partition in one closed five-minute pane of event time.
+    """Counts of one partition in one pane of event time.
 
-    They are partial: the sum over partitions is the figure. `measure` is `events` (`key` is the event type),
-    `segment_distribution` (active entities; `key` is the segment) or `conversion_funnel` (ended visits; `key` is
-    "segment/step").
+    They are partial: the sum over partitions is the figure. A later count of the same cell replaces it; one of a pane
+    that is `closed` is final. `measure` is `events` (`key` is the event type), `users_by_segment` (active entities by
+    their present segment, in panes of five minutes, an hour and a day), `segment_distribution` (visits that ended, by
+    visit class) or `conversion_funnel` (events of these visits; `key` is "class/step", with "class/visit" for the
+    visits themselves).
     """
 
     pack: str
@@ -113,6 +115,7 @@ class WindowCount(msgspec.Struct, frozen=True):
     key: str
     count: int
     amount: float = 0.0
+    closed: bool = True
 
 
 class FeatureRow(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -34,6 +35,7 @@ from ubi_stream.insights.encode import (
     encode_visit,
     encode_window,
 )
+from ubi_stream.insights.model import WindowCount
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.runtime.isolate import Batch, describe, isolate
 from ubi_stream.runtime.outbox import DEAD_LETTERS_MAX_BYTES, Acknowledged, Change, Outbox, acknowledged
@@ -47,6 +49,8 @@ TURNS: Final = 16
 """Turns of the loop that all others get after a batch. A barrier takes dozens, and an idle one costs a microsecond:
 with one turn a batch, a worker that works off a backlog would commit nothing for seconds."""
 
+OPEN_COUNTS_EVERY_S: Final = 5.0
+"""How often counts of panes that are still open are sent: pages follow them, and the last ones are final anyway."""
 SAVED_AT_ONCE: Final = 256
 """States that go to disk before other tasks get a turn: 3 ms."""
 MAX_DEAD_LETTER_BYTES: Final = DEAD_LETTERS_MAX_BYTES - 16 * 1024
@@ -100,6 +104,7 @@ class _Cut:
     pieces: Sequence[Change]
     states: Sequence[Change]
     done: dict[TP, int] = field(default_factory=dict)
+    open_counts: Sequence[WindowCount] = ()
 
 
 class Lane:
@@ -119,6 +124,7 @@ class Lane:
         self._processing = asyncio.Lock()
         self._barrier = asyncio.Lock()
         self._closed = False
+        self._open_counts_at_s = -inf
         self._log = structlog.get_logger("ubi_stream.lane")
         self._traces = settings.log_level == "debug"
         self._pace = Pace(most_events=settings.chunk_max_events, longest_s=settings.chunk_max_ms / 1000)
@@ -145,6 +151,8 @@ class Lane:
             if cut is None:
                 return
             started_s = self._io.clock.monotonic_s()
+            for count in cut.open_counts:
+                await self._send_count(count)
             await acknowledged(cut.unacknowledged, within_s=self._settings.delivery_timeout_s)
             number = self.setup.partition
             await self._io.outbox.write(self._io.records_changelog, number, cut.pieces)
@@ -216,9 +224,7 @@ class Lane:
             if self._traces:
                 self._log.debug("dead_letter", reason=letter.reason, **_position(letter.record))
         for window in effects.windows:
-            await self._send(
-                settings.windows_topic, f"{window.entity}/{window.partition}".encode(), encode_window(window)
-            )
+            await self._send_count(window)
         for visit in effects.visits:
             await self._send(settings.visits_topic, visit.user_id.encode(), encode_visit(visit))
         for row in effects.features:
@@ -226,6 +232,10 @@ class Lane:
         if len(self._unacknowledged) > MAX_UNACKNOWLEDGED:
             await acknowledged(self._unacknowledged, within_s=self._settings.delivery_timeout_s)
             self._unacknowledged.clear()
+
+    async def _send_count(self, count: WindowCount) -> None:
+        key = f"{count.entity}/{count.partition}".encode()
+        await self._send(self._settings.windows_topic, key, encode_window(count))
 
     async def _send(
         self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
@@ -242,11 +252,19 @@ class Lane:
         pieces, states = self.partition.cut()
         self._tell_snapshot_problem()
         self._io.records.update(pieces)
-        cut = _Cut(self._unacknowledged, list(pieces), states, self._done)
+        cut = _Cut(self._unacknowledged, list(pieces), states, self._done, self._open_counts())
         self._unacknowledged, self._done = [], {}
         self._since_cut.clear()
         self._events_since_cut = 0
         return cut
+
+    def _open_counts(self) -> Sequence[WindowCount]:
+        """Counts of open panes, if it is time to send them."""
+        now_s = self._io.clock.monotonic_s()
+        if now_s < self._open_counts_at_s:
+            return ()
+        self._open_counts_at_s = now_s + OPEN_COUNTS_EVERY_S
+        return self.partition.pipeline.windows.open_counts()
 
     def _tell_snapshot_problem(self) -> None:
         if self.partition.snapshot_problem is not None:

@@ -94,6 +94,7 @@ class WindowRow(msgspec.Struct, frozen=True, gc=False):
     key: str
     count: int
     amount: float
+    closed: bool
 
     @property
     def identity(self) -> WindowIdentity:

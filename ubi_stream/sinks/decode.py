@@ -203,6 +203,7 @@ def read_window(value: bytes | None, position: Position) -> WindowRow | None:
             key=window.key,
             count=window.count,
             amount=window.amount,
+            closed=window.closed,
         )
 
     return _read(_WINDOW, value, row)

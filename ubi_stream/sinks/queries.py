@@ -1,4 +1,4 @@
-"""What the views read from Postgres: insights page by page, and counts that add up over partitions.
+"""What the views read from Postgres: insights page by page.
 
 Every function takes a pool or a connection and returns frozen structs, which `msgspec.json.encode` turns into JSON.
 """
@@ -108,23 +108,6 @@ class InsightPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-class FunnelStep(msgspec.Struct, frozen=True):
-    """Events of one step of the funnel by users of one segment."""
-
-    segment: str
-    step: str
-    count: int
-    amount: float
-
-
-class SegmentShare(msgspec.Struct, frozen=True):
-    """Events by users of one segment, and their share of all, in [0, 1]."""
-
-    segment: str
-    count: int
-    share: float
-
-
 _FIELDS = ", ".join(StoredInsight.__struct_fields__)
 
 
@@ -171,54 +154,6 @@ async def insights_of(
 ) -> InsightPage:
     """One page of the insights about one entity, newest first; parameters and errors as `newest_insights`."""
     return await newest_insights(database, InsightFilter(user_id=user_id, entity=entity), limit=limit, cursor=cursor)
-
-
-async def segment_distribution(
-    database: Database, *, pack: str, since: datetime, until: datetime, entity: str = "user"
-) -> list[SegmentShare]:
-    """How the events of the panes that start in [since, until) are spread over segments, largest first."""
-    rows = await _window_sums(database, "segment_distribution", pack, entity, since, until)
-    total = sum(row["count"] for row in rows)
-    return [SegmentShare(row["key"], row["count"], row["count"] / total if total else 0.0) for row in rows]
-
-
-async def conversion_funnel(
-    database: Database, *, pack: str, since: datetime, until: datetime, entity: str = "user"
-) -> list[FunnelStep]:
-    """Events of each funnel step by segment, of the panes that start in [since, until), largest first."""
-    rows = await _window_sums(database, "conversion_funnel", pack, entity, since, until)
-    steps = []
-    for row in rows:
-        segment, _, step = row["key"].partition("/")
-        steps.append(FunnelStep(segment, step, row["count"], row["amount"]))
-    return steps
-
-
-async def newest_pane(database: Database, *, pack: str, entity: str = "user") -> datetime | None:
-    """Start of the newest pane that has a segment distribution; None if none has."""
-    rows = await database.fetch(
-        "SELECT max(pane_start) AS newest FROM window_counts WHERE pack = $1 AND measure = $2 AND entity = $3",
-        pack,
-        "segment_distribution",
-        entity,
-    )
-    newest: datetime | None = rows[0]["newest"]
-    return newest
-
-
-async def _window_sums(
-    database: Database, measure: str, pack: str, entity: str, since: datetime, until: datetime
-) -> list[Any]:
-    return await database.fetch(
-        "SELECT key, sum(count)::bigint AS count, sum(amount) AS amount FROM window_counts "
-        "WHERE pack = $1 AND measure = $2 AND entity = $3 AND pane_start >= $4 AND pane_start < $5 "
-        "GROUP BY key ORDER BY count DESC, key",
-        pack,
-        measure,
-        entity,
-        since,
-        until,
-    )
 
 
 def _conditions(wanted: InsightFilter) -> tuple[list[str], list[object]]:

@@ -66,7 +66,7 @@ WINDOW_COUNTS: StagedTable[WindowRow] = StagedTable(
     "window_counts",
     _columns_of(WindowRow),
     "ON CONFLICT (pack, measure, entity, pane_start, pane_ms, key, partition) "
-    "DO UPDATE SET count = excluded.count, amount = excluded.amount",
+    "DO UPDATE SET count = excluded.count, amount = excluded.amount, closed = excluded.closed",
     lambda row: msgspec.structs.astuple(row)[1:],
 )
 

@@ -23,7 +23,9 @@ from ubi_stream.web.views.insights import Insights
 from ubi_stream.web.views.labels import MAX_LABEL_BYTES, Labels
 from ubi_stream.web.views.models import Models
 from ubi_stream.web.views.page import STATIC_FILES, StaticFile
+from ubi_stream.web.views.segments import Segments
 from ubi_stream.web.views.users import Users
+from ubi_stream.web.views.visits import Visits
 
 _ID: Final = "{id:[^/]+}"
 """Any id, percent-encoded: a slash in it comes as %2F."""
@@ -64,7 +66,8 @@ def create_web(
     reader = Reader(pool, timeout_s=query_timeout_s)
     forwarder = Forwarder()
     health = Health(port, reader, metrics)
-    users, insights = Users(port, reader, forwarder), Insights(port, reader)
+    users, insights = Users(port, reader, forwarder), Insights(reader)
+    segments, visits = Segments(port, reader), Visits(reader)
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_LABEL_BYTES)
     app.cleanup_ctx.append(forwarder.lifespan)
     app.add_routes(
@@ -76,7 +79,12 @@ def create_web(
             web.get(f"/api/v1/users/{_ID}/insights", users.insights),
             web.get(f"/api/v1/users/{_ID}/forecast", users.forecast),
             web.get("/api/v1/insights", insights.page),
-            web.get("/api/v1/segments", insights.segments),
+            web.get("/api/v1/segments", segments.shares),
+            web.get("/api/v1/segments/distribution", segments.distribution),
+            web.get("/api/v1/segments/funnel", segments.funnel),
+            web.get("/api/v1/visits", visits.page),
+            web.get(f"/api/v1/visits/{_ID}", visits.one),
+            web.get("/api/segments/user_behavior_segments", visits.behavior_segments),
             web.get("/api/v1/models", Models(port).report),
             web.post("/api/v1/labels", Labels(port, forwarder, clock).take),
             web.get("/", StaticFile("index.html").serve),

@@ -24,6 +24,7 @@ class ProblemType(StrEnum):
     NO_SUCH_ROUTE = "no-such-route"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     UNKNOWN_ENTITY = "unknown-entity"
+    UNKNOWN_VISIT = "unknown-visit"
     REBALANCING = "rebalancing"
     WORKER_UNREACHABLE = "worker-unreachable"
     BROKER_UNAVAILABLE = "broker-unavailable"

@@ -10,20 +10,37 @@ import asyncpg
 import msgspec
 import pytest
 
-from support.sink_rows import INSIGHTS, START, WINDOWS, insight_row, insights_stretch, stretch, window_row
+from support.sink_rows import (
+    INSIGHTS,
+    START,
+    VISITS,
+    WINDOWS,
+    insight_row,
+    insights_stretch,
+    stretch,
+    visit_row,
+    window_row,
+)
 from ubi_stream.clock import SystemClock
 from ubi_stream.sinks.database import create_pool
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
 from ubi_stream.sinks.queries import (
-    FunnelStep,
     InsightFilter,
-    SegmentShare,
-    conversion_funnel,
     insights_of,
     newest_insights,
-    segment_distribution,
 )
+from ubi_stream.sinks.segment_queries import (
+    ClassShare,
+    SegmentShare,
+    class_distribution,
+    class_funnel,
+    newest_pane,
+    segment_shares,
+)
+from ubi_stream.sinks.visit_queries import StoredVisit, VisitFilter, newest_visits
+
+FIVE_MINUTES = timedelta(minutes=5)
 
 
 @pytest.fixture
@@ -126,18 +143,97 @@ async def test_counts_add_up_over_partitions_and_panes(sink: PostgresSink, pool:
     ]
     await sink.write(stretch(WINDOWS, 0, 5, *rows))
     await sink.write(stretch(WINDOWS, 0, 1, window_row(0, 1, partition=1), partition=1))
-    assert await segment_distribution(pool, pack="ecommerce", since=START, until=last) == [
+    assert await segment_shares(pool, pack="ecommerce", since=START, until=last, width=FIVE_MINUTES) == [
         SegmentShare("bouncer", 7, 0.7),
         SegmentShare("browser", 3, 0.3),
     ]
-    assert await segment_distribution(pool, pack="finance", since=START, until=last) == []
+    assert await segment_shares(pool, pack="finance", since=START, until=last, width=FIVE_MINUTES) == []
 
 
-async def test_funnel_by_segment(sink: PostgresSink, pool: asyncpg.Pool) -> None:
+async def test_panes_of_another_width_are_not_added(sink: PostgresSink, pool: asyncpg.Pool) -> None:
+    hour = timedelta(hours=1)
+    rows = [window_row(0, 4), window_row(1, 3, pane_ms=3_600_000), window_row(2, 0, pane_ms=3_600_000, key="browser")]
+    await sink.write(stretch(WINDOWS, 0, 3, *rows))
+    assert await newest_pane(pool, pack="ecommerce", width=hour) == START
+    shares = await segment_shares(pool, pack="ecommerce", since=START, until=START + hour, width=hour)
+    assert shares == [SegmentShare("bouncer", 3, 1.0)]
+
+
+async def test_the_funnel_of_engaged_shoppers(sink: PostgresSink, pool: asyncpg.Pool) -> None:
+    """150 visits of 142 users: 2,850 views, 420 carts, 180 purchases for 85,432.50."""
     rows = [
-        window_row(0, 9, key="bouncer/view", measure="conversion_funnel"),
-        window_row(1, 2, key="bouncer/purchase", measure="conversion_funnel", amount=12.5),
+        visit_row(
+            number,
+            number,
+            user_id=f"shopper {number % 142}",
+            behavior_segment="engaged_shopper",
+            session_end=START + timedelta(minutes=number),
+            view_count=19,
+            cart_count=3 if number < 120 else 2,
+            purchase_count=2 if number < 30 else 1,
+            total_amount=569.55,
+        )
+        for number in range(150)
     ]
-    await sink.write(stretch(WINDOWS, 0, 2, *rows))
-    steps = await conversion_funnel(pool, pack="ecommerce", since=START, until=START + timedelta(minutes=5))
-    assert steps == [FunnelStep("bouncer", "view", 9, 0.0), FunnelStep("bouncer", "purchase", 2, 12.5)]
+    await sink.write(stretch(VISITS, 0, 150, *rows, visit_row(150, 200)))
+    (funnel,) = [
+        row
+        for row in await class_funnel(pool, pack="ecommerce", since=START, until=START + timedelta(days=1))
+        if row.behavior_segment == "engaged_shopper"
+    ]
+    assert (funnel.total_sessions, funnel.unique_users, funnel.total_views) == (150, 142, 2850)
+    assert (funnel.total_carts, funnel.total_purchases, funnel.total_revenue) == (420, 180, 85432.50)
+    assert (funnel.view_to_cart_rate, funnel.cart_to_purchase_rate, funnel.overall_conversion_rate) == (
+        14.74,
+        42.86,
+        6.32,
+    )
+    assert (funnel.avg_revenue_per_session, funnel.avg_order_value) == (569.55, 474.63)
+
+
+async def test_visits_by_class_over_time_with_their_users_and_money(sink: PostgresSink, pool: asyncpg.Pool) -> None:
+    ends = [1, 2, 4, 6]
+    rows = [
+        visit_row(n, n, user_id=f"u{n % 2}", session_end=START + timedelta(minutes=end), total_amount=n or None)
+        for n, end in enumerate(ends)
+    ]
+    await sink.write(stretch(VISITS, 0, 4, *rows))
+    found = await class_distribution(
+        pool, pack="ecommerce", since=START, until=START + timedelta(minutes=10), bucket=FIVE_MINUTES
+    )
+    assert found == [
+        ClassShare(START, START + FIVE_MINUTES, "browser", 3, 2, 3.0),
+        ClassShare(START + FIVE_MINUTES, START + 2 * FIVE_MINUTES, "browser", 1, 1, 3.0),
+    ]
+
+
+async def visits_of_pages(pool: asyncpg.Pool, wanted: VisitFilter, limit: int) -> list[StoredVisit]:
+    visits: list[StoredVisit] = []
+    cursor = None
+    while True:
+        page = await newest_visits(pool, wanted, limit=limit, cursor=cursor)
+        visits += page.visits
+        if page.next_cursor is None:
+            return visits
+        cursor = page.next_cursor
+
+
+@pytest.mark.parametrize(
+    ("wanted", "numbers"),
+    [
+        (VisitFilter(), [3, 2, 1, 0]),
+        (VisitFilter(user_id="u2"), [2]),
+        (VisitFilter(segment="bouncer"), [1]),
+        (VisitFilter(session_id="s3"), [3]),
+        (VisitFilter(since=START + timedelta(hours=1, minutes=10), until=START + timedelta(hours=3)), [2, 1]),
+        (VisitFilter(pack="finance"), []),
+    ],
+)
+@pytest.mark.parametrize("limit", [1, 3, 50])
+async def test_pages_of_visits(
+    sink: PostgresSink, pool: asyncpg.Pool, wanted: VisitFilter, numbers: list[int], limit: int
+) -> None:
+    rows = [visit_row(n, n, behavior_segment="bouncer" if n == 1 else "browser") for n in range(4)]
+    await sink.write(stretch(VISITS, 0, 4, *rows))
+    visits = await visits_of_pages(pool, wanted, limit)
+    assert [visit.user_session for visit in visits] == [f"s{number}" for number in numbers]

@@ -11,7 +11,17 @@ import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from support.sink_rows import INSIGHTS, START, WINDOWS, insight_row, insights_stretch, stretch, window_row
+from support.sink_rows import (
+    INSIGHTS,
+    START,
+    VISITS,
+    WINDOWS,
+    insight_row,
+    insights_stretch,
+    stretch,
+    visit_row,
+    window_row,
+)
 from support.waiting import eventually
 from support.web_worker import Client, MemoryWorker, path_of
 from ubi_stream.clock import SystemClock
@@ -158,43 +168,93 @@ async def test_the_ends_of_time_are_answered(client: Client) -> None:
         assert (await get(client, f"/api/v1/insights?{query}"))["insights"] == []
 
 
-async def test_segments_and_funnel_of_the_newest_day_that_has_any(client: Client, sink: PostgresSink) -> None:
-    # pane   two days before   00:00                00:05
-    #        bouncer 100       bouncer 6, browser 2  bouncer 2
-    funnel: dict[str, Any] = {"measure": "conversion_funnel", "pane_start": START}
+async def test_segments_of_the_newest_day_that_has_any(client: Client, sink: PostgresSink) -> None:
+    # day    two days before   of START
+    #        bouncer 100       bouncer 8, browser 2
+    day: dict[str, Any] = {"pane_ms": 86_400_000}
     rows = [
-        window_row(0, 100, pane_start=START - timedelta(days=2)),
-        window_row(1, 6),
-        window_row(2, 2, key="browser"),
-        window_row(3, 2, pane_start=START + timedelta(minutes=5)),
-        window_row(4, 9, key="bouncer/visit", **funnel),
-        window_row(5, 4, key="bouncer/interest", **funnel),
-        window_row(6, 50, pack="payments"),
+        window_row(0, 100, pane_start=START - timedelta(days=2), **day),
+        window_row(1, 8, **day),
+        window_row(2, 2, key="browser", **day),
+        window_row(3, 5),
+        window_row(4, 50, pack="payments", **day),
     ]
-    await sink.write(stretch(WINDOWS, 0, 7, *rows))
+    await sink.write(stretch(WINDOWS, 0, 5, *rows))
     assert await get(client, "/api/v1/segments") == {
         "pack": "ecommerce",
         "entity": "user",
-        "since": "2019-09-30T00:10:00Z",
-        "until": "2019-10-01T00:10:00Z",
+        "since": "2019-10-01T00:00:00Z",
+        "until": "2019-10-02T00:00:00Z",
+        "bucket": "1d",
         "distribution": [
             {"segment": "bouncer", "count": 8, "share": 0.8},
             {"segment": "browser", "count": 2, "share": 0.2},
-        ],
-        "funnel": [
-            {"segment": "bouncer", "step": "visit", "count": 9, "amount": 0.0},
-            {"segment": "bouncer", "step": "interest", "count": 4, "amount": 0.0},
         ],
     }
     earlier = await get(client, "/api/v1/segments?since=2019-09-29T00:00:00Z&until=2019-09-29T00:05:00Z")
     assert [(share["segment"], share["count"]) for share in earlier["distribution"]] == [("bouncer", 100)]
     other = await get(client, "/api/v1/segments?pack=payments")
     assert [share["count"] for share in other["distribution"]] == [50]
+    short = await get(client, "/api/v1/segments?bucket=5m")
+    assert [share["count"] for share in short["distribution"]] == [5]
 
 
-async def test_segments_before_there_are_any(client: Client) -> None:
-    document = await get(client, "/api/v1/segments")
-    assert (document["distribution"], document["funnel"], document["until"]) == ([], [], None)
+async def test_what_is_empty_before_there_is_anything(client: Client) -> None:
+    for path, member in (("", "distribution"), ("/distribution", "distribution"), ("/funnel", "funnel")):
+        document = await get(client, f"/api/v1/segments{path}")
+        assert (document[member], document["until"]) == ([], None)
+    assert await get(client, "/api/v1/visits") == {"visits": [], "next_cursor": None}
+    assert (await get(client, "/api/v1/visits/s1", status=404))["type"] == "urn:ubi:problem:unknown-visit"
+
+
+async def test_a_visit_by_its_session_and_as_the_old_view_has_it(client: Client, sink: PostgresSink) -> None:
+    again = visit_row(1, 5, user_session="s1", total_events=9)
+    await sink.write(stretch(VISITS, 0, 3, visit_row(0, 1), again, visit_row(2, 2)))
+    assert (await get(client, "/api/v1/visits/s1"))["total_events"] == 9
+    assert (await get(client, "/api/v1/visits/s1?user_id=u1"))["total_events"] == 5
+    page = await get(client, "/api/segments/user_behavior_segments?user_id=u2")
+    (row,) = page["visits"]
+    assert list(row) == [
+        "user_id",
+        "user_session",
+        "behavior_segment",
+        "segment_color",
+        "segment_score",
+        "session_start",
+        "session_end",
+        "session_duration_minutes",
+        "total_events",
+        "view_count",
+        "cart_count",
+        "purchase_count",
+        "unique_products",
+        "unique_categories",
+        "total_amount",
+        "engagement_rate",
+        "cart_conversion_rate",
+        "purchase_conversion_rate",
+        "overall_conversion_rate",
+        "recommendations",
+        "action_priority",
+        "processing_time",
+    ]
+    assert (row["user_session"], row["recommendations"], row["total_amount"]) == ("s2", ["Show reviews"], None)
+
+
+async def test_the_distribution_and_the_funnel_of_the_newest_day(client: Client, sink: PostgresSink) -> None:
+    rows = [visit_row(n, n, total_amount=2.5) for n in range(30)]
+    await sink.write(stretch(VISITS, 0, 30, *rows))
+    hours = await get(client, "/api/v1/segments/distribution")
+    assert sum(share["session_count"] for share in hours["distribution"]) == 24
+    days = await get(client, "/api/v1/segments/distribution?bucket=1d&since=2019-10-01T00:00:00Z")
+    assert [(s["window_start"], s["session_count"], s["unique_users"]) for s in days["distribution"]] == [
+        ("2019-10-01T00:00:00Z", 24, 7),
+        ("2019-10-02T00:00:00Z", 6, 6),
+    ]
+    (funnel,) = (await get(client, "/api/v1/segments/funnel"))["funnel"]
+    assert (funnel["total_sessions"], funnel["total_revenue"], funnel["view_to_cart_rate"]) == (24, 60.0, 25.0)
+    too_many = "/api/v1/segments/distribution?bucket=5m&since=2019-01-01&until=2019-10-01"
+    assert "10000 buckets" in (await get(client, too_many, status=400))["detail"]
 
 
 async def test_ready_with_a_database(client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from ubi_stream.insights.model import InsightKind, Severity
 from ubi_stream.insights.windows import PANE_MS
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.runtime.metrics import Metrics
-from ubi_stream.sinks.queries import MAX_PAGE, FunnelStep, SegmentShare, StoredInsight
+from ubi_stream.sinks.queries import MAX_PAGE, StoredInsight
+from ubi_stream.sinks.segment_queries import MAX_BUCKETS, ClassFunnel, ClassShare, SegmentShare
+from ubi_stream.sinks.visit_queries import StoredVisit
 from ubi_stream.web.app import create_web
 from ubi_stream.web.problems import ProblemType
-from ubi_stream.web.views.insights import DEFAULT_PAGE, SegmentReport
+from ubi_stream.web.views.insights import DEFAULT_PAGE
 from ubi_stream.web.views.labels import LABELS_AT_ONCE, LABELS_PER_S, MAX_LABEL_BYTES
+from ubi_stream.web.views.segments import BUCKETS, Distribution, Funnel, Shares
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -106,10 +110,15 @@ def test_every_status_of_a_label_and_every_limit_has_a_line() -> None:
 
 def test_rows_of_the_database_have_the_members_of_the_examples() -> None:
     assert tuple(examples("Insights")[0]["insights"][0]) == StoredInsight.__struct_fields__
-    segments = examples("Segments")[0]
-    assert tuple(segments) == SegmentReport.__struct_fields__
-    assert tuple(segments["distribution"][0]) == SegmentShare.__struct_fields__
-    assert tuple(segments["funnel"][0]) == FunnelStep.__struct_fields__
+    shares, distribution, funnel = examples("Segments")
+    for document, page, row in (
+        (shares, Shares, SegmentShare),
+        (distribution, Distribution, ClassShare),
+        (funnel, Funnel, ClassFunnel),
+    ):
+        assert tuple(document) == page.__struct_fields__
+        assert tuple(document[page.__struct_fields__[-1]][0]) == row.__struct_fields__
+    assert tuple(examples("Visits")[0]["visits"][0]) == StoredVisit.__struct_fields__
 
 
 async def test_the_error_of_the_example_is_told_so(client: Client) -> None:
@@ -133,4 +142,5 @@ def test_every_value_of_a_filter_is_named(words: type[InsightKind] | type[Severi
 
 def test_limits_are_the_ones_in_force() -> None:
     assert f"1 to {MAX_PAGE}; {DEFAULT_PAGE} unless given" in section("Insights")
-    assert PANE_MS == 5 * 60_000, "the document speaks of five-minute panes"
+    assert timedelta(milliseconds=PANE_MS) == BUCKETS["5m"]
+    assert f"{MAX_BUCKETS:,} buckets at most" in section("Segments")
