@@ -8,7 +8,7 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.fold import PANE_MS
 from ubi_stream.state.log import window
 from ubi_stream.state.model import UserState
-from ubi_stream.state.panes import HOUR_MS, NO_EVENTS, Pane, events_of
+from ubi_stream.state.panes import DAY_MS, HOUR_MS, NO_EVENTS, Pane, events_of
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):

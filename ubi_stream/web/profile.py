@@ -11,6 +11,7 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import Logged, Session, UserState, Visits
 from ubi_stream.state.moments import Baseline
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS, Pane, amount_of, events_of
+from ubi_stream.state.visit_class import class_of
 
 _WIDTHS_MS: Final = {
     "5m": 5 * MINUTE_MS,
@@ -117,6 +118,7 @@ def _sessions(visits: Visits) -> dict[str, Any]:
 def _session(session: Session, plan: Plan) -> dict[str, Any]:
     return {
         "id": session.id,
+        "visit_class": found.name if (found := class_of(session, plan)) else None,
         "started_at": iso_time(session.start_ms),
         "last_at": iso_time(session.last_ms),
         "duration_s": (session.last_ms - session.start_ms) / 1000,

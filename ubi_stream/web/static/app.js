@@ -100,31 +100,41 @@ async function showInsights() {
   return filtered ? "None like these." : "None yet. Insights appear here as events come in.";
 }
 
-function segmentRow(share, funnel) {
+function shareRow(name, share, count, steps) {
   const fill = element("div", "fill");
-  fill.style.width = `${100 * share.share}%`;
-  const steps = ["visit", "interest", "intent", "conversion"]
-    .map((step) => [step, funnel.get(`${share.segment}/${step}`)])
-    .filter(([, count]) => count)
-    .map(([step, count]) => `${step} ${whole.format(count)}`);
+  fill.style.width = `${100 * share}%`;
   return element(
     "div",
     "row",
-    element("span", "name", words(share.segment)),
-    element("span", "count", `${percent(share.share)} · ${whole.format(share.count)}`),
+    element("span", "name", name ? words(name) : "no class"),
+    element("span", "count", `${percent(share)} · ${whole.format(count)}`),
     element("div", "track", fill),
-    steps.length ? element("span", "funnel", steps.join(" → ")) : null,
+    steps ? element("span", "funnel", steps) : null,
   );
 }
 
 async function showSegments() {
   const report = await ask("/api/v1/segments");
-  const funnel = new Map(report.funnel.map((step) => [`${step.segment}/${step.step}`, step.count]));
-  byId("segments").replaceChildren(...report.distribution.map((share) => segmentRow(share, funnel)));
-  if (!report.distribution.length) {
-    return "No closed five minutes yet: they close when the pack no longer waits for late events, some minutes later.";
-  }
-  return `Active users per five minutes, ${moment(report.since)} to ${moment(report.until)}. Below: what visits came to.`;
+  byId("segments").replaceChildren(...report.distribution.map((row) => shareRow(row.segment, row.share, row.count)));
+  if (!report.distribution.length) return "Nobody yet. Shares appear here as events come in.";
+  return `Users active from ${moment(report.since)} to ${moment(report.until)} UTC, by what they are now.`;
+}
+
+function funnelOf(row) {
+  const steps = [["interests", row.total_views], ["intents", row.total_carts], ["conversions", row.total_purchases]];
+  const counts = steps.filter(([, count]) => count).map(([step, count]) => `${whole.format(count)} ${step}`);
+  return counts.join(" → ");
+}
+
+async function showVisits() {
+  const report = await ask("/api/v1/segments/funnel");
+  const visits = report.funnel.reduce((sum, row) => sum + row.total_sessions, 0);
+  const rows = report.funnel.map((row) =>
+    shareRow(row.behavior_segment, row.total_sessions / visits, row.total_sessions, funnelOf(row)),
+  );
+  byId("visits").replaceChildren(...rows);
+  if (!rows.length) return "No visit has ended yet: one ends when its user has been silent for a while.";
+  return `Visits that ended from ${moment(report.since)} to ${moment(report.until)}, by class.`;
 }
 
 // One row for each model: the API has one for each partition as well.
@@ -191,6 +201,7 @@ async function refresh() {
     part("user", showUser),
     part("insights", showInsights),
     part("segments", showSegments),
+    part("visits", showVisits),
     part("models", showModels),
   ]);
 }

@@ -20,9 +20,10 @@ function fact(name, value) {
 }
 
 function facts(profile) {
-  const { segment, sessions, counters } = profile;
+  const { segment, sessions, counters, latest_session: visit } = profile;
   return [
     segment && fact("segment", `${words(segment.name)} since ${moment(segment.since)}`),
+    visit && visit.visit_class && fact("this visit so far", words(visit.visit_class)),
     fact("first seen", moment(profile.first_seen)),
     fact("last seen", moment(profile.last_seen)),
     fact("events, conversions", `${whole.format(counters.events)}, ${whole.format(counters.conversions)}`),
