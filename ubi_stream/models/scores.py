@@ -11,6 +11,7 @@ from ubi_stream.models.change import Change
 from ubi_stream.models.drift.verdict import Drift
 from ubi_stream.models.feedback.labels import Learned
 from ubi_stream.models.outcomes.predictions import Predictions
+from ubi_stream.models.rule_waves import RuleWave
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,10 @@ class Scores:
         Mean features of all entities of the partition, by the row from which on they hold.
     waves
         Jumps of the alert rate that begin or end, by row.
+    rule_waves
+        Rules that many users meet at once, as it begins or is over, by row.
+    held
+        Row and rule that are not reported alone, because a wave is.
     drifts
         Figures of all entities that have another level, by the row that brings it to light.
     changes
@@ -87,6 +92,8 @@ class Scores:
     peers: list[tuple[int, Matrix]] = field(default_factory=list)
     waves: dict[int, Wave] = field(default_factory=dict)
     drifts: dict[int, list[Drift]] = field(default_factory=dict)
+    rule_waves: dict[int, list[RuleWave]] = field(default_factory=dict)
+    held: set[tuple[int, int]] = field(default_factory=set)
     changes: dict[int, Change] = field(default_factory=dict)
     learned: Learned | None = None
     predictions: Predictions = field(default_factory=Predictions)

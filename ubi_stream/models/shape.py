@@ -40,6 +40,7 @@ def shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
         *arms,
         *asked,
         *candidates,
+        *(rule.name for rule in plan.pack.rules if rule.together),
         str(seed),
     )
 

@@ -43,7 +43,7 @@ class ShareTests:
     evidence
         Nats from which on a share has risen.
     least
-        Trials that must have been learned before, without the prior's.
+        Trials that are only learned, before any is evidence.
     certain
         Trials after which the usual share is not taken to be any more certain: users differ, and so do hours.
 
@@ -121,7 +121,8 @@ class ShareTests:
         `begin` makes them active; until then they are returned each time. `at_ms` is the time of the first trial. What
         is only to be learned is no evidence.
         """
-        gain = np.zeros_like(hits) if only_learn else hits * self._for_hit + (trials - hits) * self._for_miss
+        gain = hits * self._for_hit + (trials - hits) * self._for_miss
+        gain = np.where(only_learn | (self._known_trials < self._least), 0.0, gain)
         active = self.active
         self._back = np.where(active, np.maximum(self._back - gain, 0.0), 0.0)
         fresh = self.evidence <= 0.0
@@ -133,7 +134,7 @@ class ShareTests:
         calm = self.evidence <= 0.0
         if (self.trials[calm] > 0.0).any():
             self._learn(calm)
-        risen: NDArray[np.bool_] = ~self.active & (self.evidence >= self._enough) & (self._known_trials >= self._least)
+        risen: NDArray[np.bool_] = ~self.active & (self.evidence >= self._enough)
         return risen
 
     def begin(self, column: int) -> None:

@@ -76,3 +76,25 @@ class Rule(Model):
     severity: SeverityName = "medium"
     summary: str = Field(min_length=1, max_length=300, description="One sentence; {feature} is replaced by its value")
     cool_down_min: float = Field(60, ge=0)
+    together: str | None = Field(
+        None,
+        min_length=1,
+        max_length=300,
+        description="One sentence for many users who meet it at once: {count}, {of}, {usual}, {median}, {bound}",
+    )
+
+    @property
+    def wave_condition(self) -> Condition:
+        """The condition that says to whom the rule could have happened: its feature has a value."""
+        return self.when[0]
+
+    @model_validator(mode="after")
+    def _sentence_for_many_has_its_places(self) -> Rule:
+        try:
+            (self.together or "").format(**dict.fromkeys(("count", "of", "usual", "median", "bound"), "words"))
+        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            raise ValueError(
+                f"rule {self.name!r}: together {self.together!r} can't be filled in ({error}); "
+                "expected places among {count}, {of}, {usual}, {median} and {bound}"
+            ) from error
+        return self

@@ -78,6 +78,9 @@ class Texts(Model):
         "{name} comes twice at once from {count} of {of} users, usually from {usual}"
     )
     since: Annotated[str, _says("statement", "time")] = "{statement}; since {time} UTC"
+    wave_over: Annotated[str, _says("rule", "minutes", "count", "of", "held")] = (
+        "It is over ({rule}): {count} of {of} users within {minutes} minutes; {held} alerts about them were held back"
+    )
     change: Annotated[str, _says("measure", "span", "recent", "usual")] = "{measure} {span}: {recent} (usually {usual})"
     three_days: Words = "in three days"
     week: Words = "in a week"

@@ -9,6 +9,7 @@ import pytest
 
 from support.folding import Runner
 from support.probe import START_MS, event, probe_pack
+from ubi_stream.insights.claims import holds, unclaimed_numbers
 from ubi_stream.insights.model import Insight, InsightKind, Severity
 from ubi_stream.packs.schema import Pack
 
@@ -61,7 +62,7 @@ def test_a_wave_is_one_insight_and_another_when_it_is_over() -> None:
     assert of_all(calm, InsightKind.ANOMALY) == []
     storm = told(runner, stream(150, 3_000, latency_ms=40_000.0))
     (wave,) = of_all(storm, InsightKind.ANOMALY)
-    assert (wave.label, wave.user_id, wave.severity) == ("population", "user/0", Severity.HIGH)
+    assert (wave.label, wave.user_id, wave.severity) == ("population", "user", Severity.HIGH)
     assert wave.evidence["entities"] >= 15
     assert wave.evidence["factor"] >= 5
     assert "usual wait leads in" in wave.explanation.summary
@@ -86,6 +87,57 @@ def test_a_property_that_goes_missing_is_told_as_broken_tracking() -> None:
     assert part.feature == "category"
     assert part.value == pytest.approx(1.0, abs=0.05)
     assert drift.at_ms <= START_MS + 4_000 * 6_000, "within ten blocks"
+
+
+def rule_pack() -> Pack:
+    together = (
+        "Slow for everybody: {count} of {of} users waited more than {bound}, usually {usual}; half of them {median}"
+    )
+    return probe_pack(
+        ("retention_days = 1", "retention_days = 3"),
+        ('summary = "It took', f'together = "{together} or longer"\nsummary = "It took'),
+    )
+
+
+def test_a_rule_that_many_meet_at_once_is_one_insight_and_theirs_are_held_back_until_it_is_over() -> None:
+    runner = Runner(rule_pack())
+    calm = told(runner, few(300, 0))
+    assert of_all(calm, InsightKind.RISK) == []
+    slow = told(runner, few(60, 300, latency_ms=7_140.0))
+    (wave,) = of_all(slow, InsightKind.RISK)
+    assert (wave.label, wave.user_id, wave.severity) == ("slow", "user", Severity.HIGH)
+    assert wave.explanation.summary.startswith("Slow for everybody: 3 of 3 users waited more than 2 seconds, usually ")
+    assert "half of them 7.14 seconds or longer; since " in wave.explanation.summary
+    assert unclaimed_numbers(wave.explanation.summary, wave.explanation.claims) == []
+    assert all(holds(claim) for claim in wave.explanation.claims)
+    alone = [i for i in slow if i.kind is InsightKind.RISK and i.entity == "user"]
+    assert len(alone) == wave.evidence["met"] - 1, "then they are held back"
+    after = told(runner, few(60, 360))
+    (over,) = of_all(after, InsightKind.RISK)
+    assert (over.label, over.severity) == ("slow_over", Severity.INFO)
+    assert over.evidence["met"] == 60
+    assert over.evidence["held_back"] == 58
+    assert unclaimed_numbers(over.explanation.summary, over.explanation.claims) == []
+    assert [i for i in after if i.kind is InsightKind.RISK and i.entity == "user"] == []
+
+
+def test_partitions_that_see_the_same_incident_give_it_one_id() -> None:
+    runners = [Runner(rule_pack()) for _ in range(2)]
+    waves = []
+    for partition, runner in enumerate(runners):
+        events = few(300, 0, name=f"p{partition}") + few(20, 300, latency_ms=9_000.0, name=f"p{partition}")
+        waves += of_all(told(runner, events), InsightKind.RISK)
+    first, second = waves
+    assert first.id == second.id
+
+
+def few(n: int, start: int, name: str = "u", latency_ms: float = 400.0) -> list[dict[str, Any]]:
+    """Half-minute steps of users who come once."""
+    at = START_MS + 60_000
+    return [
+        event(f"{name}{i}", at + i * 30_000, event_id=f"{name}{i}", event_type="cart", latency_ms=latency_ms)
+        for i in range(start, start + n)
+    ]
 
 
 @pytest.mark.parametrize("batch", [1, 37])

@@ -23,6 +23,11 @@ BREAK_COOL_DOWN_MIN: Final = 360.0
 _DAY_MIN: Final = 24 * 60
 
 
+def hour_of(time_ms: int) -> float:
+    """Time of the day in UTC, in hours and whole minutes of them."""
+    return time_ms // MINUTE_MS % _DAY_MIN / 60
+
+
 class Drifts:
     """Tells of incidents of tracking by their cause, and that users changed at most once in a cool-down."""
 
@@ -40,7 +45,7 @@ class Drifts:
         if not teller.population_allows(InsightKind.DRIFT, cause, cool_down_min):
             return
         statement, claims = self._statement(drift)
-        hour = drift.since_ms // MINUTE_MS % _DAY_MIN / 60
+        hour = hour_of(drift.since_ms)
         texts = self._plan.pack.texts
         verdict = texts.tracking_broke if broke else texts.users_changed
         why = texts.since.format(statement=statement, time=in_words(hour, HOUR_OF_DAY, texts))

@@ -38,7 +38,8 @@ class Risks:
         """Tell of the rules that hold for a row; `holding` is what `of_batch` gave for it."""
         for position in holding:
             rule, conditions = self._rules[position]
-            if teller.allows(InsightKind.RISK, rule.name, rule.cool_down_min):
+            # What a wave tells of all begins the cool-down too: it is not told late.
+            if teller.allows(InsightKind.RISK, rule.name, rule.cool_down_min) and (row, position) not in scores.held:
                 yield self._risk(teller, scores, row, rule, conditions)
 
     def _risk(self, teller: Teller, scores: Scores, row: int, rule: Rule, conditions: Conditions) -> Insight:

@@ -18,6 +18,7 @@ from ubi_stream.insights.policy.population import Waves
 from ubi_stream.insights.policy.prediction import ForeseenOutcomes
 from ubi_stream.insights.policy.recommendation import Recommendations
 from ubi_stream.insights.policy.risk import Risks
+from ubi_stream.insights.policy.rule_wave import RuleWaveInsights
 from ubi_stream.insights.policy.segment import SegmentChanges
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.bandit import ArmChooser
@@ -54,6 +55,7 @@ class Policy:
         self._segments = SegmentChanges(plan, explain, segments, self._recommendations)
         self._anomalies = Anomalies(plan, explain)
         self._waves = Waves(plan, explain)
+        self._rule_waves = RuleWaveInsights(plan, features)
         self._drifts = Drifts(plan, explain)
         self._risks = Risks(plan, explain, features)
         self._changes = Changes(plan)
@@ -69,7 +71,15 @@ class Policy:
         for entity_id in predictions.asked:
             self._states.touch(entity_id)
         risks = self._risks.of_batch(batch)
-        rows = {*risks, *scores.waves, *scores.drifts, *scores.alerts, *predictions.foreseen, *batch.days}
+        rows = {
+            *risks,
+            *scores.waves,
+            *scores.rule_waves,
+            *scores.drifts,
+            *scores.alerts,
+            *predictions.foreseen,
+            *batch.days,
+        }
         positions = {*assigned.changes, *scores.changes, *predictions.choices, *predictions.worsened}
         if scores.learned is not None or (batch.moments and batch.moments[0].erased is not None):
             positions.add(0)  # a label, or an erasure, is the first moment of its batch
@@ -109,6 +119,8 @@ class Policy:
         """What is told of an event's row; `holding` are the rules that hold for it."""
         if (wave := scores.waves.get(row)) is not None:
             yield from self._waves.tell(teller, wave)
+        for rule_wave in scores.rule_waves.get(row, ()):
+            yield from self._rule_waves.tell(teller, rule_wave)
         for drift in scores.drifts.get(row, ()):
             yield from self._drifts.tell(teller, drift)
         if (alert := scores.alerts.get(row)) is not None:

@@ -1,0 +1,255 @@
+"""Do many users meet a rule at once? Then one statement about all of them is worth more than each.
+
+A rule is about what happens to a user at an event (the checkout took long). Of the users to whom it could have happened
+so many meet the rule. That share is tested, not a number of users: a few checkouts an hour are enough.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from ubi_stream.features.registry import Feature
+from ubi_stream.features.stage import Matrix
+from ubi_stream.models.segment import Checks, Conditions
+from ubi_stream.models.shares import ShareTests
+from ubi_stream.packs.segments import Rule
+from ubi_stream.state.panes import HOUR_MS, MINUTE_MS
+from ubi_stream.state.stage import Moment
+
+_EVIDENCE: Final = 7.0
+"""Nats that make a wave: three users in a row, where one in a hundred usually meets the rule."""
+
+_MIN_ENTITIES: Final = 3
+"""Users who meet it: the evidence decides, but never that of one or two."""
+
+_LEFT: Final = 0.4
+"""Share of those who usually don't meet the rule that are left in a wave."""
+
+_SLACK: Final = 0.7
+"""Log-odds that a share may differ between hours: twice the usual share is ordinary."""
+
+_PRIOR_TRIALS: Final = 10.0
+_LEAST: Final = 30.0
+"""Users from which on the usual share is known."""
+
+_AGAIN_MS: Final = HOUR_MS
+"""Time in which a user counts once."""
+
+_MOST: Final = 256
+"""Newest users of a rule that are kept."""
+
+_LONGEST_MS: Final = 24 * HOUR_MS
+"""After that, what a wave brought is usual."""
+
+_SILENT_MS: Final = 60 * MINUTE_MS
+"""A wave in which nobody meets the rule for so long is over."""
+
+
+class Exposure(NamedTuple):
+    """A row at which a rule could be met: position of row and rule, whose, when, whether it is met, and by how much."""
+
+    row: int
+    rule: int
+    entity: str
+    at_ms: int
+    met: bool
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleWave:
+    """Many users who meet a rule at once, as it begins or when it is over.
+
+    Attributes
+    ----------
+    rule
+        Its name.
+    begins
+        Whether it begins here.
+    since_ms, until_ms
+        Event time of the first user of the wave, and of the newest who met the rule.
+    met, entities
+        Users who met the rule since then, and all to whom it could have happened.
+    usual
+        Usual share of those who meet it.
+    value
+        Median of what they met it by; NaN when it is over.
+    held
+        Alerts about single users that were held back.
+    """
+
+    rule: str
+    begins: bool
+    since_ms: int
+    until_ms: int
+    met: int
+    entities: int
+    usual: float
+    value: float
+    held: int
+
+    @property
+    def share(self) -> float:
+        """Share of the users who met the rule."""
+        return self.met / self.entities
+
+
+class _Seen(NamedTuple):
+    at_ms: int
+    entity: int
+    met: bool
+    value: float
+
+
+class RuleWaves:
+    """Watches the share of users who meet each of some rules.
+
+    Parameters
+    ----------
+    names
+        Of the rules.
+    usual
+        Share of users who are expected to meet each.
+    """
+
+    def __init__(self, names: Sequence[str], usual: Sequence[float]) -> None:
+        self.names = tuple(names)
+        n = len(self.names)
+        self._tests = ShareTests(
+            n,
+            prior_hits=_PRIOR_TRIALS * np.array(usual, dtype=np.float64),
+            prior_trials=_PRIOR_TRIALS,
+            slack=_SLACK,
+            left=_LEFT,
+            evidence=_EVIDENCE,
+            least=_LEAST,
+        )
+        self._recent: list[deque[_Seen]] = [deque(maxlen=_MOST) for _ in self.names]
+        self._held = [0] * n
+        self._until_ms = [0] * n
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Rules that many users meet now."""
+        return tuple(name for name, active in zip(self.names, self._tests.active, strict=True) if active)
+
+    def watch(self, exposures: Iterable[Exposure]) -> tuple[dict[int, list[RuleWave]], set[tuple[int, int]]]:
+        """Take in exposures, in order.
+
+        Returns
+        -------
+        Waves that begin or are over, by row; and row and rule of what is held back, because a wave tells it.
+        """
+        waves: dict[int, list[RuleWave]] = {}
+        held: set[tuple[int, int]] = set()
+        for one in exposures:
+            if self._counts(one):
+                waves.setdefault(one.row, []).extend(self._test(one))
+            if one.met and self._tests.active[one.rule]:
+                self._until_ms[one.rule] = max(self._until_ms[one.rule], one.at_ms)
+                self._held[one.rule] += 1
+                held.add((one.row, one.rule))
+        return {row: found for row, found in waves.items() if found}, held
+
+    def _counts(self, one: Exposure) -> bool:
+        """Whether the user was not seen within the hour; then note them."""
+        recent, entity = self._recent[one.rule], crc32(one.entity.encode("utf-8", "surrogatepass"))
+        while recent and recent[0].at_ms <= one.at_ms - _AGAIN_MS:
+            recent.popleft()
+        if any(seen.entity == entity for seen in recent):
+            return False
+        recent.append(_Seen(one.at_ms, entity, one.met, one.value))
+        return True
+
+    def _test(self, one: Exposure) -> list[RuleWave]:
+        tests, rule = self._tests, one.rule
+        trials, hits = np.zeros(len(self.names)), np.zeros(len(self.names))
+        trials[rule], hits[rule] = 1.0, float(one.met)
+        risen = tests.update(trials, hits, one.at_ms)
+        if risen[rule] and tests.hits[rule] >= _MIN_ENTITIES:
+            tests.begin(rule)
+            self._held[rule], self._until_ms[rule] = 0, one.at_ms
+            return [self._wave(rule, begins=True)]
+        if not tests.active[rule]:
+            return []
+        is_long = one.at_ms - int(tests.since_ms[rule]) > _LONGEST_MS
+        if not (is_long or rule in tests.ended() or one.at_ms - self._until_ms[rule] > _SILENT_MS):
+            return []
+        wave = self._wave(rule, begins=False)
+        tests.end(rule, forget=is_long)
+        return [wave]
+
+    def _wave(self, rule: int, *, begins: bool) -> RuleWave:
+        tests, since_ms = self._tests, int(self._tests.since_ms[rule])
+        values = [seen.value for seen in self._recent[rule] if seen.met and seen.at_ms >= since_ms]
+        return RuleWave(
+            self.names[rule],
+            begins,
+            since_ms,
+            self._until_ms[rule],
+            round(float(tests.hits[rule])),
+            round(float(tests.trials[rule])),
+            float(tests.usual[rule]),
+            median(values) if values else float("nan"),
+            self._held[rule],
+        )
+
+
+class RuleWatch:
+    """Feeds the rows of a batch to the waves of those rules that have a sentence for many.
+
+    A rule could be met where the feature of its first condition has a value.
+
+    Attributes
+    ----------
+    waves
+        The waves themselves.
+    """
+
+    def __init__(self, rules: Sequence[Rule], features: Sequence[Feature]) -> None:
+        places = [place for place, rule in enumerate(rules) if rule.together]
+        self._places = places
+        conditions = [Conditions(rules[place].when, features) for place in places]
+        self._checks = Checks(conditions) if conditions else None
+        self._columns = [one.columns[0] for one in conditions]
+        self.waves = RuleWaves([rules[place].name for place in places], [0.01 for place in places])
+
+    def run(
+        self, values: Matrix, moments: Sequence[Moment], first: int
+    ) -> tuple[dict[int, list[RuleWave]], set[tuple[int, int]]]:
+        """Take in the rows of a batch from `first` on.
+
+        Parameters
+        ----------
+        values
+            Features of the rules, shape (rows, features).
+        moments
+            Those that have a row, in order.
+
+        Returns
+        -------
+        Waves by row; and row and position (among all rules) of what is held back.
+        """
+        if self._checks is None:
+            return {}, set()
+        met = self._checks.hold(values[first:])
+        shown = values[first:, self._columns]
+        waves, held = self.waves.watch(
+            Exposure(
+                row + first,
+                rule,
+                moments[row + first].entity_id,
+                moments[row + first].at_ms,
+                bool(met[row, rule]),
+                float(shown[row, rule]),
+            )
+            for row, rule in np.argwhere(~np.isnan(shown)).tolist()
+        )
+        return waves, {(row, self._places[rule]) for row, rule in held}
