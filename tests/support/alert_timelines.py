@@ -36,6 +36,11 @@ def _latency(fast: str, slow: str) -> dict[str, str]:
     return {f'{bucket}"1"}}': fast, f'{bucket}"60"}}': slow, f'{bucket}"+Inf"}}': slow}
 
 
+def _visits(bouncers: str, others: str) -> dict[str, str]:
+    series = f'ubi_visits_total{{{_WORKER},pack="shop",visit_class='
+    return {f'{series}"bouncer"}}': bouncers, f'{series}"browser"}}': others}
+
+
 def _noticed_at_a_start(series: str, labels: str) -> list[Timeline]:
     """A counter of what a worker notices while it starts, before anybody has seen its 0."""
     return [
@@ -96,6 +101,13 @@ TIMELINES: dict[str, list[Timeline]] = {
         ("four figures", "2h", _SHOP, {_CHANGED: "0+0x60 1 2 3 4 4+0x90"}),
         ("three figures are not more than three", "2h", None, {_CHANGED: "0+0x60 1 2 3 3 3+0x90"}),
         ("seven hours ago", "9h", None, {_CHANGED: "0+0x60 1 2 3 4 4+0x600"}),
+    ],
+    "UbiBouncersHigh": [
+        ("from a third to two thirds", "24h30m", _SHOP, _visits("0+10x1450 14510+40x40", "0+20x1450 29020+20x40")),
+        ("in the second hour", "2h", _SHOP, _visits("0+10x90 910+40x40", "0+20x90 1820+20x40")),
+        ("twice the visits, of the same kind", "2h", None, _visits("0+10x90 910+20x40", "0+20x90 1820+40x40")),
+        ("as usual, in the first minutes", "15m", None, _visits("0+10x40", "0+20x40")),
+        ("three visits", "2h", None, _visits("0+0x110 0+1x20", "0+1x130")),
     ],
     "UbiLagGrows": [
         ("more comes than is processed", "40m", _ALL, {_LAG: "0+600x60"}),
