@@ -70,6 +70,11 @@ def compared(feature: str, value: float, unit: str, bound: float, bound_is: Boun
     return Claim(feature, value, unit, op, bound, bound_is)
 
 
+def stated(feature: str, value: float, unit: str) -> Claim:
+    """The claim of a number that is compared with nothing: it is what it is."""
+    return Claim(feature, value, unit, "==", value, "threshold")
+
+
 def holds(claim: Claim) -> bool:
     """Whether a claim is true of its own numbers; one without a value says only that.
 

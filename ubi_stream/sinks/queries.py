@@ -10,7 +10,7 @@ import binascii
 import struct
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -66,13 +66,22 @@ class Cursor(NamedTuple):
 
 
 class InsightFilter(msgspec.Struct, frozen=True):
-    """Which insights; None is any. `since` is included, `until` is not; both need a time zone."""
+    """Which insights; None is any. `since` is included, `until` is not; both need a time zone.
+
+    `session_id` is that of the causing event, `segment` the user's at that time; without a confidence, no insight is
+    among those of `min_confidence`.
+    """
 
     kind: str | None = None
     severity: str | None = None
     user_id: str | None = None
     pack: str | None = None
     entity: str | None = None
+    label: str | None = None
+    session_id: str | None = None
+    segment: str | None = None
+    trace_id: str | None = None
+    min_confidence: float | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -156,9 +165,18 @@ async def insights_of(
     return await newest_insights(database, InsightFilter(user_id=user_id, entity=entity), limit=limit, cursor=cursor)
 
 
+_COMPARED: Final = {
+    "since": "at >=",
+    "until": "at <",
+    "min_confidence": "confidence >=",
+    "session_id": "evidence ->> 'session_id' =",
+    "segment": "evidence ->> 'segment' =",
+}
+"""What a filter compares, where that is not the column of its name for equality."""
+
+
 def _conditions(wanted: InsightFilter) -> tuple[list[str], list[object]]:
     """SQL of the filters that are set (only these, so that the planner sees which index fits), and their values."""
-    operators = {"since": "at >=", "until": "at <"}
     conditions: list[str] = []
     values: list[object] = []
     for name, value in msgspec.structs.asdict(wanted).items():
@@ -166,7 +184,7 @@ def _conditions(wanted: InsightFilter) -> tuple[list[str], list[object]]:
             raise InvalidQueryError(f"{name} has a character that no text in the database has")
         if value is not None:
             values.append(value)
-            conditions.append(f"{operators.get(name, f'{name} =')} ${len(values)}")
+            conditions.append(f"{_COMPARED.get(name, f'{name} =')} ${len(values)}")
     return conditions, values
 
 

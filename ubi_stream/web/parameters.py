@@ -12,6 +12,7 @@ from ubi_stream.events.limits import MAX_ID_BYTES
 from ubi_stream.web.problems import invalid
 
 _MAX_TEXT = 512
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
 _PLUS_LOST = re.compile(r"(T.*) (\d\d:?\d\d)$")
 """A `+` of a time zone that was not percent-encoded arrives as a space."""
 
@@ -63,6 +64,15 @@ class Parameters:
         if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
             raise invalid(f"{name} is {_short(value)}; expected a whole number from {least} to {most}")
         return int(value)
+
+    def share(self, name: str) -> float | None:
+        """A number from 0 to 1."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not _NUMBER.fullmatch(value) or float(value) > 1:
+            raise invalid(f"{name} is {_short(value)}; expected a number from 0 to 1")
+        return float(value)
 
     def time(self, name: str) -> datetime | None:
         """A moment as ISO 8601; UTC where it names no zone."""

@@ -104,6 +104,11 @@ async def test_insights_that_arrive_between_two_pages_change_nothing_in_them(
         (InsightFilter(until=START + timedelta(seconds=2)), [1, 0]),
         (InsightFilter(user_id="u1", until=START + timedelta(seconds=8)), [1]),
         (InsightFilter(kind="unheard of"), []),
+        (InsightFilter(label="odd"), [9]),
+        (InsightFilter(session_id="s9"), [9]),
+        (InsightFilter(segment="at_risk", min_confidence=0.95), [9]),
+        (InsightFilter(min_confidence=0.96), []),
+        (InsightFilter(trace_id="t9"), [9]),
     ],
 )
 async def test_filters(sink: PostgresSink, pool: asyncpg.Pool, wanted: InsightFilter, numbers: list[int]) -> None:
@@ -112,6 +117,9 @@ async def test_filters(sink: PostgresSink, pool: asyncpg.Pool, wanted: InsightFi
         4: insight_row(4, severity="high"),
         5: insight_row(5, pack="payments"),
         6: insight_row(6, entity="terminal"),
+        9: insight_row(
+            9, label="odd", trace_id="t9", confidence=0.95, evidence='{"session_id": "s9", "segment": "at_risk"}'
+        ),
     }
     await sink.write(stretch(INSIGHTS, 0, 10, *(special.get(number, insight_row(number)) for number in range(10))))
     page = await newest_insights(pool, wanted)

@@ -118,6 +118,13 @@ async def test_an_insight_is_told_whole(client: Client, sink: PostgresSink) -> N
         ("user_id=u1&until=2019-10-01T00:00:08", [1]),
         ("user_id=nobody", []),
         ("kind=anomaly", []),
+        ("label=odd", [9]),
+        ("session_id=s9", [9]),
+        ("segment=at_risk", [9]),
+        ("segment=new", []),
+        ("trace_id=t9", [9]),
+        ("min_confidence=0.95", [9]),
+        ("min_confidence=1", []),
     ],
 )
 async def test_filters(client: Client, sink: PostgresSink, query: str, numbers: list[int]) -> None:
@@ -126,6 +133,9 @@ async def test_filters(client: Client, sink: PostgresSink, query: str, numbers: 
         4: insight_row(4, severity="high"),
         5: insight_row(5, pack="payments"),
         6: insight_row(6, entity="terminal"),
+        9: insight_row(
+            9, label="odd", trace_id="t9", confidence=0.95, evidence='{"session_id": "s9", "segment": "at_risk"}'
+        ),
     }
     await sink.write(stretch(INSIGHTS, 0, 10, *(special.get(number, insight_row(number)) for number in range(10))))
     assert await all_offsets(client, f"/api/v1/insights?{query}") == numbers

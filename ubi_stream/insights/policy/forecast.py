@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ubi_stream.features.days import Days
+from ubi_stream.insights.claims import Claim, compared, stated
 from ubi_stream.insights.encode import iso_time
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind
 from ubi_stream.insights.policy.teller import Teller
@@ -42,7 +43,7 @@ class Forecasts:
             InsightKind.FORECAST,
             label=label,
             score=min(1.0, found.backtest.skill),
-            explanation=Explanation(self._sentence(found, model), (part,)),
+            explanation=Explanation(self._sentence(found, model), (part,), _claims(found, model)),
             window=label,
             evidence=forecast_document(found, days, model, self._further),
         )
@@ -57,6 +58,17 @@ class Forecasts:
             high=short(total.high),
             recent=short(found.recent),
         )
+
+
+def _claims(found: Forecast, model: ForecastModel) -> tuple[Claim, ...]:
+    """The total against that of the days before, and the interval that it is in."""
+    name, unit, total = f"expected_{model.target}", "money" if model.target == "amount" else "events", found.total
+    return (
+        compared(name, total.value, unit, found.recent, "own_usual"),
+        Claim(name, total.value, unit, ">=", total.low, "threshold"),
+        Claim(name, total.value, unit, "<=", total.high, "threshold"),
+        stated("horizon_days", float(model.horizon_days), "days"),
+    )
 
 
 def forecast_document(

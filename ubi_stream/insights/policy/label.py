@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from ubi_stream.events.verdict import Verdict
+from ubi_stream.insights.claims import Claim, compared, stated
 from ubi_stream.insights.model import Explanation, Insight, InsightKind
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.insights.words import short
@@ -38,7 +39,8 @@ class Labels:
             explanation=Explanation(
                 self._sentence(learned, verdict)
                 if answered is None
-                else self._texts.label_recommendation.format(action=answered.action.replace("_", " "))
+                else self._texts.label_recommendation.format(action=answered.action.replace("_", " ")),
+                claims=tuple(_claims(learned)),
             ),
             evidence={
                 "status": learned.status if answered is None else LabelStatus.LEARNED,
@@ -95,3 +97,13 @@ class Labels:
             self._texts.unknown if value is None else words(value) for value in (shift.before, shift.after)
         )
         return self._texts.label_shift.format(after=after, before=before)
+
+
+def _claims(learned: Learned) -> Iterator[Claim]:
+    """The figures that a label moved."""
+    for name, unit in (("probability", "share"), ("threshold", "score"), ("peers_threshold", "score")):
+        shift: Shift = getattr(learned, name)
+        if shift.after is not None and shift.before is not None:
+            yield compared(name, shift.after, unit, shift.before, "own_usual")
+        elif (known := shift.before if shift.after is None else shift.after) is not None:
+            yield stated(name, known, unit)

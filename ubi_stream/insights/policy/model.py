@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ubi_stream.insights.claims import Claim, compared, stated
 from ubi_stream.insights.model import Explanation, Insight, InsightKind
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.insights.words import short
@@ -19,6 +20,7 @@ class Choices:
         """Tell of one choice. There is one at the start, and then one for each change."""
         texts = self._texts
         outcome, model = texts.outcome_word(choice.outcome), choice.model.replace("_", " ")
+        claims: tuple[Claim, ...] = (stated("labels", float(choice.labels), "labels"),)
         if choice.before is None or choice.loss is None or choice.loss_before is None:
             summary = texts.model_first.format(outcome=outcome, model=model, labels=choice.labels)
         else:
@@ -30,10 +32,11 @@ class Choices:
                 loss_before=short(choice.loss_before),
                 labels=choice.labels,
             )
+            claims += (compared("log_loss", choice.loss, "log-loss", choice.loss_before, "own_usual"),)
         return teller.insight(
             InsightKind.MODEL,
             label=choice.model,
-            explanation=Explanation(summary),
+            explanation=Explanation(summary, claims=claims),
             evidence={
                 "outcome": choice.outcome,
                 "before": choice.before,

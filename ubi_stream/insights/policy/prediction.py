@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator
 
 from ubi_stream.ids import short_hash
+from ubi_stream.insights.claims import Claim
 from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
@@ -33,7 +34,10 @@ class ForeseenOutcomes:
         texts, share = self._plan.pack.texts, in_words(foreseen.probability, "share", self._plan.pack.texts)
         statement = texts.prediction.format(outcome=texts.outcome_word(outcome.name), probability=share)
         leading = [part for part in contributions if part.contribution > 0][:2] or list(contributions[:1])
-        why = self._explain.reasons(leading)
+        reasons = self._explain.claims_of(leading)
+        why = self._explain.say_all(reasons)
+        least = outcome.tell_above or 0.0
+        claims = (Claim(outcome.name, foreseen.probability, "share", ">=", least, "threshold"), *reasons)
         insight = teller.insight(
             InsightKind.PREDICTION,
             label=outcome.name,
@@ -41,7 +45,7 @@ class ForeseenOutcomes:
             confidence=max(foreseen.probability, 1.0 - foreseen.probability),
             severity=Severity(outcome.severity),
             explanation=Explanation(
-                texts.because.format(statement=statement, why=why) if why else statement, contributions
+                texts.because.format(statement=statement, why=why) if why else statement, contributions, claims
             ),
             window=outcome.name,
             evidence={

@@ -89,7 +89,8 @@ class Policy:
             is_occasion = row in rows or position in positions or moment.ended is not None
             if not moment.new or not (is_occasion or moment.state.memo.advised):
                 continue
-            teller = Teller(self._plan, moment, self._model_version, self._states, self._population)
+            segment = assigned.after[position]
+            teller = Teller(self._plan, moment, self._model_version, self._states, self._population, segment)
             insights.extend(self._of_moment(teller, position, scores, assigned))
             if row in rows:
                 insights.extend(self._of_row(teller, row, scores, risks.get(row, ())))

@@ -12,6 +12,8 @@ from ubi_stream.state.stage import Moment
 from ubi_stream.state.store import StateStore
 
 MINUTE_MS: Final = 60_000
+_ANSWERS: Final = frozenset((InsightKind.LABEL, InsightKind.ERASURE))
+"""Kinds that answer a command: they are about nothing that the entity did."""
 POPULATION: Final = "population"
 """Entity of an insight about all entities; its user id is their kind, or `<kind>/<partition>` if it is of one alone."""
 
@@ -22,15 +24,24 @@ class Teller:
     Attributes
     ----------
     moment
-        What happened, and to whom.
+        What happened, and to whom; `segment` is the one that the entity is in with it.
     """
 
-    def __init__(self, plan: Plan, moment: Moment, model_version: str, states: StateStore, population: Memo) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        moment: Moment,
+        model_version: str,
+        states: StateStore,
+        population: Memo,
+        segment: str = "",
+    ) -> None:
         self._plan = plan
         self._model_version = model_version
         self._states = states
         self._population = population
         self.moment = moment
+        self._segment = segment
 
     def allows(self, kind: InsightKind, label: str, cool_down_min: float, *, cause: str = "") -> bool:
         """Whether the entity may be told about now; if so, the cool-down begins. `cool_down_min` is in minutes.
@@ -86,7 +97,7 @@ class Teller:
             confidence=confidence,
             severity=severity,
             explanation=explanation,
-            evidence=evidence,
+            evidence=evidence if population or kind in _ANSWERS else {**self._whereabouts(), **evidence},
             model_version=self._model_version,
             source=Source(origin.topic, origin.partition, origin.offset),
             trace_id=moment.trace_id,
@@ -105,6 +116,12 @@ class Teller:
         """Id of the insight that would be made of that."""
         entity, subject = self._subject(population)
         return insight_id(self._plan.pack.name, entity, EntityId(subject), kind, cause, window)
+
+    def _whereabouts(self) -> dict[str, object]:
+        """The visit of the event, and the segment that the entity was in with it, as far as they are known."""
+        event = self.moment.event
+        found = {"session_id": None if event is None else event.session_id, "segment": self._segment}
+        return {name: value for name, value in found.items() if value}
 
     def _subject(self, population: bool) -> tuple[str, str]:
         """Kind and id of whom an insight is about."""

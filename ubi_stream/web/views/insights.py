@@ -16,7 +16,8 @@ from ubi_stream.web.reader import Reader
 DEFAULT_PAGE: Final = 50
 """Insights of a page, unless asked for otherwise."""
 
-_FILTERS: Final = ("kind", "severity", "user_id", "pack", "entity", "since", "until")
+_TEXT_FILTERS: Final = ("user_id", "pack", "entity", "label", "session_id", "segment", "trace_id")
+_FILTERS: Final = ("kind", "severity", *_TEXT_FILTERS, "min_confidence", "since", "until")
 
 
 class Insights:
@@ -32,9 +33,8 @@ class Insights:
         wanted = InsightFilter(
             kind=parameters.choice("kind", InsightKind),
             severity=parameters.choice("severity", Severity),
-            user_id=parameters.text("user_id"),
-            pack=parameters.text("pack"),
-            entity=parameters.text("entity"),
+            **{name: parameters.text(name) for name in _TEXT_FILTERS},
+            min_confidence=parameters.share("min_confidence"),
             since=since,
             until=until,
         )
