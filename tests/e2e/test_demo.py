@@ -53,6 +53,25 @@ def test_garbage_and_duplicates_in_a_file_are_accounted_for(ubi: Ubi, tmp_path: 
     assert min(found["duplicates"], found["dead_letters"], found["users"]) > 0
 
 
+def test_a_row_that_is_too_large_for_kafka_is_counted_and_the_status_says_so(ubi: Ubi, tmp_path: Path) -> None:
+    rows = [
+        {
+            "event_id": f"h{at}",
+            "event_time": "2026-11-02T10:00:00Z",
+            "event_type": "view",
+            "user_id": "u",
+            "properties": {"html": "x" * size},
+        }
+        for at, size in enumerate((10, 5_000_000, 20))
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    demo = ubi("demo", "--input", tmp_path / "rows.jsonl", "--exit", "--json")
+    found = json.loads(demo.out)
+    assert (found["rows"], found["events"], found["not_sent"], found["accepted"]) == (3, 2, 1, 2)
+    assert "1 row not sent: too large for Kafka, or empty; the first is row 2" in demo.err
+    assert demo.process.returncode == 1
+
+
 def still_there(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 

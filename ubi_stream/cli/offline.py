@@ -41,6 +41,7 @@ class OfflineSummary(msgspec.Struct, frozen=True):
     dead_letters_by_reason: dict[str, int]
     causes: list[Cause]
     unknown_event_types: dict[str, int]
+    unreadable_values: dict[str, int]
     seconds: float
     events_per_second: float
 
@@ -104,6 +105,7 @@ def run_offline(
         dead_letters_by_reason=dict(sorted(tally.dead_letters.items())),
         causes=account.causes(),
         unknown_event_types=dict(account.unknown_types.most_common()),
+        unreadable_values=dict(source.unread),
         seconds=round(seconds, 3),
         events_per_second=round(events / seconds, 1) if seconds > 0 else 0.0,
     )
@@ -123,7 +125,7 @@ def describe(summary: OfflineSummary, account: Account, pack: Pack) -> Iterator[
         yield f"dead letters: {reasons}; docs/dead-letters.md says what to do"
     if summary.blank_rows:
         yield f"{counted(summary.blank_rows, 'blank line')} skipped"
-    yield from sentences(account, pack, late=summary.late)
+    yield from sentences(account, pack, summary.unreadable_values, late=summary.late)
     if summary.accepted and not summary.insights:
         yield _why_nothing(pack)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import typer
@@ -24,6 +25,9 @@ from ubi_stream.replay.pacing import parse_speed
 from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
 
+_OF_EVERY_EVENT: Final = frozenset(("$", "$.event_time", "$.event_type", "$.user_id"))
+_REASONS_OF_TIME: Final = frozenset(("time_in_future", "time_too_old"))
+
 
 class SentSummary(msgspec.Struct, frozen=True):
     """What became of a file that was sent: `events` = `acknowledged` + `not_sent`.
@@ -40,6 +44,7 @@ class SentSummary(msgspec.Struct, frozen=True):
     dead_letters: int
     causes: list[Cause]
     unknown_event_types: dict[str, int]
+    unreadable_values: dict[str, int]
 
 
 def replay_offline(run: FileRun, settings: Settings, out: Path | None, dead_letters: Path | None) -> None:
@@ -115,6 +120,7 @@ async def replay_online(run: FileRun, settings: Settings, speed: str) -> None:
             dead_letters=account.refused,
             causes=account.causes(),
             unknown_event_types=dict(account.unknown_types.most_common()),
+            unreadable_values=dict(source.unread),
         )
         typer.echo(msgspec.json.encode(summary), err=True)
     else:
@@ -123,7 +129,7 @@ async def replay_online(run: FileRun, settings: Settings, speed: str) -> None:
             say(f"{counted(source.rows_skipped, 'blank line')} skipped")
         if account.refused:
             say(f"A worker with pack {escape(pack.name)} makes {counted(account.refused, 'dead letter')} of them:")
-        for sentence in sentences(account, pack):
+        for sentence in sentences(account, pack, source.unread):
             say(escape(sentence))
     if report.refused:
         raise ConfigError(not_sent(report.refused, report.first_refused_row))
@@ -143,6 +149,12 @@ def end_if_refused(account: Account, run: FileRun) -> None:
     if not run.as_json:
         allowed = f"{run.allowed:.0%} may be (--allow-dead-letters)"
         say(f"{account.refused:,} of {counted(account.records, 'event')} are dead letters, {allowed}")
-        if account.refused > account.records / 2:
+        misread = (cause.count for cause in account.causes() if _is_misread(cause))
+        if sum(misread) > account.records / 2:
             say(f"Most of it was not understood: is {escape(run.mapping)} the right --mapping? docs/mappings.md helps")
     raise typer.Exit(1)
+
+
+def _is_misread(cause: Cause) -> bool:
+    """Whether the mapping of another file would bring this about: what every event has was not found, or is no such."""
+    return cause.path in _OF_EVERY_EVENT and cause.reason not in _REASONS_OF_TIME

@@ -8,6 +8,12 @@ from typing import Final, NoReturn
 from ubi_stream.events.limits import MAX_ID_BYTES
 from ubi_stream.reasons import DeadLetterReason as Reason
 
+UNREADABLE: Final = "unreadable"
+"""Key of the object that stands in an event for a value which a file's mapping can't read.
+
+The value itself might be read here, by other rules than the mapping's: as another time, or another amount.
+"""
+
 _PADDING: Final = 8
 """White space around an id that stands for nobody; a longer id is somebody's without a look."""
 
@@ -29,6 +35,8 @@ def missing_or_wrong(value: object, field: str, expected: str) -> NoReturn:
     """Refuse an event because a field is absent, or of another type."""
     if value is None:
         refuse(Reason.MISSING_FIELD, field, f"{field} is missing")
+    if type(value) is dict and value.keys() == {UNREADABLE}:
+        refuse(Reason.WRONG_TYPE, field, f"{field} is {short(value[UNREADABLE])}, which the file's mapping can't read")
     refuse(Reason.WRONG_TYPE, field, f"{field} is {short(value)}, {expected} was expected")
 
 

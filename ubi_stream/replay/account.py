@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -104,10 +104,11 @@ def foreseen(records: Iterable[ProducerRecord], account: Account, pack: Pack, cl
         yield item
 
 
-def sentences(account: Account, pack: Pack, *, late: int | None = None) -> Iterator[str]:
+def sentences(account: Account, pack: Pack, unread: Mapping[str, int], *, late: int | None = None) -> Iterator[str]:
     """What a person should look at, in sentences: refused rows first, then the order of the times.
 
-    `late` is how many events were late; None where nobody has counted them, and the order of the file must tell.
+    `unread` are values that the mapping could not read, by place. `late` is how many events were late; None where
+    nobody has counted them, and the order of the file must tell.
     """
     causes = account.causes()
     for cause in causes[:SHOWN_CAUSES]:
@@ -122,6 +123,9 @@ def sentences(account: Account, pack: Pack, *, late: int | None = None) -> Itera
             f"Unknown event types: {found}. Pack {pack.name} knows {', '.join(pack.events.types)}: name them so by "
             "`values` of event_type in the mapping"
         )
+    if unread:
+        found = ", ".join(f"{place} ({count:,})" for place, count in sorted(unread.items()))
+        yield f"Values that are not of the type that the mapping says: {found}"
     yield from _of_order(account, late)
 
 

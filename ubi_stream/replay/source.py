@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,11 @@ class ReplaySource:
     sort
         Whether the records come in the order of their time, not of the file.
 
+    Attributes
+    ----------
+    unread
+        Values that are not of the type that the mapping says, counted by their place in the event.
+
     Raises
     ------
     ConfigError
@@ -34,6 +40,7 @@ class ReplaySource:
 
     def __init__(self, path: str | Path, mapping: str | Path | Mapping, *, sort: bool = False) -> None:
         self._sort = sort
+        self.unread: Counter[str] = Counter()
         self.mapping = mapping if isinstance(mapping, Mapping) else load_mapping(mapping)
         self._reader = open_rows(Path(path), self.mapping.file, self.mapping.columns(), time_is_read(self.mapping))
         self.total_bytes = self._reader.total_bytes
@@ -54,7 +61,7 @@ class ReplaySource:
         return self._reader.rows_skipped
 
     def __iter__(self) -> Iterator[ProducerRecord]:
-        records = map_rows(self.mapping, self._reader)
+        records = map_rows(self.mapping, self._reader, self.unread)
         return by_time(records) if self._sort else records
 
     def __enter__(self) -> Self:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
-from collections import abc
+from collections import Counter, abc
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 import msgspec
 import orjson
 
+from ubi_stream.events.fields import UNREADABLE
 from ubi_stream.replay.mapping import AlsoSpec, EventSpec, FileSpec, Mapping, NumberSpec, ValueSpec
 from ubi_stream.replay.records import ProducerRecord, Row
 from ubi_stream.replay.times import time_reader
@@ -24,15 +26,12 @@ from ubi_stream.replay.values import CONVERTERS, as_id, as_string, is_of, number
 
 Values = dict[str, Any]
 Getter = Callable[[Values], Any]
-UNREADABLE: Final = "unreadable"
-"""Key of the object that stands in an event for a value which the mapping can't read.
-
-The pipeline expects text or a number, so it makes a dead letter of the event with the value in it. The value itself it
-might read, by other rules than the mapping's: as another time, or another amount.
-"""
 
 # Identical rows further apart than this share an event id, and count as duplicates. It bounds memory to about 60 MB.
 OCCURRENCE_WINDOW = 200_000
+
+
+_NO_JSON = "no JSON can hold it: not UTF-8 (the mapping can say another encoding under [file]), or nested too deep"
 
 
 class EventIds:
@@ -67,7 +66,7 @@ class EventIds:
         return digest.hex()
 
 
-def map_rows(mapping: Mapping, rows: Iterable[Row]) -> Iterator[ProducerRecord]:
+def map_rows(mapping: Mapping, rows: Iterable[Row], unread: Counter[str] | None = None) -> Iterator[ProducerRecord]:
     """Turn rows into records, in the order of the rows; delayed events come in between when their time has come.
 
     Parameters
@@ -76,13 +75,16 @@ def map_rows(mapping: Mapping, rows: Iterable[Row]) -> Iterator[ProducerRecord]:
         What each column means.
     rows
         Data rows in the order of the file.
+    unread
+        Counts values that are not of the type that the mapping says, by their place in the event.
 
     Yields
     ------
     ProducerRecord
         `mapping.events_per_row` for each row; those still due at the end come last.
     """
-    read = _event_rows(mapping) if mapping.rows_are_events else _mapped_rows(mapping)
+    unread = Counter() if unread is None else unread
+    read = _event_rows(mapping) if mapping.rows_are_events else _mapped_rows(mapping, unread)
     waiting: list[tuple[int, int, ProducerRecord]] = []
     order = 0
     for row in rows:
@@ -129,7 +131,7 @@ def _event_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
     return read
 
 
-def _mapped_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
+def _mapped_rows(mapping: Mapping, unread: Counter[str]) -> Callable[[Row], list[ProducerRecord]]:
     event = mapping.event
     if event is None:
         raise ValueError("a mapping without [event] has rows that are events")
@@ -137,26 +139,26 @@ def _mapped_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
     empty = mapping.file.empty
     time_of = time_reader(event.event_time.format, event.event_time.timezone)
     time_column = event.event_time.column
-    build = _event_builder(mapping, event)
-    further = [(also.after_ms, _also_builder(also, event, mapping)) for also in mapping.also]
+    build = _event_builder(mapping, event, unread)
+    further = [(also.after_ms, _also_builder(also, event, mapping, unread)) for also in mapping.also]
 
     def read(row: Row) -> list[ProducerRecord]:
         if row.values is None:
             return _unreadable(row, mapping.events_per_row)
         written = _lookup(row.values, time_column, empty)
         time_ms = time_of(written)
-        unread = None if written is None else {UNREADABLE: written}
-        records = [_encode(build(row.values, time_ms if time_ms is not None else unread), time_ms, ids, row)]
+        no_time = None if written is None else {UNREADABLE: written}
+        records = [_encode(build(row.values, time_ms if time_ms is not None else no_time), time_ms, ids, row)]
         for after_ms, build_also in further:
             later_ms = None if time_ms is None else time_ms + after_ms
-            body = build_also(row.values, later_ms if later_ms is not None else unread)
+            body = build_also(row.values, later_ms if later_ms is not None else no_time)
             records.append(_encode(body, later_ms, ids, row))
         return records
 
     return read
 
 
-def _event_builder(mapping: Mapping, event: EventSpec) -> Callable[[Values, Any], dict[str, Any]]:
+def _event_builder(mapping: Mapping, event: EventSpec, unread: Counter[str]) -> Callable[[Values, Any], dict[str, Any]]:
     layout = mapping.file
     fields = _getters(
         {
@@ -166,10 +168,12 @@ def _event_builder(mapping: Mapping, event: EventSpec) -> Callable[[Values, Any]
             "session_id": event.session_id,
             "trace_id": event.trace_id,
         },
+        "",
         layout,
-        as_id,
+        unread,
     )
-    properties, context = _getters(mapping.properties, layout), _getters(mapping.context, layout)
+    properties = _getters(mapping.properties, "properties.", layout, unread)
+    context = _getters(mapping.context, "context.", layout, unread)
 
     def build(values: Values, time: Any) -> dict[str, Any]:
         return _assemble(values, time, fields, properties, context)
@@ -177,10 +181,13 @@ def _event_builder(mapping: Mapping, event: EventSpec) -> Callable[[Values, Any]
     return build
 
 
-def _also_builder(also: AlsoSpec, event: EventSpec, mapping: Mapping) -> Callable[[Values, Any], dict[str, Any]]:
+def _also_builder(
+    also: AlsoSpec, event: EventSpec, mapping: Mapping, unread: Counter[str]
+) -> Callable[[Values, Any], dict[str, Any]]:
     layout = mapping.file
-    fields = _getters({"event_type": also.event_type, "user_id": event.user_id}, layout, as_id)
-    properties, context = _getters(also.properties, layout), _getters(mapping.context, layout)
+    fields = _getters({"event_type": also.event_type, "user_id": event.user_id}, "", layout, unread)
+    properties = _getters(also.properties, "properties.", layout, unread)
+    context = _getters(mapping.context, "context.", layout, unread)
 
     def build(values: Values, time: Any) -> dict[str, Any]:
         return _assemble(values, time, fields, properties, context)
@@ -206,13 +213,22 @@ def _assemble(
 
 
 def _getters(
-    specs: abc.Mapping[str, ValueSpec | None], layout: FileSpec, text: Callable[[Any], Any] = as_string
+    specs: abc.Mapping[str, ValueSpec | None], place: str, layout: FileSpec, unread: Counter[str]
 ) -> list[tuple[str, Getter]]:
-    """What each value is read with; `text` reads those of no other type."""
-    return [(key, _getter(spec, layout, text)) for key, spec in specs.items() if spec is not None]
+    """What each value is read with; `place` is where they are in the event. Fields of the event itself are ids."""
+    text = as_string if place else as_id
+    return [
+        (key, _getter(spec, layout, text, partial(_count, unread, place + key)))
+        for key, spec in specs.items()
+        if spec is not None
+    ]
 
 
-def _getter(spec: ValueSpec, layout: FileSpec, text: Callable[[Any], Any]) -> Getter:
+def _count(unread: Counter[str], place: str) -> None:
+    unread[place] += 1
+
+
+def _getter(spec: ValueSpec, layout: FileSpec, text: Callable[[Any], Any], count: Callable[[], None]) -> Getter:
     column, constant, renames, kind = spec.column, spec.constant, spec.values, spec.type
     convert = text if kind == "string" else CONVERTERS[kind]
     if kind == "number" and (number := spec.number or layout.number) is not None:
@@ -229,7 +245,10 @@ def _getter(spec: ValueSpec, layout: FileSpec, text: Callable[[Any], Any]) -> Ge
             if isinstance(name, str) and name in renames:
                 return renames[name]
         converted = convert(value)
-        return converted if is_of(converted, kind) else {UNREADABLE: converted}
+        if is_of(converted, kind):
+            return converted
+        count()
+        return {UNREADABLE: converted}
 
     return get
 
@@ -260,9 +279,7 @@ def _encode(event: dict[str, Any], time_ms: int | None, ids: EventIds, row: Row)
         body = _dumps(event)
         key = _key(event.get("user_id"))
     except (TypeError, ValueError, RecursionError):  # lone surrogates (no UTF-8), nesting over 250
-        return ProducerRecord(
-            None, _raw(row), time_ms, row.number, "no JSON can hold it: not UTF-8, or nested too deep"
-        )
+        return ProducerRecord(None, _raw(row), time_ms, row.number, _NO_JSON)
     if "event_id" not in event:
         head = f'{{"event_id":"{ids.derive(body)}"'.encode()
         body = head + (b"}" if body == b"{}" else b"," + body[1:])

@@ -215,7 +215,7 @@ def test_money_of_another_form_is_never_nothing() -> None:
 def test_money_with_a_decimal_comma_needs_a_word_in_the_mapping(tmp_path: Path) -> None:
     letters = processed(case("money_semicolon.csv"), case("shop_semi.toml")).dead_letters
     assert [(letter.row, letter.path) for letter in letters] == [(2, "$.properties.price"), (3, "$.properties.price")]
-    assert "1.234,56" in letters[0].message
+    assert letters[0].message == "properties.price is '1.234,56', which the file's mapping can't read"
     mapping = tmp_path / "shop_semi.toml"
     mapping.write_text(case("shop_semi.toml").read_text() + 'number = { decimal = ",", thousands = "." }\n')
     assert processed(case("money_semicolon.csv"), mapping).amount_24h("v-1") == pytest.approx(1246.56)
@@ -259,3 +259,12 @@ def test_the_same_moment_is_the_same_hour_or_a_dead_letter() -> None:
 def test_the_first_rows_of_retailrocket() -> None:
     found = processed(case("retailrocket_head.csv"), "retailrocket")
     assert (found.tally.accepted, found.dead_letters) == ({"view": 1, "cart": 1, "purchase": 1}, [])
+
+
+def test_values_of_another_type_than_the_mapping_says_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("when,who,what,price,title\n2026-11-02T10:00:00Z,u,view,cheap,x\n")
+    mapping = tmp_path / "shop.toml"
+    mapping.write_text(SHOP.replace("DELIMITER", ","))
+    with ReplaySource(tmp_path / "rows.csv", mapping) as source:
+        assert len(list(source)) == 1
+        assert source.unread == {"properties.price": 1}

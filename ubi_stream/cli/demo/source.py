@@ -6,7 +6,7 @@ All of this comes before the event loop, so Ctrl-C ends it at once.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,6 +51,8 @@ class Job(msgspec.Struct, frozen=True):
         Bytes of the file read so far; None for invented users.
     rows
         Rows of the file read so far, and blank lines; of invented users none.
+    unread
+        Values that the mapping could not read, counted by their place in the event.
     total_bytes
         Of the file.
     """
@@ -62,6 +64,7 @@ class Job(msgspec.Struct, frozen=True):
     speed: Speed
     position: Callable[[], int | None]
     rows: Callable[[], tuple[int, int]]
+    unread: Mapping[str, int]
     total_bytes: int | None
 
 
@@ -90,6 +93,7 @@ def prepared(options: DemoOptions, settings: Settings, clock: Clock) -> Iterator
                 speed=options.speed if is_file else "realtime",
                 position=lambda: source.bytes_read if isinstance(source, ReplaySource) else None,
                 rows=lambda: (source.rows_read, source.rows_skipped) if isinstance(source, ReplaySource) else (0, 0),
+                unread=source.unread if isinstance(source, ReplaySource) else {},
                 total_bytes=source.total_bytes if isinstance(source, ReplaySource) else None,
             )
 
