@@ -236,15 +236,19 @@ def _judge_incident(row: Row, stream: Stream, incident: Incident, found: Sequenc
         )
 
 
+def is_expected(stream: Stream, one: Found) -> bool:
+    """Whether an insight came while an incident lasted that it could be about, or within an hour after it."""
+    return any(
+        incident.from_ms <= one.at_ms < incident.until_ms + HOUR_MS and INCIDENT_REASON[incident.kind].search(one.text)
+        for incident in stream.incidents
+        if incident.kind in INCIDENTS
+    )
+
+
 def concerns_planted(stream: Stream, one: Found, planted: dict[str, list[Planted]]) -> bool:
     """Whether an insight concerns something that was planted: its user, or an incident while it lasts."""
-    incidents = [i for i in stream.incidents if i.kind in INCIDENTS and i.from_ms <= one.at_ms < i.until_ms + HOUR_MS]
-    if one.is_about_all:
-        return any(INCIDENT_REASON[incident.kind].search(one.text) for incident in incidents)
-    if any(is_about(stream, what, one) for what in planted.get(one.insight.user_id, [])):
-        return True
-    slow = [incident for incident in incidents if incident.kind == "slow_checkout"]
-    return bool(slow) and bool(INCIDENT_REASON["slow_checkout"].search(one.text))
+    about = planted.get(one.insight.user_id, [])
+    return any(is_about(stream, what, one) for what in about) or is_expected(stream, one)
 
 
 def by_user(stream: Stream) -> dict[str, list[Planted]]:
