@@ -230,6 +230,7 @@ class Worker:
         self._count_models(view)
         metrics.users.set(view.entities("user"))
         metrics.state_bytes.set(view.state_bytes())
+        metrics.set_segment_users(view.segment_users())
         metrics.set_recovery(self._restorer.progress)
 
     def _count_models(self, view: WorkerView) -> None:

@@ -43,6 +43,7 @@ def event(number: int) -> str:
             "event_time": f"2026-11-{number // 4 + 1:02}T10:0{number % 4}:00Z",
             "event_type": "view",
             "user_id": "u-1",
+            "session_id": f"s-{number // 4}",
             "properties": {"category": "shoes", "price": 59.9},
         }
     )
@@ -65,13 +66,28 @@ async def test_up_is_found_by_all_that_looks_and_down_ends_it(
     [user] = looked("users")
     assert (user["user_id"], user["visits_30d"]) == ("u-1", 5)  # the sixth has not ended
     assert looked("users", "--segment", "nobody_has_it") == []
+    spread = looked("segments")
+    assert [one["count"] for one in spread["users"]["distribution"]] == [1]
+    assert [(one["behavior_segment"], one["total_views"]) for one in spread["visits"]["funnel"]] == [("browser", 4)]
+    assert looked("visit", "s-1") == looked("session", "s-1")
+    assert (looked("visit", "s-1")["behavior_segment"], looked("visit", "s-1")["total_events"]) == ("browser", 4)
     profile = looked("user", "u-1")["profile"]
     assert profile["counters"]["events"] == 24
     assert {one["name"]: one["up"] for one in looked("status")} == {"Kafka": True, "Postgres": True, "worker": True}
     assert isinstance(looked("insights", "--user", "u-1"), list)
-    for command in (["users"], ["user", "u-1"], ["dead-letters"], ["status"], ["insights"]):
+    for command in (
+        ["users"],
+        ["user", "u-1"],
+        ["segments"],
+        ["visit", "s-1"],
+        ["dead-letters"],
+        ["status"],
+        ["insights"],
+    ):
         shown = ubi(*command, UBI_DATA_DIR=str(data))
         assert shown.process.returncode == 0, shown.err
+    unknown = ubi("visit", "s-5", UBI_DATA_DIR=str(data))
+    assert (unknown.process.returncode, "has ended" in unknown.err) == (1, True)
     missing = ubi("user", "nobody", UBI_DATA_DIR=str(data))
     assert (missing.process.returncode, "Nothing is known about the user nobody" in missing.err) == (1, True)
 

@@ -24,6 +24,7 @@ from ubi_stream.cli.commands import (
     pack,
     repartition,
     replay,
+    segments,
     status,
     topics,
     up,
@@ -94,6 +95,9 @@ app.command("status", rich_help_panel=_LOOK)(status.status)
 app.command("insights", rich_help_panel=_LOOK)(insights.insights)
 app.command("users", rich_help_panel=_LOOK)(users.users)
 app.command("user", rich_help_panel=_LOOK)(users.user)
+app.command("segments", rich_help_panel=_LOOK)(segments.segments)
+app.command("visit", rich_help_panel=_LOOK)(segments.visit)
+app.command("session", rich_help_panel=_LOOK)(segments.visit)
 app.command("dead-letters", rich_help_panel=_LOOK)(dead_letters.dead_letters)
 app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)

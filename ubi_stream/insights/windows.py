@@ -101,11 +101,11 @@ class WindowCounter:
         changed, self._changed = self._changed, {}
         return [self._count_of(place, cell, closed=False) for place, cell in changed.items()]
 
-    def users_now(self, width_ms: int) -> dict[str, int]:
-        """Users by segment in the newest pane of that width, of this partition."""
+    def users_now(self, width_ms: int) -> tuple[int, dict[str, int]]:
+        """Start of the newest pane of a width in which users were active (-1: none), and these users by segment."""
         panes = self._windows.panes if width_ms == PANE_MS else self._windows.wide.get(width_ms, {})
-        newest = max((pane for pane, measures in panes.items() if USERS in measures), default=None)
-        return {} if newest is None else {key: int(cell[0]) for key, cell in panes[newest][USERS].items()}
+        newest = max((pane for pane, measures in panes.items() if USERS in measures), default=-1)
+        return newest, {key: int(cell[0]) for key, cell in panes[newest][USERS].items()} if newest >= 0 else {}
 
     def _count_event(self, moment: Moment, told_ms: int) -> None:
         event = moment.event

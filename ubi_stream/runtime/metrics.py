@@ -5,7 +5,7 @@ Never a label: a user's id, an event's own text. An event type that the pack doe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from typing import Final
 
@@ -66,6 +66,7 @@ class Metrics:
         self._detectors = DetectorMetrics(self.registry, pack)
         self._pack = pack.name
         self._visit_classes = pack.visit_classes
+        self._segments = tuple(segment.name for segment in pack.segments)
         self._types = frozenset(pack.events.types) | RESERVED_TYPES
         self._refreshers: list[Callable[[], None]] = []
         self._seen: dict[tuple[str, int, str, str], int] = {}
@@ -113,6 +114,9 @@ class Metrics:
         )
         self.state_bytes = self._gauge("ubi_state_bytes", "Bytes of all encoded states")
         self.users = self._gauge("ubi_users", "Users whose state is kept")
+        self._segment_users = self._gauge(
+            "ubi_segment_users", "Users active in the newest hour, by present segment", ("pack", "segment")
+        )
         self._recovery_seconds = self._gauge("ubi_recovery_seconds", "Seconds of the last restore, so far")
         self._recovery_records = self._gauge("ubi_recovery_records", "Records that the last restore read, so far")
         self._recovery_ratio = self._gauge("ubi_recovery_ratio", "Share of the last restore that is done, 0 to 1")
@@ -217,6 +221,11 @@ class Metrics:
     def fail_stop(self, reason: FailStopReason) -> None:
         """The worker is about to end itself."""
         self._fail_stops.labels(reason).inc()
+
+    def set_segment_users(self, users: Mapping[str, int]) -> None:
+        """Say how many users were active in the newest hour, by segment; a segment that is left out has none."""
+        for segment in self._segments:
+            self._segment_users.labels(self._pack, segment).set(users.get(segment, 0))
 
     def set_lag(self, lags: Iterable[Lag]) -> None:
         """Replace all lags: a partition that went to another worker is not reported from here any more."""

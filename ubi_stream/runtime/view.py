@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import Any
@@ -19,6 +20,7 @@ from ubi_stream.runtime.reports import Part, detectors_of, reports_of
 from ubi_stream.runtime.status import Check, DetectorReport, Lag, ModelReport, Owner, Place
 from ubi_stream.settings import Settings
 from ubi_stream.state.model import UserState
+from ubi_stream.state.panes import HOUR_MS
 
 
 class WorkerView:
@@ -115,6 +117,18 @@ class WorkerView:
     def entities(self, entity: str) -> int:
         """Entities of a kind whose state is here."""
         return sum(lane.partition.store.count for lane in self._lanes if lane.setup.entity == entity)
+
+    def segment_users(self) -> dict[str, int]:
+        """Users of these partitions that were active in the newest hour that has any, by their present segment."""
+        found = [
+            lane.partition.pipeline.windows.users_now(HOUR_MS) for lane in self._lanes if lane.setup.entity == "user"
+        ]
+        newest = max((pane for pane, _ in found), default=-1)
+        users: Counter[str] = Counter()
+        for pane, counts in found:
+            if pane == newest:
+                users.update(counts)
+        return dict(users)
 
     def state_bytes(self) -> int:
         """Bytes of the encoded states that are here."""

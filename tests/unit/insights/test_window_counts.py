@@ -67,9 +67,12 @@ def test_a_user_counts_under_the_present_segment_in_every_width() -> None:
     #   passer_by   browser (third event)      the hour and the day go on
     runner = Runner()
     runner.run(at(0), at(1), at(2))
-    assert runner.partition.pipeline.windows.users_now(HOUR_MS) == {"passer_by": 0, "browser": 1}
+    assert runner.partition.pipeline.windows.users_now(HOUR_MS) == (START_MS, {"passer_by": 0, "browser": 1})
     runner.run(at(3, event_type="purchase", price=50), at(3, "u2"))
-    assert runner.partition.pipeline.windows.users_now(DAY_MS) == {"passer_by": 1, "browser": 0, "buyer": 1}
+    assert runner.partition.pipeline.windows.users_now(DAY_MS) == (
+        START_MS,
+        {"passer_by": 1, "browser": 0, "buyer": 1},
+    )
     closed = runner.run(at(2 * 24 * 60)).windows
     for width_ms in (5 * MINUTE_MS, HOUR_MS, DAY_MS):
         assert users(closed, width_ms) == {(0, "passer_by"): 1, (0, "browser"): 0, (0, "buyer"): 1}

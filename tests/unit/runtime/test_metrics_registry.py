@@ -149,6 +149,7 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
     SinkMetrics(metrics).batch_written(WriteResult(rejected=(Rejected(insight_row(1, user_id=USER), "22P05"),)), 0.1)
     SinkMetrics(metrics).records_skipped(f"topic of {USER}", 1)
     metrics.set_lag([Lag("ubi.events", 3, 9)])
+    metrics.set_segment_users({"power_user": 4, USER: 1})
     metrics.set_models([outcome_report(place, n_seen=5, log_loss=0.5) for place in (0, None)])
     closed: dict[str, set[str]] = {
         "pack": {"ecommerce"},
@@ -161,6 +162,7 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
         "cause": set(Refusal) | set(Missing),
         "table": {"insights", "dead_letters", "windows", "visits"},
         "visit_class": {one.name for one in PACK.visit_classes},
+        "segment": {one.name for one in PACK.segments},
         "entity": {"user"},
         "model": {"line"},
         "metric": set(QualityMetric),
