@@ -48,6 +48,7 @@ def quick_tasks(seeds: Iterable[int]) -> Iterator[Task]:
         yield Task("nothing", seed, 50_000)
         yield Task("days_apart", seed, 60_000)
         yield Task("equal_weeks", seed, 40_000)
+        yield Task("changed_habits", seed, 40_000)
         yield Task("demo", seed, 20_000)
     yield from (task for task in public_tasks() if task.stream == "rees46")
 
@@ -78,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tasks += public_tasks()
     if options.only is not None:
         tasks = [task for task in tasks if task.stream in options.only]
+    if not tasks:
+        parser.error("none of these streams is among those of --quick")
     measured: list[Measured] = []
     for one in run_all(tasks, options.processes):
         measured.append(one)

@@ -19,6 +19,8 @@ _FOUND = (
     ("night", 1.0, "night, zone known", "100 % at the first event"),
     ("night_unknown", 1.0, "night, zone unknown", "never reported"),
     ("takeover", 0.80, "account taken over", "≥ 80 % by the third event"),
+    ("more_visits", 0.9, "comes more than twice as often, for good", "≥ 90 % within ten days"),
+    ("fewer_visits", 0.9, "comes a third as often, for good", "≥ 90 % within ten days"),
     ("slow_checkout", 1.0, "checkout slow for everybody", "one insight about all within 10 min"),
     ("purchases_lost", 1.0, "purchases not tracked", "one `tracking_broke` within 30 min"),
     ("property_lost", 1.0, "a property goes missing", "one `tracking_broke` within 30 min"),

@@ -76,6 +76,7 @@ def _reason(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
+_SOME_DAYS: Final = 10 * DAY_MS / MINUTE_MS
 _PACE: Final = _reason(r"second|minute|pace|pause")
 EXPECTED: Final[dict[str, Expected]] = {
     "fast_bot": Expected(_PACE, 3, _within_events(60)),
@@ -85,6 +86,8 @@ EXPECTED: Final[dict[str, Expected]] = {
     "erratic": Expected(_reason(r"spen[dt]|amount|purchase|price|paid|order"), 2, _by_purchase(5)),
     "tired": Expected(_reason(r"tired|fatigue|lasted|long"), 1, _after_half_an_hour),
     "night": Expected(_reason(r"night|00:00|midnight"), 1, _within_events(1)),
+    "more_visits": Expected(_reason(r"^[a-z_]*(?:up|rise|more)"), 0, _within_minutes(_SOME_DAYS)),
+    "fewer_visits": Expected(_reason(r"^[a-z_]*(?:down|fall|less|fewer)"), 0, _within_minutes(_SOME_DAYS)),
     "takeover": Expected(
         _reason(r"takeover|taken over|amount|categor|spen[dt]|unusual (?:hour|time)"), 2, _within_events(3)
     ),
@@ -174,7 +177,7 @@ def _judge_user(row: Row, stream: Stream, planted: Planted, about: list[Found]) 
     expected = EXPECTED[planted.kind]
     row.planted += 1
     row.insights += len(about)
-    right = [one for one in about if expected.reason.search(one.text) and one.level > 0]
+    right = [one for one in about if expected.reason.search(one.text) and one.level >= min(1, expected.level)]
     loud = [one for one in right if one.level >= expected.level]
     first = loud[0] if loud else right[0] if right else None
     if first is None:

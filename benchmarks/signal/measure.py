@@ -16,6 +16,7 @@ from benchmarks.signal.run import Found, run
 from benchmarks.signal.shop import DAY_MS
 from benchmarks.signal.streams import (
     Stream,
+    changed_habits,
     day_of,
     days_apart,
     equal_weeks,
@@ -45,6 +46,7 @@ STREAMS: Final[dict[str, Callable[..., Stream]]] = {
     **{kind: partial(incident, kind) for kind in INCIDENTS},
     "days_apart": days_apart,
     "equal_weeks": equal_weeks,
+    "changed_habits": changed_habits,
     "everything": everything,
     "demo": demo_stream,
     **{name: partial(_public, name) for name in FILES},

@@ -211,6 +211,30 @@ def takeover(world: World) -> list[Planted]:
     return [Planted("takeover", events, past)]
 
 
+def more_visits(world: World) -> list[Planted]:
+    """Comes more than twice as often from a day on, for good."""
+    return [_changed(world, "more_visits", world.rng.uniform(2.2, 3.0))]
+
+
+def fewer_visits(world: World) -> list[Planted]:
+    """Comes a third as often from a day on, for good."""
+    return [_changed(world, "fewer_visits", world.rng.uniform(0.2, 0.35))]
+
+
+def _changed(world: World, kind: str, factor: float) -> Planted:
+    """A regular whose rate changes when two thirds of the stream are over."""
+    rng, person = world.rng, _visitor(world)
+    rate, day_of_change = rng.uniform(1.2, 2.5), world.calendar.days * 2 // 3 + rng.randint(-2, 2)
+    past, events = list[ShopEvent](), list[ShopEvent]()
+    for day in range(world.calendar.days):
+        changed = day >= day_of_change
+        expected = rate * person.weekdays[world.calendar.weekday(day)] * (factor if changed else 1.0)
+        for _ in range(world.poisson(expected)):
+            (events if changed else past).extend(world.visits(person, day))
+    by_time = lambda event: event.time_ms  # noqa: E731 - visits may overlap
+    return Planted(kind, sorted(events, key=by_time), sorted(past, key=by_time))
+
+
 def _past(world: World, person: Person, *, days: int, buys: bool) -> list[ShopEvent]:
     """Visits at the person's usual hours on the days before, a purchase in most of them where `buys`."""
     rng, events = world.rng, list[ShopEvent]()
@@ -229,11 +253,14 @@ PLANTERS: Final[dict[str, Planter]] = {
     planter.__name__: planter
     for planter in (fast_bot, crawler, impulsive, erratic, tired, night, night_unknown, takeover)
 }
+"""What is to be found within a visit or a day."""
+CHANGES: Final[dict[str, Planter]] = {planter.__name__: planter for planter in (more_visits, fewer_visits)}
+"""What is to be found within days."""
 
 
 def plant(world: World, counts: dict[str, int]) -> list[Planted]:
     """So many users of each kind."""
-    return [one for kind, count in counts.items() for _ in range(count) for one in PLANTERS[kind](world)]
+    return [one for kind, count in counts.items() for _ in range(count) for one in (PLANTERS | CHANGES)[kind](world)]
 
 
 def first_ms(planted: Planted) -> float:

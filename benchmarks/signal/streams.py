@@ -12,7 +12,7 @@ import orjson
 
 from benchmarks.signal.incidents import INCIDENTS, Incident
 from benchmarks.signal.people import Calendar, World, draw_calendar, with_holiday, with_sale
-from benchmarks.signal.planted import PLANTERS, Planted, plant
+from benchmarks.signal.planted import CHANGES, PLANTERS, Planted, plant
 from benchmarks.signal.shop import DAY_MS, MINUTE_MS, ShopEvent, draw_shop
 from benchmarks.signal.visits import Person, Visit
 from ubi_stream.replay.records import ProducerRecord
@@ -159,6 +159,13 @@ def equal_weeks(seed: int, events: int, weeks: int = 6) -> Stream:
     pairs = max(20, round(events / weeks / (5 * 1.4 * office_visit + 2 * saturday_visit)))
     crowd = [_office(world) for _ in range(pairs)], [_saturday(world) for _ in range(2 * pairs)]
     return assemble(world, "equal_weeks", seed, _weeks(world, *crowd), [], [])
+
+
+def changed_habits(seed: int, events: int, days: int = 42, each: int = 12) -> Stream:
+    """Six weeks; when four are over, so many regulars come more often, and so many less often, for good."""
+    world = _world("changed_habits", seed, days)
+    planted = plant(world, dict.fromkeys(CHANGES, each))
+    return assemble(world, "changed_habits", seed, _life(world, events, planted), planted, [])
 
 
 def everything(seed: int, events: int, days: int = 5, each: int = 6) -> Stream:
