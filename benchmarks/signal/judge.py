@@ -86,8 +86,8 @@ EXPECTED: Final[dict[str, Expected]] = {
     "erratic": Expected(_reason(r"spen[dt]|amount|purchase|price|paid|order"), 2, _by_purchase(5)),
     "tired": Expected(_reason(r"tired|fatigue|lasted|long"), 1, _after_half_an_hour),
     "night": Expected(_reason(r"night|00:00|midnight"), 1, _within_events(1)),
-    "more_visits": Expected(_reason(r"^[a-z_]*(?:up|rise|more)"), 0, _within_minutes(_SOME_DAYS)),
-    "fewer_visits": Expected(_reason(r"^[a-z_]*(?:down|fall|less|fewer)"), 0, _within_minutes(_SOME_DAYS)),
+    "more_visits": Expected(_reason(r"^behaviour_change \w*(?:up|rise|more)"), 0, _within_minutes(_SOME_DAYS)),
+    "fewer_visits": Expected(_reason(r"^behaviour_change \w*(?:down|fall|less|fewer)"), 0, _within_minutes(_SOME_DAYS)),
     "takeover": Expected(
         _reason(r"takeover|taken over|amount|categor|spen[dt]|unusual (?:hour|time)"), 2, _within_events(3)
     ),

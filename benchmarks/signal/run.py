@@ -41,8 +41,8 @@ class Found:
 
     @property
     def text(self) -> str:
-        """What it is called and what it says, in lower case."""
-        return f"{self.insight.label}: {self.insight.explanation.summary}".lower()
+        """Its kind, what it is called and what it says, in lower case."""
+        return f"{self.insight.kind.value} {self.insight.label}: {self.insight.explanation.summary}".lower()
 
     @property
     def matters(self) -> bool:
