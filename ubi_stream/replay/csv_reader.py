@@ -15,7 +15,7 @@ from ubi_stream.replay.records import Row
 from ubi_stream.replay.row_reader import RowReader, is_utf8
 
 IsRow = Callable[[dict[str, Any]], bool]
-"""Whether the fields of one line, by column, look like a row of their own."""
+"""Whether fields of a line, by column, look like those of a row."""
 
 _STRAY_QUOTE: Final = "a quote that opens a field is not closed before the next delimiter of its row"
 _TOO_LONG: Final = "a field is longer than 131,072 characters"
@@ -100,9 +100,17 @@ class CsvReader(RowReader):
         return ""
 
     def _is_row_by_itself(self, line: str) -> bool:
-        """Whether a line has the fields of a row, whatever its quotes are good for."""
-        fields = line.replace(self._layout.quote, "").rstrip("\r\n").split(self._layout.delimiter)
-        return len(fields) == len(self._columns) and self._is_row(dict(zip(self._columns, fields, strict=True)))
+        """Whether a line has what a row has, whatever its quotes are good for.
+
+        Fields that hold a delimiter are split too much here. So columns are counted from the left, then from the right.
+        """
+        columns, layout = self._columns, self._layout
+        fields = line.replace(layout.quote, "").rstrip("\r\n").split(layout.delimiter)
+        if len(fields) < 2 or 2 * len(fields) < len(columns):
+            return False
+        from_left = dict(zip(columns, fields, strict=False))
+        from_right = dict(zip(reversed(columns), reversed(fields), strict=False))
+        return self._is_row(from_left) or self._is_row(from_right)
 
 
 class _Lines:

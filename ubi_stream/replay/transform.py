@@ -31,6 +31,7 @@ Getter = Callable[[Values], Any]
 OCCURRENCE_WINDOW = 200_000
 
 
+_FIRST_LIKELY_MS, _LAST_LIKELY_MS = 631_152_000_000, 4_102_444_800_000
 _NO_JSON = "no JSON can hold it: not UTF-8 (the mapping can say another encoding under [file]), or nested too deep"
 
 
@@ -104,12 +105,20 @@ def map_rows(mapping: Mapping, rows: Iterable[Row], unread: Counter[str] | None 
 
 
 def time_is_read(mapping: Mapping) -> Callable[[Values], bool]:
-    """Make the function that says whether fields, by column, have a time where the mapping expects it."""
+    """Make the function that says whether fields, by column, have a likely time where the mapping expects it.
+
+    Any number is a time since 1970, so a likely one is of the years from 1990 to 2100.
+    """
     if mapping.event is None:
-        return lambda _values: True
+        return lambda _values: False
     time = mapping.event.event_time
     read, empty = time_reader(time.format, time.timezone), mapping.file.empty
-    return lambda values: read(_lookup(values, time.column, empty)) is not None
+
+    def is_read(values: Values) -> bool:
+        time_ms = read(_lookup(values, time.column, empty))
+        return time_ms is not None and _FIRST_LIKELY_MS <= time_ms < _LAST_LIKELY_MS
+
+    return is_read
 
 
 def _event_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:

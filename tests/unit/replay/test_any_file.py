@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.files import case, processed
@@ -56,6 +56,7 @@ def test_two_stray_quotes_with_good_rows_between() -> None:
     assert [found.amount_24h(user) for user in ("v-6", "v-7", "v-4")] == [7, 8, 5]
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     stray=st.lists(st.booleans(), min_size=1, max_size=40),
     delimiter=st.sampled_from([",", ";", "\t"]),
@@ -268,3 +269,19 @@ def test_values_of_another_type_than_the_mapping_says_are_counted(tmp_path: Path
     with ReplaySource(tmp_path / "rows.csv", mapping) as source:
         assert len(list(source)) == 1
         assert source.unread == {"properties.price": 1}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ('2026-11-02T10":00:00Z,u0,view,1,"x', '2026-11-02T10:00:01Z,u1,view,2,p,q"'),
+        ('"2026-11-02T10:00:00Z,u0,view,1,x', '2026-11-02T10:00:01Z",u1,view,2,"p,q"'),
+        ('2026-11-02T10:00:00Z,"u0,view,1,x', '2026-11-02T10:00:01Z,u1",view,2,x'),
+    ],
+)
+def test_a_damaged_row_does_not_eat_another_damaged_one(tmp_path: Path, rows: tuple[str, str]) -> None:
+    path, mapping = tmp_path / "rows.csv", tmp_path / "shop.toml"
+    path.write_text("\n".join(("when,who,what,price,title", *rows)))
+    mapping.write_text(SHOP.replace("DELIMITER", ","))
+    with ReplaySource(path, mapping) as source:
+        assert [record.row for record in source] == [2, 3]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ubi_stream.replay.order import FastClock, OrderWatch
@@ -49,6 +49,7 @@ def test_the_first_of_several_fast_clocks_counts() -> None:
     assert watch(*times).fast_clock() == FastClock(row=21, rows=2, ahead_days=90.0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(0, 50)), max_size=60), st.integers(1, 9))
 def test_sorted_in_pieces_is_sorted_at_once(times: list[int | None], piece: int) -> None:
     records = [ProducerRecord(b"u", str(n).encode(), time_ms, n, "") for n, time_ms in enumerate(times)]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ubi_stream.replay.times import time_reader
-from ubi_stream.replay.values import CONVERTERS, ColumnType, parse_duration_ms
+from ubi_stream.replay.values import CONVERTERS, ColumnType, number_reader, parse_duration_ms
 
 MOMENT_MS = 1_569_888_001_250  # 2019-10-01 00:00:01.250 UTC
 
@@ -96,6 +96,59 @@ def test_reads_one_moment_written_in_many_ways(time_format: str, zone: str, cell
 @pytest.mark.parametrize("time_format", ["iso", "s", "%Y-%m-%d"])
 def test_what_is_no_time_is_none(time_format: str, cell: object) -> None:
     assert time_reader(time_format, "UTC")(cell) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("1.234,56", 1234.56),
+        ("1234,56", 1234.56),
+        ("12,00", 12.0),
+        ("-1.234.567,8", -1234567.8),
+        ("\N{MINUS SIGN}5", -5.0),
+        (",5", 0.5),
+        ("€ 19,90", 19.9),
+        ("19,90 EUR", 19.9),
+        ("-€19,90", -19.9),
+        (7.5, 7.5),
+        ("1234.56", "1234.56"),  # a point is no decimal sign here, and no group of two
+        ("12.34,5", "12.34,5"),
+        ("1.23", "1.23"),
+        ("1,234,5", "1,234,5"),
+        ("$5", "$5"),
+        ("free", "free"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_reads_numbers_as_the_mapping_says_they_are_written(cell: object, expected: object) -> None:
+    assert number_reader(",", ".", ["€", "EUR"])(cell) == expected
+
+
+@pytest.mark.parametrize(("cell", "expected"), [("1,234.50", 1234.5), ("12,34.5", "12,34.5"), ("1 234", "1 234")])
+def test_groups_of_digits_have_three(cell: str, expected: object) -> None:
+    assert number_reader(".", ",", [])(cell) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected_ms"),
+    [
+        ("2026-03-29 01:59:59", 1_774_745_999_000),
+        ("2026-03-29 02:30:00", None),  # clocks go from 02:00 to 03:00
+        ("2026-03-29 03:00:00", 1_774_746_000_000),
+        ("2026-10-25 02:30:00", 1_792_888_200_000),  # twice that night: the first
+        ("2026-07-02 10:00:00.500", None),
+        ("2026-07-02T10:00:00", None),
+        ("2026-07-02 10:00", None),
+    ],
+)
+def test_a_time_fits_its_pattern_and_its_zone(written: str, expected_ms: int | None) -> None:
+    assert time_reader("%Y-%m-%d %H:%M:%S", "Europe/Berlin")(written) == expected_ms
+
+
+@pytest.mark.parametrize("time_format", ["iso", "ms", "%Y-%m-%d"])
+def test_a_day_begins_at_midnight_in_its_zone(time_format: str) -> None:
+    assert time_reader(time_format, "Europe/Berlin")(date(2026, 7, 2)) == 1_782_943_200_000
 
 
 @pytest.mark.parametrize("time_format", ["", "seconds", "%H:%M", "%d.%m.", "%Q"])
