@@ -17,6 +17,7 @@ from ubi_stream.insights.policy.stage import Policy
 from ubi_stream.insights.visits import VisitRecorder
 from ubi_stream.insights.windows import OpenWindows, WindowCounter
 from ubi_stream.models import snapshot
+from ubi_stream.models.rules import Rules
 from ubi_stream.models.segments import Segments
 from ubi_stream.models.shape import shape_of_models
 from ubi_stream.models.stage import PartitionModels
@@ -118,6 +119,8 @@ class Partition:
         pack, memory, features = plan.pack, self._memory, self._featurizer.features
         segments = pack.segments if plan.entity.key is None else ()
         assigner = Segments(segments, features, self.models.segment_rates, dormant_ms=plan.dormant_ms)
+        rule_features = self._featurizer.rule_features
+        rules = Rules(plan, rule_features, memory.rule_shares)
         return Pipeline(
             plan=plan,
             home=self.setup.home,
@@ -127,11 +130,14 @@ class Partition:
             folder=Fold(plan, self.store, self.progress, self.timers, self._wakings, self._erasures),
             featurizer=self._featurizer,
             segments=assigner,
+            rules=rules,
             models=self.models,
             policy=Policy(
                 plan,
                 features,
+                rule_features,
                 assigner,
+                rules,
                 self.store,
                 memory.population,
                 self.models.choosers,

@@ -12,6 +12,7 @@ import msgspec
 
 from ubi_stream.errors import RecoveryError
 from ubi_stream.insights.windows import OpenWindows
+from ubi_stream.models.rules import RuleShares
 from ubi_stream.state.erasures import Erasure
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
@@ -41,7 +42,7 @@ class PartitionMemory(msgspec.Struct):
 
     `population` is the memo of what was told of all entities together, `memos` those of single ones that changed since
     the barrier before; `types` are those that the states were counted with, `models` is a snapshot; `erased` are
-    users that were erased, by the hash of their ids.
+    users that were erased, by the hash of their ids; `rule_shares` says how common it is to meet each rule.
     """
 
     progress: Progress
@@ -51,6 +52,7 @@ class PartitionMemory(msgspec.Struct):
     types: tuple[str, ...]
     models: bytes
     erased: dict[str, Erasure] = {}
+    rule_shares: RuleShares = msgspec.field(default_factory=RuleShares)
 
 
 _VERSION: Final = 1

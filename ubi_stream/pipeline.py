@@ -19,6 +19,7 @@ from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.policy.stage import Policy
 from ubi_stream.insights.visits import VisitRecorder
 from ubi_stream.insights.windows import WindowCounter
+from ubi_stream.models.rules import Rules
 from ubi_stream.models.segments import Segments
 from ubi_stream.models.stage import PartitionModels
 from ubi_stream.packs.plan import Plan
@@ -39,6 +40,7 @@ class Pipeline:
     folder: Fold
     featurizer: Featurizer
     segments: Segments
+    rules: Rules
     models: PartitionModels
     policy: Policy
     windows: WindowCounter
@@ -82,10 +84,11 @@ class Pipeline:
     def _tell(self, events: Sequence[Event]) -> Told:
         batch = self.featurizer.featurize(self.folder.fold(events))
         assigned = self.segments.assign(batch)
+        assessed = self.rules.assess(batch)
         scores = self.models.score_and_learn(batch)
         return Told(
             batch,
-            self.policy.decide(scores, assigned),
+            self.policy.decide(scores, assigned, assessed),
             self.windows.count(batch, assigned),
             list(self.visits.records(batch, assigned)),
         )

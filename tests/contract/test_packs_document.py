@@ -97,8 +97,10 @@ def test_a_shipped_pack_starts_a_partition_of_each_of_its_entities(name: str) ->
 @pytest.mark.parametrize("name", sorted(shipped_packs()))
 def test_a_shipped_packs_thresholds_are_within_what_its_features_can_be(name: str) -> None:
     pack = load_pack(name)
-    features = {found.name: found for found in Featurizer(compile_plan(pack, "user")).features}
+    featurizer = Featurizer(compile_plan(pack, "user"))
+    features = {found.name: found for found in (*featurizer.features, *featurizer.rule_features)}
     of_segments = [condition for segment in pack.segments for condition in segment.when]
-    for condition in [*of_segments, *(condition for rule in pack.rules for condition in rule.when)]:
+    of_rules = [condition for rule in pack.rules for way in rule.ways for condition in way]
+    for condition in [*of_segments, *of_rules]:
         found = features[condition.feature]
         assert found.low <= condition.value <= found.high, condition

@@ -8,11 +8,11 @@ from ubi_stream.features.registry import MISSING, Described, family
 from ubi_stream.features.volume import days_before_today
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import UserState
-from ubi_stream.state.novelty import KNOWN_DAYS
 from ubi_stream.state.panes import DAY_MS, NO_EVENTS, events_of
 
 _MIN_VALUES = 5
 _MIN_EVENTS = 20
+_MIN_DAYS = 5
 _Z_BOUND = 10.0
 _LOG_2 = log(2)
 
@@ -64,7 +64,7 @@ def values(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
 def _knows_hours(state: UserState) -> bool:
     """Whether there are enough events and days, and a clock, to say which hours are usual."""
     known_ms = state.last_ms - state.first_ms
-    return state.events >= _MIN_EVENTS and known_ms >= KNOWN_DAYS * DAY_MS and state.offset_min is not None
+    return state.events >= _MIN_EVENTS and known_ms >= _MIN_DAYS * DAY_MS and state.offset_min is not None
 
 
 def _hour_surprise(state: UserState) -> float:

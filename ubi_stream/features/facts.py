@@ -8,7 +8,9 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.fold import PANE_MS
 from ubi_stream.state.log import window
 from ubi_stream.state.model import UserState
-from ubi_stream.state.panes import DAY_MS, HOUR_MS, NO_EVENTS, Pane, events_of
+from ubi_stream.state.panes import DAY_MS, HOUR_MS, MINUTE_MS, NO_EVENTS, Pane, events_of
+
+_PART_BITS = 8
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -21,7 +23,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     clock hour, itself too; it is 0 where only the log is kept, or where the event is too old to be counted. `types` has
     a bit for each type of that hour and the hour before, where `nth` is 1. `repeat_ms` is the time from the event
     before, where that was of the same type and visit, else -1. `first_in_hour` and `first_in_day` (UTC) are as
-    `first_in_pane`; `newest_ms` is the time of the entity's newest event.
+    `first_in_pane`; `newest_ms` is the time of the entity's newest event. `day` is the event's
+    on the clock of `hour`, else in UTC, since 1970; `visit` numbers the entity's visits.
     """
 
     events: int
@@ -29,6 +32,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     first_in_pane: bool
     hits: int
     hour: int
+    day: int
+    visit: int
     nth: int = 0
     types: int = 0
     repeat_ms: int = -1
@@ -55,6 +60,9 @@ def facts_of(state: UserState, at_ms: int, type_index: int, plan: Plan) -> Facts
         in_pane == 1,
         state.session.hits,
         state.last_hour if state.offset_min is not None else -1,
+        (at_ms + (state.offset_min or 0) * MINUTE_MS) // DAY_MS,
+        # The parts of a visit that goes on after a gap don't count as visits.
+        state.visits.count << _PART_BITS | min(state.session.part, (1 << _PART_BITS) - 1),
         *_of_its_type(state, at_ms, type_index),
         state.repeat_ms,
         first_in_hour,

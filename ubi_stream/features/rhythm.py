@@ -49,7 +49,7 @@ _NIGHT_HOURS = 5
     Described(
         "local_hour",
         title="time of day",
-        unit="hours",
+        unit="hour of day",
         high=24,
         meaning="Time of day of the newest event on the user's clock; missing where the zone is not known",
     ),

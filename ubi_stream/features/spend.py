@@ -88,7 +88,7 @@ def amounts(state: UserState, at_ms: int, _plan: Plan) -> tuple[float, ...]:
     return (
         MISSING if state.newest_amount is None else state.newest_amount,
         _spread(usual, state.last_amount) if usual and usual.n + 1 >= _ENOUGH else MISSING,
-        state.last_amount / usual.mean if usual and usual.n >= _ENOUGH and usual.mean > 0 else MISSING,
+        max(0.0, state.last_amount / usual.mean) if usual and usual.n >= _ENOUGH and usual.mean > 0 else MISSING,
         max(0.0, (at_ms - state.last_conversion_ms) / DAY_MS) if state.conversions else MISSING,
         usual.mean if usual else MISSING,
     )

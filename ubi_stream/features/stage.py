@@ -48,6 +48,8 @@ class Featurized:
         Shape (rows, features): the feature, and the entity's own usual value of it; NaN where there is none.
     scaled
         The same shape: features in [0, 1] by their registered range and scale.
+    checked
+        Shape (rows, features of the rules): what the pack's rules are checked with.
     facts
         Figures of each row that models need whatever features a pack lists.
     scale
@@ -67,6 +69,7 @@ class Featurized:
     values: Matrix
     usual: Matrix
     scaled: Matrix
+    checked: Matrix
     facts: list[Facts]
     scale: Callable[[Matrix], Matrix]
     labelled: Labelled | None = None
@@ -78,15 +81,16 @@ class Featurized:
 class _Layout:
     """Which families to ask, and where in their answers the pack's features are."""
 
-    def __init__(self, columns: list[Column]) -> None:
+    def __init__(self, columns: list[Column], of_rules: list[Column]) -> None:
         starts: dict[FamilyExtractor, int] = {}
         self.width = 0
-        for column in columns:
+        for column in (*columns, *of_rules):
             if column.family not in starts:
                 starts[column.family] = self.width
                 self.width += column.width
         self.families = tuple(starts)
         self._values = [starts[column.family] + column.value for column in columns]
+        self._of_rules = [starts[column.family] + column.value for column in of_rules]
         # Packing with a known size takes a third of what an `array` takes to check and convert number by number.
         self.pack = Struct(f"{self.width}d").pack
         self._pack_kept = Struct(f"{len(columns)}f").pack
@@ -101,12 +105,12 @@ class _Layout:
         """The features of one row of answers as they are kept for a question; `unpack_kept` reads them."""
         return self._pack_kept(*self.pick(row))
 
-    def split(self, cells: list[bytes], rows: int) -> tuple[Matrix, Matrix]:
-        """Features and usual values of so many packed rows of answers, each of shape (rows, features)."""
+    def split(self, cells: list[bytes], rows: int) -> tuple[Matrix, Matrix, Matrix]:
+        """Features, their usual values, and the rules' features of so many packed rows of answers."""
         answers = np.frombuffer(b"".join(cells), dtype=np.float64).reshape(rows, self.width)
         usual = np.full((rows, len(self._values)), np.nan)
         usual[:, self._usual[:, 0]] = answers[:, self._usual[:, 1]]
-        return np.take(answers, self._values, axis=1), usual
+        return np.take(answers, self._values, axis=1), usual, np.take(answers, self._of_rules, axis=1)
 
 
 def _column(feature: Feature) -> Column:
@@ -126,13 +130,18 @@ class Featurizer:
     ----------
     names
         Features in the order of the matrices' columns.
+    rule_features
+        Those that the pack's rules are about; the models don't look at them unless the entity lists them too.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.features: tuple[Feature, ...] = select_features(plan.entity.features, plan.entity.windows)
         self.names = tuple(feature.name for feature in self.features)
-        self._layout = _Layout([_column(feature) for feature in self.features])
+        rules = plan.pack.rules if plan.entity.key is None else ()
+        of_rules = tuple(dict.fromkeys(name for rule in rules for name in rule.features))
+        self.rule_features = select_features(of_rules, plan.entity.windows)
+        self._layout = _Layout([_column(one) for one in self.features], [_column(one) for one in self.rule_features])
         self._is_log = np.array([feature.scale == "log" for feature in self.features])
         low, high = (np.array([getattr(f, bound) for f in self.features]) for bound in ("low", "high"))
         self._low = np.where(self._is_log, np.log1p(np.maximum(low, 0)), low)
@@ -176,9 +185,11 @@ class Featurizer:
                 days[row_number] = found
             if self._asks and (questions := self._ask(moment, row)):
                 asked.extend((row_number, question) for question in questions)
-        values, usual = layout.split(cells, len(facts))
+        values, usual, checked = layout.split(cells, len(facts))
         scaled = self.scale(values)
-        return Featurized(kept, rows, values, usual, scaled, facts, self.scale, labelled, days, asked, histories)
+        return Featurized(
+            kept, rows, values, usual, scaled, checked, facts, self.scale, labelled, days, asked, histories
+        )
 
     def scale(self, values: Matrix) -> Matrix:
         """Map features to [0, 1], elementwise; NaN stays NaN."""

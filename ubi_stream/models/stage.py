@@ -56,7 +56,7 @@ class PartitionModels:
         if plan.pack.models.drift is not None and plan.entity.key is None:
             self.drift = DriftStage(plan.pack.models.drift, plan, names, seed=seed)
         rules = plan.pack.rules if plan.entity.key is None else ()
-        self.rule_watch = RuleWatch(rules, featurizer.features)
+        self.rule_watch = RuleWatch(rules, featurizer.rule_features)
         self.choosers: dict[str, ArmChooser] = {}
         if (bandit := plan.pack.models.bandit) is not None and plan.entity.key is None:
             self.choosers = {
@@ -77,7 +77,7 @@ class PartitionModels:
         if first_new < n:
             self._score_rows(batch, moments, first_new, scores)
             self._judge_alerts(scores)
-            scores.rule_waves, scores.held = self.rule_watch.run(batch.values, moments, first_new)
+            scores.rule_waves, scores.held = self.rule_watch.run(batch.checked, moments, first_new)
         found = ((position, find_change(history)) for position, history in batch.histories.items())
         scores.changes = {position: change for position, change in found if change is not None}
         scores.predictions = self.outcomes.run(batch, first_new, scores.peers_at)

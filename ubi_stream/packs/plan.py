@@ -54,6 +54,7 @@ class Plan:
     session_gap_ms: int
     lateness_ms: int
     dormant_ms: int
+    risk_ms: int
     retention_ms: int
     erased_ms: int
     dedup_ms: int
@@ -126,6 +127,7 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         session_gap_ms=round(times.session_gap_min * 60_000),
         lateness_ms=round(times.lateness_min * 60_000),
         dormant_ms=round(times.dormant_after_days * DAY_MS),
+        risk_ms=round(times.risk_days * DAY_MS),
         retention_ms=round(times.retention_days * DAY_MS),
         erased_ms=round(times.erased_days * DAY_MS),
         dedup_ms=round(times.dedup_window_h * 3_600_000),

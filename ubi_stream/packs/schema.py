@@ -117,6 +117,9 @@ class Times(Model):
     session_gap_min: float = Field(30, gt=0, le=1440, description="A silence this long ends a session")
     lateness_min: float = Field(10, ge=0, le=1440, description="How far the watermark stays behind the newest event")
     dormant_after_days: float = Field(14, gt=0, le=365, description="A silence this long makes a user dormant")
+    risk_days: float = Field(
+        7, gt=0, le=365, description="A user is high_risk until so long after a rule of high severity held last"
+    )
     retention_days: float = Field(90, ge=1, le=3650, description="An entity silent for longer is forgotten")
     erased_days: float = Field(
         30, ge=8, le=3650, description="How long after a user's erasure events of before it are dropped on arrival"
@@ -219,7 +222,7 @@ class Pack(Model):
             raise ValueError("segments: more than one is silent")
         names = {segment.name for segment in self.segments}
         for segment in self.segments:
-            _check_conditions("segment", segment, self.entities[0].features)
+            _check_conditions(segment, self.entities[0].features)
             if unknown := sorted(set(segment.announced_from or ()) - names):
                 raise ValueError(f"segment {segment.name!r}: announced_from names {unknown[0]!r}, which is no segment")
         lively = [segment for segment in self.segments if not segment.silent]
@@ -248,22 +251,8 @@ class Pack(Model):
         return self
 
     @model_validator(mode="after")
-    def _rules_can_be_told(self) -> Pack:
-        features = self.entities[0].features
+    def _rules_have_names(self) -> Pack:
         no_twins("rules", [rule.name for rule in self.rules])
-        for rule in self.rules:
-            _check_conditions("rule", rule, features)
-            try:
-                rule.summary.format(**dict.fromkeys(features, 1.0))
-            except KeyError as error:
-                raise ValueError(
-                    f"rule {rule.name!r}: summary uses {{{error.args[0]}}}, which the user entity does not list"
-                ) from error
-            except (ValueError, IndexError, AttributeError, TypeError) as error:
-                raise ValueError(
-                    f"rule {rule.name!r}: summary {rule.summary!r} can't be filled in with numbers ({error}); "
-                    "expected features in braces, such as {last_amount:.2f}"
-                ) from error
         return self
 
     @model_validator(mode="after")
@@ -292,7 +281,8 @@ class Pack(Model):
             "entities": {entity.name for entity in self.entities},
             "segments": {segment.name for segment in self.segments},
             "outcomes": {outcome.name for outcome in self.outcomes},
-            "features": {name for entity in self.entities for name in entity.features},
+            "features": {name for entity in self.entities for name in entity.features}
+            | {name for rule in self.rules for name in rule.features},
         }
         for table, names in known.items():
             if unknown := sorted(set(getattr(texts, table)) - names):
@@ -300,9 +290,9 @@ class Pack(Model):
         return self
 
 
-def _check_conditions(kind: str, part: Segment | Rule, features: tuple[str, ...]) -> None:
-    for condition in (*part.when, *(part.stay if isinstance(part, Segment) else ())):
+def _check_conditions(segment: Segment, features: tuple[str, ...]) -> None:
+    for condition in (*segment.when, *segment.stay):
         if condition.feature not in features:
             raise ValueError(
-                f"{kind} {part.name!r} uses feature {condition.feature!r}, which the user entity does not list"
+                f"segment {segment.name!r} uses feature {condition.feature!r}, which the user entity does not list"
             )

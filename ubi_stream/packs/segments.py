@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -68,20 +69,81 @@ class Segment(Model):
         return self
 
 
-class Rule(Model):
-    """A risk: told when all conditions hold, then not again for the cool-down."""
+class Alternative(Model):
+    """One of several ways to meet a rule."""
 
     name: Name
     when: Annotated[tuple[Condition, ...], Field(min_length=1)]
+    summary: str | None = Field(None, min_length=1, max_length=300, description="In place of the rule's summary")
+
+
+class Rule(Model):
+    """A risk: reported when all conditions hold, then not again for the cool-down of its cause."""
+
+    name: Name
+    when: tuple[Condition, ...] = Field((), description="All must hold")
+    any_of: tuple[Alternative, ...] = Field((), max_length=8, description="One must hold besides; the first is named")
     severity: SeverityName = "medium"
-    summary: str = Field(min_length=1, max_length=300, description="One sentence; {feature} is replaced by its value")
+    summary: str = Field(
+        min_length=1, max_length=300, description="One sentence; {feature} is its value, {feature:bound} its threshold"
+    )
     cool_down_min: float = Field(60, ge=0)
+    cause: Literal["user", "visit", "day"] = Field("user", description="Another cause is reported at once")
+    usual_share: float = Field(0.001, ge=0, le=1, description="Share of a day's users that is expected to meet it")
+    common_above: float = Field(0.01, gt=0, le=1, description="Severity is low where a larger share meets it")
+    habit: bool = Field(True, description="Severity is low for a user who meets it on most days")
+    alone: bool = Field(False, description="It explains its visit and the day after: nothing else unusual is reported")
+    dimension: Literal["impulsivity", "nocturnal", "fatigue", "volatility"] | None = Field(
+        None, description="Dimension of the user's risk level that it raises"
+    )
+    recommendation: Recommendation | None = None
     together: str | None = Field(
         None,
         min_length=1,
         max_length=300,
         description="One sentence for many users who meet it at once: {count}, {of}, {usual}, {median}, {bound}",
     )
+
+    @property
+    def ways(self) -> tuple[tuple[Condition, ...], ...]:
+        """The lists of conditions of which one must hold as a whole."""
+        return tuple((*self.when, *one.when) for one in self.any_of) or (self.when,)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features of all its conditions, each once."""
+        return tuple(dict.fromkeys(condition.feature for way in self.ways for condition in way))
+
+    def summary_of(self, way: int) -> str:
+        """The sentence for the way that holds."""
+        return (self.any_of[way].summary if self.any_of else None) or self.summary
+
+    @model_validator(mode="after")
+    def _has_conditions(self) -> Rule:
+        if not self.when and not self.any_of:
+            raise ValueError(f"rule {self.name!r} has no conditions: it needs `when`, `any_of`, or both")
+        if self.together and (self.any_of or not self.when):
+            raise ValueError(f"rule {self.name!r} has a sentence for many: it needs `when`, and no `any_of`")
+        no_twins(f"rule {self.name!r}: any_of", [one.name for one in self.any_of])
+        return self
+
+    @model_validator(mode="after")
+    def _summaries_use_its_conditions(self) -> Rule:
+        for way, conditions in enumerate(self.ways):
+            summary = self.summary_of(way)
+            fields = {condition.feature: _SAMPLE for condition in conditions}
+            try:
+                summary.format(clock="", **fields)
+            except KeyError as error:
+                raise ValueError(
+                    f"rule {self.name!r}: summary uses {{{error.args[0]}}}, which none of its conditions is about"
+                ) from error
+            except (ValueError, IndexError, AttributeError, TypeError) as error:
+                raise ValueError(
+                    f"rule {self.name!r}: summary {summary!r} can't be filled in with numbers ({error}); "
+                    "expected features in braces, such as {last_amount}, {last_amount:.2f} or {last_amount:bound}"
+                ) from error
+        return self
 
     @property
     def wave_condition(self) -> Condition:
@@ -98,3 +160,23 @@ class Rule(Model):
                 "expected places among {count}, {of}, {usual}, {median} and {bound}"
             ) from error
         return self
+
+
+class Quantity:
+    """A value and its thresholds in a summary: `{feature}`, `{feature:bound}`, or with a format, `{feature:.2f}`.
+
+    Of several thresholds `{feature:low}` is the lowest, and `{feature:high}` the highest.
+    """
+
+    def __init__(self, value: float, words: str, bounds: Mapping[str, str]) -> None:
+        self._value = value
+        self._words = words
+        self._bounds = bounds
+
+    def __format__(self, spec: str) -> str:
+        if spec in self._bounds:
+            return self._bounds[spec]
+        return format(self._value, spec) if spec else self._words
+
+
+_SAMPLE = Quantity(1.0, "1", dict.fromkeys(("bound", "low", "high"), "1"))

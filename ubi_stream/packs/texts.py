@@ -138,6 +138,11 @@ class Texts(Model):
     at_most: Annotated[str, _says("bound")] = "at most {bound}"
     exactly: Annotated[str, _says("bound")] = "exactly {bound}"
     other_than: Annotated[str, _says("bound")] = "not {bound}"
+    rule_usual: Annotated[str, _says("statement", "days")] = (
+        "{statement}; usually so for this user, on {days} of the last month"
+    )
+    clock_of_user: Words = "on the user's clock"
+    clock_of_pack: Annotated[str, _says("zone")] = "by the time of {zone}"
     separator: str = Field("; ", min_length=1, max_length=10, description="Between two reasons")
     unknown: Words = "unknown"
     yes: Words = "yes"

@@ -25,6 +25,7 @@ PANES_OF_1_DAY: Final = 30
 
 SLOW_ALPHA: Final = 0.05
 """Weight of the newest in the baselines of amounts and gaps: about the last forty."""
+_MAX_WAIT_MS: Final = 2**31
 _FAST_ALPHA: Final = 0.3
 
 
@@ -123,7 +124,9 @@ def _fold_amounts(state: UserState, spent: float | None, latency_ms: float | Non
         if (before := state.newest_amount) is not None:
             state.amount = taken_in(state.amount, before, SLOW_ALPHA)
         state.last_amount, state.is_refund = spent, spent < 0
+    state.wait_ms = -1
     if latency_ms is not None and latency_ms >= 0:
+        state.wait_ms = round(min(latency_ms, _MAX_WAIT_MS))
         if state.last_latency_ms >= 0:
             state.latency_ms = taken_in(state.latency_ms, state.last_latency_ms, _FAST_ALPHA)
         state.last_latency_ms = latency_ms

@@ -16,7 +16,7 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     `part` counts how often the same session id went on after such a gap. `hits` has a bit for each outcome of the pack:
     whether an event that is a yes to it was in the visit. `gaps` counts the pauses in `pace_ms`; `pauses_ms` are the
     newest of a second or more. What is odd about the visit, compared with all before it: `hour_share`, the share of
-    earlier events around its first hour, per thousand (-1: not known); `new_categories` (-1: too few known before);
+    earlier events around its first hour, per thousand (-1: not known); `new_categories` (-1: too little known before);
     `amount_ratio`, its largest price by the usual amount, per cent (0: none).
     `items` and `categories` are sketches of the different ones (`ubi_stream.state.distinct`). `began_ms` is the time of
     the event that began the visit: it names the visit, and stays when an earlier event comes late, while `start_ms`
@@ -83,6 +83,20 @@ class Question(msgspec.Struct, array_like=True, gc=False):
     due_ms: int
     reference: int = 0
     settled: bool = False
+
+
+class RuleMet(msgspec.Struct, array_like=True, gc=False):
+    """When an entity met a rule of the pack.
+
+    `since_ms` is the first event of the run that it last met it in, `last_ms` the newest. `days` has a bit for each of
+    the 30 days until `day` on which it did, the lowest for `day`. `visit` is the number of the visit.
+    """
+
+    since_ms: int
+    last_ms: int
+    day: int
+    days: int
+    visit: int
 
 
 class UserState(msgspec.Struct, array_like=True, gc=False):
@@ -152,6 +166,13 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     asked_ms: int = 0
     habits: Habits = msgspec.field(default_factory=Habits)
     """Of packs that ask for changes of behaviour."""
+    wait_ms: int = -1
+    """Latency of the newest event, -1 where it had none."""
+    active_day: int = -1
+    active_days: int = 0
+    """The newest day with events on the user's clock, and a bit for each of the 30 days until it that had some."""
+    rules: dict[str, RuleMet] = {}
+    """By name, the rules of the pack that the entity met: see `ubi_stream.state.risks`."""
 
     def keep_questions(self, questions: list[Question]) -> None:
         """Keep these questions alone, and the rows that they were asked with."""

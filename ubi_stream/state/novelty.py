@@ -13,13 +13,13 @@ from ubi_stream.state.panes import DAY_MS
 
 MAX_CATEGORIES: Final = 16
 """Distinct categories counted per entity; the least seen gives way."""
-KNOWN_DAYS: Final = 5
-KNOWN_VISITS: Final = 5
-KNOWN_EVENTS: Final = 20
+KNOWN_DAYS: Final = 1
+KNOWN_VISITS: Final = 3
+KNOWN_EVENTS: Final = 12
 """Days, visits and events before which an entity has no usual hour: below it, every hour is new."""
-KNOWN_CATEGORIES: Final = 3
-"""Categories before which a new one is nothing new."""
-KNOWN_AMOUNTS: Final = 3
+KNOWN_LOOKS: Final = 10
+"""Events with a category before which a new one is nothing new."""
+KNOWN_AMOUNTS: Final = 2
 _NEAR_H: Final = 2
 """Hours before and after that count as the same time of day: people are no clocks, and clocks are put back."""
 _MAX_RATIO: Final = 1_000_000
@@ -39,7 +39,8 @@ def fold_novelty(state: UserState, hour: int | None, category: object, price: fl
     if session.events == 1:
         session.hour_share = -1 if hour is None else _share_of_hour(state, hour)
         # With all places taken a category may have been forgotten, so none is known to be new.
-        if KNOWN_CATEGORIES <= len(state.categories) < MAX_CATEGORIES:
+        seen = state.categories
+        if len(seen) < MAX_CATEGORIES and sum(seen.values()) >= KNOWN_LOOKS:
             session.new_categories = 0
     if session.new_categories >= 0 and isinstance(category, str) and category:
         session.new_categories += category[:64] not in state.categories
@@ -50,8 +51,8 @@ def fold_novelty(state: UserState, hour: int | None, category: object, price: fl
 
 def usual_amount(state: UserState) -> float | None:
     """Mean of the amounts so far, the newest included; None before there are a few."""
-    before, newest = state.amount, state.last_amount
-    if before is None or before.n + 1 < KNOWN_AMOUNTS:
+    before, newest = state.amount, state.newest_amount
+    if before is None or newest is None or before.n + 1 < KNOWN_AMOUNTS:
         return None
     return (before.mean * before.n + newest) / (before.n + 1)
 

@@ -101,16 +101,22 @@ WRONG: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "silent twice": ('name = "browser"', 'name = "browser"\nsilent = true', ("'browser' is silent", "must be empty")),
     "priority": ("priority = 3", "priority = 9", ("segments.0.recommendation.priority = 9", "less than or equal to 5")),
     "rule twice": ('name = "deep"', 'name = "slow"', ("rules", "'slow'", "twice")),
-    "rule's feature": ('feature = "last_latency_ms"', 'feature = "latency"', ("rule 'slow'", "'latency'")),
+    "two ways of one name": (
+        'name = "slow"',
+        'name = "slow"\nany_of = [{ name = "a", when = [] }, { name = "a", when = [] }]',
+        ("rules.0.any_of.0.when", "at least 1"),
+    ),
+    "zone": ('unknown = "dead_letter"', 'default_timezone = "Europe/Bärlin"', ("events.default_timezone", "IANA name")),
+    "currency": ('unknown = "dead_letter"', 'currency = "Euro"', ("events.currency = 'Euro'",)),
     "rule without conditions": (
         'when = [{ feature = "last_latency_ms", op = ">", value = 2000 }]',
         "when = []",
-        ("rules.0.when", "at least 1"),
+        ("rule 'slow' has no conditions", "`any_of`"),
     ),
     "sentence of an unknown feature": (
         "{last_latency_ms:.0f} ms",
         "{latency:.0f} ms",
-        ("rule 'slow'", "{latency}", "does not list"),
+        ("rule 'slow'", "{latency}", "none of its conditions"),
     ),
     "sentence with a wrong format": (
         "{last_latency_ms:.0f} ms",

@@ -49,7 +49,7 @@ def test_the_hour_of_a_visit_is_that_at_which_it_began() -> None:
 
 
 def test_no_hour_is_unusual_for_who_is_hardly_known_or_where_the_zone_is_not() -> None:
-    assert visit_after(4, hour=3).hour_share == -1
+    assert visit_after(2, hour=3).hour_share == -1
     assert visit_after(8, hour=3, context={}).hour_share == -1
 
 
@@ -59,7 +59,7 @@ def test_a_new_category_counts_once_a_visit() -> None:
     assert fold_all(*known_user(), *visit).session.new_categories == 2
 
 
-def test_no_category_is_new_to_who_knows_few_or_too_many_to_be_kept() -> None:
+def test_no_category_is_new_to_who_is_hardly_known_or_knows_too_many_to_be_kept() -> None:
     assert fold_all(event(category="a"), event(category="b")).session.new_categories == -1
     many = [event(category=f"c{n}") for n in range(16)]
     later = event(at_ms=START_MS + DAY_MS, category="another")
@@ -70,7 +70,7 @@ def test_the_largest_amount_of_a_visit_is_compared_with_what_was_usual_before_it
     assert visit_after(9, hour=18, event_type="purchase", price=210).amount_ratio == 1000
     assert visit_after(9, hour=18, event_type="cart", price=42).amount_ratio == 200
     assert visit_after(9, hour=18, event_type="view", price=210).amount_ratio == 0  # looking costs nothing
-    assert visit_after(2, hour=18, event_type="purchase", price=210).amount_ratio == 0  # two amounts are no habit
+    assert visit_after(1, hour=18, event_type="purchase", price=210).amount_ratio == 0  # one amount is no habit
 
 
 def test_a_late_event_of_an_earlier_visit_says_nothing_about_this_one() -> None:

@@ -103,6 +103,8 @@ def test_a_state_of_codec_version_2_is_read_as_if_it_were_folded_now() -> None:
         "asked_cell": -1,
         "asked_ms": 0,
         "habits": Habits(),
+        "active_day": -1,
+        "active_days": 0,
         "next_segment_ms": state.next_segment_ms,
     }
     assert msgspec.structs.replace(expected, **known) == state

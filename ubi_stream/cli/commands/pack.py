@@ -90,9 +90,10 @@ def check(
     for entity in pack.entities:
         try:
             plan = compile_plan(pack, entity.name)
-            try_features(Featurizer(plan).features, plan)
+            featurizer = Featurizer(plan)
+            try_features((*featurizer.features, *featurizer.rule_features), plan)
         except ConfigError as error:
-            raise ConfigError(f"pack {name} is wrong: entities.{entity.name}.features: {error}") from error
+            raise ConfigError(f"pack {name} is wrong: entities.{entity.name}.features, or rules: {error}") from error
     try:
         tried = list(try_pack(pack))
     except ConfigError as error:
@@ -138,7 +139,7 @@ def _segments(pack: Pack) -> Table:
 def _rules(pack: Pack) -> Table:
     table = Table("risk", "when", "severity", box=None, pad_edge=False)
     for rule in pack.rules:
-        table.add_row(rule.name, escape(_conditions(rule.when)), rule.severity)
+        table.add_row(rule.name, escape("\nor ".join(map(_conditions, rule.ways))), rule.severity)
     return _titled(table, "risks")
 
 

@@ -1,55 +1,179 @@
-"""Rules of the pack that hold."""
+"""Rules of the pack that are met."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-import numpy as np
+from collections.abc import Iterator, Mapping, Sequence
+from math import exp, isnan
+from typing import Final
 
 from ubi_stream.features.registry import Feature
-from ubi_stream.features.stage import Featurized
-from ubi_stream.insights.explain import Explainer
-from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity
+from ubi_stream.features.stage import Matrix
+from ubi_stream.insights.claims import Claim
+from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.words import in_words
+from ubi_stream.models.rules import Assessed, Met, Rules
 from ubi_stream.models.scores import Scores
-from ubi_stream.models.segment import Checks, Conditions
+from ubi_stream.models.segment import Conditions
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.segments import Rule
+from ubi_stream.packs.segments import Quantity, Rule
+from ubi_stream.packs.texts import Texts
+from ubi_stream.state.local_time import utc_offset_min
+from ubi_stream.state.risks import HABIT_DAYS
+
+_STEEPNESS: Final = 12.0
+"""A rule that is exceeded by a tenth of its features' ranges has three times the odds of one that is just met."""
+_MAX_CONFIDENCE: Final = 0.99
+_HABIT_COOL_DOWN_MIN: Final = 7 * 1440.0
+"""What is usual for a user is reported once a week."""
+_MONEY: Final = "money"
+_ALONE: Final = "alone"
 
 
 class Risks:
-    """Tells of users for whom a rule's conditions hold."""
+    """Reports users who meet a rule."""
 
-    def __init__(self, plan: Plan, explain: Explainer, features: Sequence[Feature]) -> None:
-        rules = plan.pack.rules if plan.entity.key is None else ()
-        self._rules = tuple((rule, Conditions(rule.when, features)) for rule in rules)
-        self._checks = Checks([conditions for _, conditions in self._rules]) if rules else None
-        self._explain = explain
+    def __init__(self, plan: Plan, rules: Rules, features: Sequence[Feature], rule_features: Sequence[Feature]) -> None:
+        self._plan = plan
+        self._rules = rules
+        self._names = tuple(feature.name for feature in rule_features)
+        self._features = {feature.name: feature for feature in rule_features}
+        self._columns = {feature.name: column for column, feature in enumerate(features)}
+        self._texts: dict[str, Texts] = {}
 
-    def of_batch(self, batch: Featurized) -> dict[int, list[int]]:
-        """By row, positions of the rules that hold for it; nearly no row has any."""
-        found: dict[int, list[int]] = {}
-        if self._checks is not None:
-            for row, position in np.argwhere(self._checks.hold(batch.values)).tolist():
-                found.setdefault(row, []).append(position)
-        return found
-
-    def tell(self, teller: Teller, scores: Scores, row: int, holding: Sequence[int]) -> Iterator[Insight]:
-        """Tell of the rules that hold for a row; `holding` is what `of_batch` gave for it."""
-        for position in holding:
-            rule, conditions = self._rules[position]
+    def tell(self, teller: Teller, scores: Scores, row: int, assessed: Assessed) -> Iterator[Insight]:
+        """Report the rules that are met at a row, unless another explains the visit on its own."""
+        facts = scores.batch.facts[row]
+        for met in assessed.met.get(row, ()):
+            rule = self._rules.rules[met.rule]
+            if row in assessed.explained and not rule.alone:
+                continue
+            # Of several rules that explain a visit on their own, the first is enough.
+            subject = _ALONE if rule.alone else rule.name
+            cause = {"user": "", "visit": str(facts.visit), "day": str(facts.day)}[rule.cause]
+            cool_down_min = rule.cool_down_min
+            if met.habit_days:
+                cause, cool_down_min = "habit", max(cool_down_min, _HABIT_COOL_DOWN_MIN)
             # What a wave tells of all begins the cool-down too: it is not told late.
-            if teller.allows(InsightKind.RISK, rule.name, rule.cool_down_min) and (row, position) not in scores.held:
-                yield self._risk(teller, scores, row, rule, conditions)
+            allowed = teller.allows(InsightKind.RISK, subject, cool_down_min, cause=cause)
+            if allowed and (row, met.rule) not in scores.held:
+                yield self._risk(teller, scores, row, met)
 
-    def _risk(self, teller: Teller, scores: Scores, row: int, rule: Rule, conditions: Conditions) -> Insight:
-        contributions = self._explain.of_conditions(scores, row, conditions)
+    def _risk(self, teller: Teller, scores: Scores, row: int, met: Met) -> Insight:
+        rule, values = self._rules.rules[met.rule], scores.batch.checked[row]
+        conditions = self._rules.conditions[met.rule][met.way]
+        distances = conditions.distances(values)
+        claims = list(self._claims(conditions, values))
+        texts = self._texts_of(teller)
+        summary = rule.summary_of(met.way).format(clock=self._clock(teller, texts), **_quantities(claims, texts))
+        is_common = met.common_share > rule.common_above
+        if met.habit_days:
+            claims.append(Claim(f"days_of_{rule.name}", met.habit_days, "days", ">=", HABIT_DAYS, "own_usual"))
+            summary = texts.rule_usual.format(statement=summary, days=in_words(met.habit_days, "days", texts))
+        severity = Severity(rule.severity)
+        if (is_common or met.habit_days) and severity is not Severity.INFO:
+            severity = Severity.LOW
+        margin = sum(max(0.0, distance) for _, distance in distances) / len(distances)
         return teller.insight(
             InsightKind.RISK,
             label=rule.name,
-            score=min(1.0, 0.5 + max(0.0, conditions.margin(scores.batch.values[row]))),
-            severity=Severity(rule.severity),
-            explanation=Explanation(rule.summary.format(**self._explain.values(scores, row)), contributions),
+            score=min(1.0, 0.5 + margin),
+            confidence=_confidence(margin, met.common_share, rule.common_above),
+            severity=severity,
+            explanation=Explanation(summary, self._contributions(scores, row, distances), tuple(claims)),
             window=rule.name,
-            evidence={"conditions": [f"{c.feature} {c.op} {c.value:g}" for c in rule.when]},
+            evidence={
+                "conditions": [f"{one.feature} {one.op} {one.value:g}" for one in conditions.items],
+                "common_share": round(met.common_share, 6),
+                "common": is_common,
+                "habit_days": met.habit_days,
+                "recommendations": _recommended(rule),
+            },
         )
+
+    def _claims(self, conditions: Conditions, values: Matrix) -> Iterator[Claim]:
+        """The conditions as comparisons with the pack's thresholds."""
+        for one, column in zip(conditions.items, conditions.columns, strict=True):
+            unit = self._features[one.feature].unit
+            yield Claim(one.feature, _number(values.item(column)), unit, one.op, one.value, "threshold")
+
+    def _clock(self, teller: Teller, texts: Texts) -> str:
+        """Whose clock a time of day is read from."""
+        event, zone = teller.moment.event, self._plan.default_timezone
+        if event is None or zone is None or utc_offset_min(event.event_time_ms, event.context) is not None:
+            return texts.clock_of_user
+        return texts.clock_of_pack.format(zone=zone)
+
+    def _contributions(
+        self, scores: Scores, row: int, distances: Sequence[tuple[int, float]]
+    ) -> tuple[Contribution, ...]:
+        """The features of the conditions; each contributes how far it is past its threshold."""
+        batch, parts = scores.batch, dict[str, tuple[float, float]]()
+        for column, distance in distances:
+            name = self._names[column]
+            parts[name] = (batch.checked.item(row, column), min(distance, parts.get(name, (0.0, distance))[1]))
+        return tuple(
+            Contribution(
+                name,
+                _number(value),
+                part,
+                usual=self._known(batch.usual[row], name),
+                peers=self._known(scores.peers_at(row), name),
+            )
+            for name, (value, part) in parts.items()
+        )
+
+    def _known(self, values: Matrix, name: str) -> float | None:
+        """The value of a feature that the models look at too; None of others."""
+        column = self._columns.get(name)
+        return None if column is None else _number(values.item(column))
+
+    def _texts_of(self, teller: Teller) -> Texts:
+        """The pack's words, with the currency of the event, else of the pack, as the unit of money."""
+        texts, event = self._plan.pack.texts, teller.moment.event
+        currency = None if event is None else event.properties.get("currency", event.context.get("currency"))
+        if not isinstance(currency, str) or not currency.isalpha() or len(currency) != len("USD"):
+            currency = self._plan.currency
+        if currency is None:
+            return texts
+        if currency not in self._texts:
+            units = {**texts.units, _MONEY: currency}
+            self._texts[currency] = texts.model_copy(update={"units": units})
+        return self._texts[currency]
+
+
+def _confidence(margin: float, common_share: float, common_above: float) -> float:
+    """How likely it is that who meets a rule is not just one of many ordinary users.
+
+    The odds are even where the rule is met without any margin by as many users as are taken for ordinary. They grow as
+    the rule gets rarer, and with the margin.
+    """
+    odds = common_above / max(common_share, 1e-6) * exp(_STEEPNESS * margin)
+    return min(_MAX_CONFIDENCE, odds / (1.0 + odds))
+
+
+def _quantities(claims: Sequence[Claim], texts: Texts) -> Mapping[str, Quantity]:
+    """What a summary may be filled in with; of several conditions on one feature the last has the bound."""
+    bounds: dict[str, list[float]] = {}
+    for claim in claims:
+        bounds.setdefault(claim.feature, []).append(claim.bound)
+    return {
+        claim.feature: Quantity(
+            0.0 if claim.value is None else claim.value,
+            texts.unknown if claim.value is None else in_words(claim.value, claim.unit, texts),
+            {
+                "bound": in_words(claim.bound, claim.unit, texts),
+                "low": in_words(min(bounds[claim.feature]), claim.unit, texts),
+                "high": in_words(max(bounds[claim.feature]), claim.unit, texts),
+            },
+        )
+        for claim in claims
+    }
+
+
+def _recommended(rule: Rule) -> list[dict[str, object]]:
+    return [] if rule.recommendation is None else [rule.recommendation.model_dump()]
+
+
+def _number(value: float) -> float | None:
+    return None if isnan(value) else value

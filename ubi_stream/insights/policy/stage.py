@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from ubi_stream.features.registry import Feature
 from ubi_stream.insights.explain import Explainer
@@ -22,6 +22,7 @@ from ubi_stream.insights.policy.rule_wave import RuleWaveInsights
 from ubi_stream.insights.policy.segment import SegmentChanges
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.models.bandit import ArmChooser
+from ubi_stream.models.rules import Assessed, Rules
 from ubi_stream.models.scores import Scores
 from ubi_stream.models.segments import Assigned, Segments
 from ubi_stream.packs.plan import Plan
@@ -39,7 +40,9 @@ class Policy:
         self,
         plan: Plan,
         features: tuple[Feature, ...],
+        rule_features: tuple[Feature, ...],
         segments: Segments,
+        rules: Rules,
         states: StateStore,
         population: Memo,
         choosers: Mapping[str, ArmChooser],
@@ -55,9 +58,9 @@ class Policy:
         self._segments = SegmentChanges(plan, explain, segments, self._recommendations)
         self._anomalies = Anomalies(plan, explain)
         self._waves = Waves(plan, explain)
-        self._rule_waves = RuleWaveInsights(plan, features)
+        self._rule_waves = RuleWaveInsights(plan, rule_features)
         self._drifts = Drifts(plan, explain)
-        self._risks = Risks(plan, explain, features)
+        self._risks = Risks(plan, rules, features, rule_features)
         self._changes = Changes(plan)
         self._labels = Labels(plan)
         self._receipts = Receipts(plan)
@@ -65,14 +68,13 @@ class Policy:
         self._choices = Choices(plan)
         self._foreseen = ForeseenOutcomes(plan, explain)
 
-    def decide(self, scores: Scores, assigned: Assigned) -> list[Insight]:
+    def decide(self, scores: Scores, assigned: Assigned, assessed: Assessed) -> list[Insight]:
         """Insights of a batch, in the order of the moments that caused them."""
         batch, predictions = scores.batch, scores.predictions
         for entity_id in predictions.asked:
             self._states.touch(entity_id)
-        risks = self._risks.of_batch(batch)
         rows = {
-            *risks,
+            *assessed.met,
             *scores.waves,
             *scores.rule_waves,
             *scores.drifts,
@@ -93,7 +95,7 @@ class Policy:
             teller = Teller(self._plan, moment, self._model_version, self._states, self._population, segment)
             insights.extend(self._of_moment(teller, position, scores, assigned))
             if row in rows:
-                insights.extend(self._of_row(teller, row, scores, risks.get(row, ())))
+                insights.extend(self._of_row(teller, row, scores, assessed))
         return insights
 
     def _of_moment(self, teller: Teller, position: int, scores: Scores, assigned: Assigned) -> Iterator[Insight]:
@@ -116,18 +118,20 @@ class Policy:
         if (habit := scores.changes.get(position)) is not None:
             yield from self._changes.tell(teller, habit)
 
-    def _of_row(self, teller: Teller, row: int, scores: Scores, holding: Sequence[int]) -> Iterator[Insight]:
-        """What is told of an event's row; `holding` are the rules that hold for it."""
+    def _of_row(self, teller: Teller, row: int, scores: Scores, assessed: Assessed) -> Iterator[Insight]:
+        """What is told of an event's row."""
         if (wave := scores.waves.get(row)) is not None:
             yield from self._waves.tell(teller, wave)
         for rule_wave in scores.rule_waves.get(row, ()):
             yield from self._rule_waves.tell(teller, rule_wave)
         for drift in scores.drifts.get(row, ()):
             yield from self._drifts.tell(teller, drift)
+        yield from self._risks.tell(teller, scores, row, assessed)
+        if row in assessed.explained:
+            return  # a bot is unusual in every way: one sentence about it is enough
         if (alert := scores.alerts.get(row)) is not None:
             yield from self._anomalies.tell(teller, scores, row, alert)
         for foreseen in scores.predictions.foreseen.get(row, ()):
             yield from self._foreseen.tell(teller, scores, row, foreseen)
-        yield from self._risks.tell(teller, scores, row, holding)
         if (days := scores.batch.days.get(row)) is not None:
             yield from self._forecasts.tell(teller, days)
