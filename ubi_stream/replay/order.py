@@ -8,6 +8,9 @@ from typing import Final
 import msgspec
 
 _DAY_MS: Final = 86_400_000
+_BEHIND_MS: Final = 600_000
+"""A log of several machines is in order but for seconds. A watermark stays ten minutes behind, unless a pack says
+otherwise."""
 _FEW: Final = 0.05
 """Rows ahead of the others are a mistake only while they are few: otherwise the file has a pause."""
 
@@ -37,17 +40,16 @@ class OrderWatch:
         self._days: dict[int, _Day] = {}
         self._newest_ms: int | None = None
         self._count = self.behind = 0
-        """`behind`: records with a time before that of some record above them."""
+        """`behind`: records that are well before some record above them."""
 
     def add(self, row: int, time_ms: int | None) -> None:
         """Look at one record; without a time it says nothing."""
         if time_ms is None:
             return
         self._count += 1
-        if self._newest_ms is not None and time_ms < self._newest_ms:
+        newest_ms = self._newest_ms = time_ms if self._newest_ms is None else max(self._newest_ms, time_ms)
+        if time_ms < newest_ms - _BEHIND_MS:
             self.behind += 1
-        else:
-            self._newest_ms = time_ms
         day = self._days.get(time_ms // _DAY_MS)
         if day is None:
             self._days[time_ms // _DAY_MS] = _Day(row, time_ms, self._count, time_ms, self._count, 1)

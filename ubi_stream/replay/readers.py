@@ -6,6 +6,7 @@ a whole (missing, unknown, without a needed column, damaged) raises.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.records import Row
 from ubi_stream.replay.row_reader import RowReader
 
+_NOT_UTF8: Final = 'not UTF-8: the mapping can say what it is under [file], such as encoding = "latin-1"'
 # The pipeline's own: a number or a key that stands twice means the same in a file and on a topic.
 _decode_json = msgspec.json.Decoder().decode
 
@@ -40,7 +42,7 @@ class JsonLinesReader(RowReader):
 
     def _refuse_other_forms(self, first: bytes) -> None:
         """Refuse a document over many lines: each of its lines would become a dead letter."""
-        if first == b"[" or first.startswith(b"[{"):
+        if re.match(rb"\[\s*(\{|$)", first):
             raise ConfigError(
                 f"file {self.path} is one JSON array: expected one JSON object a line, without brackets around "
                 "and commas between them; `jq -c '.[]'` makes it so"
@@ -58,7 +60,7 @@ def _object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
     except RecursionError:
         return None, "nested too deep"
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return None, f"not valid JSON ({error})" if _is_utf8(raw) else "not UTF-8"
+        return None, f"not valid JSON ({error})" if _is_utf8(raw) else _NOT_UTF8
     return (values, "") if isinstance(values, dict) else (None, f"a JSON {type(values).__name__}, no object")
 
 

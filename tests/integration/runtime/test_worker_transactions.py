@@ -88,6 +88,10 @@ async def test_the_end_of_a_transaction_is_no_record_that_waits(
         assert sum(ends.values()) > sent, "markers and aborted records lie in the log"
     assert await worker.stop() == 0
 
+    with ubi(settings, tmp_path, "doctor", "--json") as running:
+        await asyncio.to_thread(running.wait, 60)
+        assert "clock of the broker" in running.out
+
     with ubi(settings, tmp_path, "backup", str(tmp_path / "state.ubi"), "--json") as running:
         await asyncio.to_thread(running.wait, 60)
         assert running.process.returncode == 0, running.err

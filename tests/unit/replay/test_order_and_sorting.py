@@ -33,6 +33,10 @@ def test_one_row_far_ahead_of_all_others() -> None:
     assert found.fast_clock() == FastClock(row=51, rows=1, ahead_days=60.0)
 
 
+def test_seconds_of_disorder_are_those_of_several_machines() -> None:
+    assert watch(*(n * 1000 - n % 2 * 5000 for n in range(100))).behind == 0
+
+
 def test_a_pause_at_the_end_of_a_file_is_no_fast_clock() -> None:
     assert watch(*range(100), 60 * DAY_MS).fast_clock() is None
 

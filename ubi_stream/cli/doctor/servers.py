@@ -22,6 +22,8 @@ from ubi_stream.sinks.database import CONNECT_TIMEOUT_S, parse_target, wait_for_
 from ubi_stream.sinks.migrations import pending
 
 _SKEW_WARN_S: Final = 1.0
+_LAST_OFFSETS: Final = 100
+_POLL_MS: Final = 2_000
 _SKEW_FAIL_S: Final = 60.0  # an event of that moment would still be accepted, but lag and latency make no sense
 _TIMEOUT_S: Final = 15.0
 
@@ -91,7 +93,8 @@ async def _check_broker_clock(events: list[TopicPartition], settings: Settings, 
     try:
         await consumer.start()
         starts, ends = await consumer.beginning_offsets(events), await consumer.end_offsets(events)
-        newest_ms = [await _newest_ms(consumer, tp, ends[tp] - 1) for tp in events if starts[tp] < ends[tp]]
+        found = [await _newest_ms(consumer, tp, starts[tp], ends[tp]) for tp in events if starts[tp] < ends[tp]]
+        newest_ms = [time_ms for time_ms in found if time_ms is not None]
     finally:
         await consumer.stop()
     if not newest_ms:
@@ -102,12 +105,12 @@ async def _check_broker_clock(events: list[TopicPartition], settings: Settings, 
     return [_skewed("clock of the broker", ahead_s)]
 
 
-async def _newest_ms(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> int:
+async def _newest_ms(consumer: AIOKafkaConsumer, partition: TopicPartition, start: int, end: int) -> int | None:
+    """When the newest record came; None where the last offsets are ends of transactions, which are no records."""
     consumer.assign([partition])
-    consumer.seek(partition, offset)
-    record = await consumer.getone(partition)
-    newest_ms: int = record.timestamp
-    return newest_ms
+    consumer.seek(partition, max(start, end - _LAST_OFFSETS))
+    polled = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=_LAST_OFFSETS)
+    return max((record.timestamp for record in polled.get(partition, ())), default=None)
 
 
 async def check_postgres(settings: Settings, clock: Clock) -> list[Finding]:
