@@ -12,6 +12,7 @@ from ubi_stream.state.model import Logged, Session, UserState, Visits
 from ubi_stream.state.moments import Baseline
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS, Pane, amount_of, events_of
 from ubi_stream.state.visit_class import class_of
+from ubi_stream.web.risk import risk_of
 
 _WIDTHS_MS: Final = {
     "5m": 5 * MINUTE_MS,
@@ -41,6 +42,7 @@ def profile(plan: Plan, entity_id: str, state: UserState, features: Mapping[str,
         "first_seen": iso_time(state.first_ms),
         "last_seen": iso_time(state.last_ms),
         "segment": {"name": state.segment, "since": iso_time(state.segment_since_ms)} if state.segment else None,
+        "risk": risk_of(plan, state),
         "counters": {
             "events": state.events,
             "conversions": state.conversions,

@@ -19,10 +19,16 @@ function fact(name, value) {
   return element("div", "row", element("span", "name", name), element("span", "count", value));
 }
 
+function riskInWords({ level, dimensions }) {
+  const holding = dimensions.filter((one) => one.holds).map((one) => one.name);
+  return holding.length ? `${words(level)}: ${holding.join(", ")}` : words(level);
+}
+
 function facts(profile) {
   const { segment, sessions, counters, latest_session: visit } = profile;
   return [
     segment && fact("segment", `${words(segment.name)} since ${moment(segment.since)}`),
+    profile.risk && fact("risk", riskInWords(profile.risk)),
     visit && visit.visit_class && fact("this visit so far", words(visit.visit_class)),
     fact("first seen", moment(profile.first_seen)),
     fact("last seen", moment(profile.last_seen)),
