@@ -12,6 +12,7 @@ import msgspec
 from ubi_stream.events.model import DeadLetter, Event, Headers, Unwanted
 from ubi_stream.features.stage import Featurized
 from ubi_stream.insights.model import FeatureRow, Insight, WindowCount
+from ubi_stream.insights.recommendations import RecommendationOutput
 from ubi_stream.insights.visits import VisitOutput
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.counts import FoldCounts
@@ -25,6 +26,7 @@ class Told(NamedTuple):
     insights: list[Insight]
     windows: list[WindowCount]
     visits: list[VisitOutput]
+    recommendations: list[RecommendationOutput]
 
 
 class Forward(msgspec.Struct, frozen=True):
@@ -81,6 +83,7 @@ class Effects:
     windows: list[WindowCount]
     features: list[FeatureRow]
     visits: list[VisitOutput] = field(default_factory=list)
+    recommendations: list[RecommendationOutput] = field(default_factory=list)
 
     @classmethod
     def nothing(cls) -> Effects:

@@ -79,6 +79,7 @@ class Pipeline:
             windows=[count for part in told for count in part.windows],
             features=feature_rows((part.batch for part in told), self.featurizer.names, self.plan),
             visits=[visit for part in told for visit in part.visits],
+            recommendations=[record for part in told for record in part.recommendations],
         )
 
     def _tell(self, events: Sequence[Event]) -> Told:
@@ -86,9 +87,11 @@ class Pipeline:
         assigned = self.segments.assign(batch)
         assessed = self.rules.assess(batch)
         scores = self.models.score_and_learn(batch)
+        decided = self.policy.decide(scores, assigned, assessed)
         return Told(
             batch,
-            self.policy.decide(scores, assigned, assessed),
+            decided.insights,
             self.windows.count(batch, assigned),
             list(self.visits.records(batch, assigned)),
+            decided.recommendations,
         )

@@ -168,6 +168,11 @@ class Settings(BaseSettings):
         return f"{self.topic_prefix}.visits"
 
     @property
+    def recommendations_topic(self) -> str:
+        """Choices among recommendations, their rewards and people's answers, keyed by user id."""
+        return f"{self.topic_prefix}.recommendations"
+
+    @property
     def features_topic(self) -> str:
         """Feature vectors as the models saw them, where the pack asks for them."""
         return f"{self.topic_prefix}.features"
@@ -175,7 +180,13 @@ class Settings(BaseSettings):
     @property
     def sunk_topics(self) -> tuple[str, ...]:
         """Topics whose records are stored in Postgres."""
-        return self.insights_topic, self.dead_letters_topic, self.windows_topic, self.visits_topic
+        return (
+            self.insights_topic,
+            self.dead_letters_topic,
+            self.windows_topic,
+            self.visits_topic,
+            self.recommendations_topic,
+        )
 
     @property
     def state_root(self) -> Path:

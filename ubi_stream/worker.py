@@ -40,7 +40,7 @@ from ubi_stream.runtime.view import WorkerView
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.consumer import SinkConsumer
 from ubi_stream.sinks.database import create_pool, wait_for_database
-from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_visit, read_window
+from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_recommendation, read_visit, read_window
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
 from ubi_stream.web.app import WebServer, advertised_url, create_web
@@ -208,6 +208,7 @@ class Worker:
                 settings.dead_letters_topic: read_dead_letter,
                 settings.windows_topic: read_window,
                 settings.visits_topic: read_visit,
+                settings.recommendations_topic: read_recommendation,
             },
             sink=sink,
             clock=self._clock,

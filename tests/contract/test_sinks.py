@@ -12,19 +12,28 @@ import pytest
 from support.sink_rows import (
     DEAD_LETTERS,
     INSIGHTS,
+    RECOMMENDATIONS,
     VISITS,
     WINDOWS,
     dead_letter_row,
     insight_id,
     insight_row,
     insights_stretch,
+    recommendation_row,
     stretch,
     visit_erasure,
     visit_row,
     window_row,
 )
 from ubi_stream.clock import SystemClock
-from ubi_stream.sinks.base import InsightRow, InsightSink, Position, SinkBehindError, TopicPartition
+from ubi_stream.sinks.base import (
+    InsightRow,
+    InsightSink,
+    Position,
+    RecommendationErasureRow,
+    SinkBehindError,
+    TopicPartition,
+)
 from ubi_stream.sinks.memory import MemorySink
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
@@ -47,6 +56,8 @@ class Subject(Protocol):
 
     async def visit_events(self) -> dict[str, int]: ...
 
+    async def rewards(self) -> dict[str, float]: ...
+
 
 class _Memory:
     def __init__(self) -> None:
@@ -67,6 +78,9 @@ class _Memory:
 
     async def visit_events(self) -> dict[str, int]:
         return {row.user_session: row.total_events for row in self.memory.visits.values()}
+
+    async def rewards(self) -> dict[str, float]:
+        return {row.user_id: row.reward or 0.0 for row in self.memory.recommendations.values()}
 
 
 class _Postgres:
@@ -91,6 +105,9 @@ class _Postgres:
     async def visit_events(self) -> dict[str, int]:
         rows = await self._connection.fetch("SELECT user_session, total_events FROM visits")
         return {row["user_session"]: row["total_events"] for row in rows}
+
+    async def rewards(self) -> dict[str, float]:
+        return {row["user_id"]: row["reward"] for row in await self._connection.fetch("SELECT * FROM recommendations")}
 
 
 @pytest.fixture
@@ -233,6 +250,18 @@ async def test_a_visit_that_goes_on_replaces_its_row(subject: Subject) -> None:
     assert await subject.visit_events() == {"s1": 8, "s2": 5}
     await subject.sink.write(stretch(VISITS, 3, 4, visit_row(3, 1, total_events=9)))
     assert await subject.visit_events() == {"s1": 9, "s2": 5}
+
+
+async def test_records_of_recommendations_are_stored_once_until_their_user_is_erased(subject: Subject) -> None:
+    rows = [recommendation_row(0, 1), recommendation_row(1, 2), recommendation_row(2, 1)]
+    written = [(await subject.sink.write(stretch(RECOMMENDATIONS, 0, 3, *rows))).recommendations for _ in range(2)]
+    assert written == [2, 0]
+    assert await subject.rewards() == {"u1": 1.0, "u2": 1.0}
+    erasure = RecommendationErasureRow(Position(RECOMMENDATIONS, 0, 4), "user", "u1")
+    await subject.sink.write(
+        stretch(RECOMMENDATIONS, 3, 6, recommendation_row(3, 8), erasure, recommendation_row(5, 3))
+    )
+    assert await subject.rewards() == {"u2": 1.0, "u3": 1.0}
 
 
 async def test_an_erasure_deletes_the_visits_of_before(subject: Subject) -> None:

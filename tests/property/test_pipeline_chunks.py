@@ -47,6 +47,7 @@ def together(parts: list[Effects]) -> dict[str, Any]:
         whole.dead_letters.extend(part.dead_letters)
         whole.windows.extend(part.windows)
         whole.visits.extend(part.visits)
+        whole.recommendations.extend(part.recommendations)
         whole.features.extend(part.features)
         whole.forwards.extend(part.forwards)
     return {
@@ -54,6 +55,7 @@ def together(parts: list[Effects]) -> dict[str, Any]:
         "insights": whole.insights,
         "dead_letters": whole.dead_letters,
         "visits": whole.visits,
+        "recommendations": whole.recommendations,
         # A pane that closed is told at the end of its batch at the latest, cells in order.
         "windows": sorted(whole.windows, key=lambda w: (w.pane_start_ms, w.measure, w.key)),
         "features": whole.features,

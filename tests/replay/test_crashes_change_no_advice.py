@@ -37,6 +37,7 @@ def test_a_partition_that_crashes_advises_as_one_that_does_not(pack: Pack) -> No
         stormy, crashed = run(seed, Chance(seed, crashes=5), pack)
         assert crashed.outcome() == undisturbed.outcome(), f"seed {seed}"
         assert dict(stormy.insights) == dict(quiet.insights), f"seed {seed}"
+        assert dict(stormy.recommendations) == dict(quiet.recommendations), f"seed {seed}"
         assert all(len(contents) == 1 for contents in stormy.insights.values()), f"seed {seed}: one id, one content"
         kinds |= {json.loads(content)["data"]["kind"] for (content,) in quiet.insights.values()}
         restarts += crashed.restarts

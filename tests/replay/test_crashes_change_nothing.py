@@ -71,6 +71,7 @@ def delivered(cluster: Cluster) -> dict[str, object]:
         "insights": dict(cluster.insights),
         "windows": cluster.windows,
         "visits": dict(cluster.visits),
+        "recommendations": dict(cluster.recommendations),
         "features": cluster.features,
         "dead_letters": cluster.dead_letters,
     }

@@ -18,7 +18,14 @@ from ubi_stream.chunked.content import Content, ContentStore, PartitionedContent
 from ubi_stream.effects import Effects
 from ubi_stream.events.model import Record
 from ubi_stream.ids import short_hash
-from ubi_stream.insights.encode import encode_dead_letter, encode_features, encode_insight, encode_visit, encode_window
+from ubi_stream.insights.encode import (
+    encode_dead_letter,
+    encode_features,
+    encode_insight,
+    encode_recommendation,
+    encode_visit,
+    encode_window,
+)
 from ubi_stream.models.digest import digest
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
@@ -90,6 +97,7 @@ class Cluster:
         self.insights: dict[str, set[bytes]] = defaultdict(set)
         self.windows: set[bytes] = set()
         self.visits: dict[str, set[bytes]] = defaultdict(set)
+        self.recommendations: dict[str, set[bytes]] = defaultdict(set)
         self.features: set[bytes] = set()
         self.dead_letters: set[bytes] = set()
         self.counts: Counter[str] = Counter()
@@ -238,6 +246,7 @@ class Lane:
             *((cluster.insights[insight.id], encode_insight(insight)) for insight in effects.insights),
             *((cluster.windows, encode_window(window)) for window in effects.windows),
             *((cluster.visits[visit.user_id], encode_visit(visit)) for visit in effects.visits),
+            *((cluster.recommendations[one.user_id], encode_recommendation(one)) for one in effects.recommendations),
             *((cluster.features, encode_features(row)) for row in effects.features),
             *((cluster.dead_letters, encode_dead_letter(letter)) for letter in effects.dead_letters),
         ]

@@ -12,6 +12,8 @@ from ubi_stream.sinks.base import (
     DeadLetterRow,
     InsightRow,
     Position,
+    RecommendationErasureRow,
+    RecommendationRow,
     SinkBatch,
     TopicPartition,
     VisitErasureRow,
@@ -20,6 +22,7 @@ from ubi_stream.sinks.base import (
 )
 
 INSIGHTS, DEAD_LETTERS, WINDOWS, VISITS = "t.insights", "t.dead-letters", "t.windows", "t.visits"
+RECOMMENDATIONS = "t.recommendations"
 START = datetime(2019, 10, 1, tzinfo=UTC)
 _NAMESPACE = UUID(int=1)
 
@@ -113,6 +116,33 @@ def visit_erasure(offset: int, user_id: str, *, partition: int = 0) -> VisitEras
     return VisitErasureRow(Position(VISITS, partition, offset), "user", user_id)
 
 
+def recommendation_row(offset: int, number: int, *, partition: int = 0) -> RecommendationRow:
+    """The reward of that number, of user u<number mod 7>."""
+    return RecommendationRow(
+        position=Position(RECOMMENDATIONS, partition, offset),
+        id=insight_id(number),
+        type="reward",
+        pack="ecommerce",
+        entity="user",
+        user_id=f"u{number % 7}",
+        at=START,
+        insight_id=insight_id(1000 + number),
+        segment="at_risk",
+        action="ask_why",
+        policy="UCB",
+        propensity=0.5,
+        probabilities=None,
+        context='{"session_depth":0.5}',
+        rewards_seen=number,
+        reward=1.0,
+        rewarded_by="conversion",
+        answer=None,
+        author=None,
+        note=None,
+        trace_id=None,
+    )
+
+
 def dead_letter_row(offset: int, *, partition: int = 0) -> DeadLetterRow:
     return DeadLetterRow(
         position=Position(DEAD_LETTERS, partition, offset),
@@ -136,7 +166,8 @@ def stretch(topic: str, start: int, end: int, *rows: Any, partition: int = 0) ->
         insights=tuple(row for row in rows if isinstance(row, InsightRow)),
         dead_letters=tuple(row for row in rows if isinstance(row, DeadLetterRow)),
         windows=tuple(row for row in rows if isinstance(row, WindowRow)),
-        visits=tuple(row for row in rows if isinstance(row, VisitRow | VisitErasureRow)),
+        visits=tuple(row for row in rows if isinstance(row, VisitRow) or type(row) is VisitErasureRow),
+        recommendations=tuple(row for row in rows if isinstance(row, RecommendationRow | RecommendationErasureRow)),
     )
 
 

@@ -16,14 +16,14 @@ import numpy as np
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.ids import uniform_hash
-from ubi_stream.insights.encode import INSIGHT_TYPE
-from ubi_stream.insights.model import InsightKind
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.readers import open_rows
 
 _Z: Final = 1.96
 """Half the width of a 95 % interval, in standard errors."""
+_RECORDS: Final = ("choice", "reward", "answer", "erasure")
+"""Types of the records of the recommendations topic."""
 _COLUMNS: Final = {"arm": "the arm", "propensity": "its probability", "reward": "the reward"}
 
 
@@ -84,9 +84,9 @@ def read_choices(path: Path, segment: str | None = None) -> list[LoggedChoice]:
     ----------
     path
         A table with the columns `arm`, `propensity`, `reward`, and any others as the context; a missing number is 0. Or
-        the insights topic as JSON Lines (`.jsonl`): its insights of kind `reward`, each once, in their order.
+        the recommendations topic as JSON Lines (`.jsonl`): its rewards, each once, in their order.
     segment
-        Of insights, only those of this segment: each has recommendations of its own.
+        Of that topic, only the rewards of this segment: each has recommendations of its own.
 
     Raises
     ------
@@ -96,28 +96,27 @@ def read_choices(path: Path, segment: str | None = None) -> list[LoggedChoice]:
     """
     with open_rows(path, FileSpec(), dict(_COLUMNS)) as reader:
         rows = [row.values for row in reader if row.values is not None]
-    if rows and all(row.get("type") == INSIGHT_TYPE for row in rows):
+    if rows and all(row.get("type") in _RECORDS for row in rows):
         rows = list(_rewards(rows, segment, path))
     elif segment is not None:
-        raise ConfigError(f"file {path} is no insights topic: only that has segments")
+        raise ConfigError(f"file {path} is no topic of recommendations: only that has segments")
     return [_choice(values, number, path) for number, values in enumerate(rows, 1)]
 
 
-def _rewards(events: Iterable[dict[str, Any]], segment: str | None, path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a log from insights: CloudEvents, of which one may have come twice."""
-    told = {event["data"]["id"]: event["data"] for event in events if event["data"]["kind"] == InsightKind.REWARD}
-    segments = sorted({data["evidence"]["segment"] for data in told.values()})
+def _rewards(records: Iterable[dict[str, Any]], segment: str | None, path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a log from records of recommendations, of which one may have come twice."""
+    rewards = {record["id"]: record for record in records if record["type"] == "reward"}
+    segments = sorted({record["segment"] for record in rewards.values()})
     if segment is None and len(segments) > 1:
         raise ConfigError(f"file {path} has rewards of several segments: name one by --segment: {', '.join(segments)}")
     if segment is not None and segment not in segments:
         raise ConfigError(
             f"file {path} has no rewards of segment {segment!r}; there are: {', '.join(segments) or 'none'}"
         )
-    for data in told.values():
-        evidence = data["evidence"]
-        if segment in (None, evidence["segment"]):
-            known = {"arm": data["label"], "propensity": evidence["propensity"], "reward": data["score"]}
-            yield evidence["context"] | known
+    for record in rewards.values():
+        if segment in (None, record["segment"]):
+            known = {"arm": record["action"], "propensity": record["propensity"], "reward": record["reward"]}
+            yield record["context"] | known
 
 
 def judge(log: Sequence[LoggedChoice], policy: str, *, explore: float = 0.1) -> Judgement:

@@ -20,7 +20,7 @@ from ubi_stream.reasons import DeadLetterReason as Reason
 CONFIRMED: Final = "confirmed"
 FALSE_POSITIVE: Final = "false_positive"
 
-ANSWERS: Final = {"accepted": True, "ignored": False}
+ANSWERS: Final = {"accepted": True, "implemented": True, "ignored": False, "dismissed": False}
 """What may be said of a recommendation, besides right and wrong."""
 
 _WORDS: Final[dict[object, bool]] = {"true": True, "false": False, CONFIRMED: True, FALSE_POSITIVE: False}

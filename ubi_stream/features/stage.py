@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,9 +18,10 @@ from ubi_stream.features.registry import Column, FamilyExtractor, Feature, selec
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import RESERVED_TYPES
-from ubi_stream.state.model import Question, UserState
+from ubi_stream.state.model import Question, Session, UserState
 from ubi_stream.state.questions import ask
 from ubi_stream.state.stage import Moment
+from ubi_stream.state.visit_class import class_of
 
 Matrix = NDArray[np.float64]
 
@@ -27,11 +29,16 @@ NO_ROW = -1
 
 
 class Labelled(NamedTuple):
-    """An entity right when a person labels it: events so far, time of the newest, and features as of that, if any."""
+    """An entity right when a person labels it: events so far, time of the newest, and features as of that, if any.
+
+    `visit` is its newest visit, with its class.
+    """
 
     events: int
     at_ms: int
     values: Matrix | None
+    visit: Session | None = None
+    visit_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +221,10 @@ class Featurizer:
         if state.events == 0:
             return Labelled(0, 0, None)
         row = [answer for extract in self._layout.families for answer in extract(state, state.last_ms, self._plan)]
-        return Labelled(state.events, state.last_ms, np.array(self._layout.pick(row), dtype=np.float64))
+        values = np.array(self._layout.pick(row), dtype=np.float64)
+        found = class_of(state.session, self._plan)
+        visit, name = msgspec.structs.replace(state.session), found.name if found else ""
+        return Labelled(state.events, state.last_ms, values, visit, name)
 
     def _ask(self, moment: Moment, row: list[float]) -> list[Question]:
         """Ask what is to be asked at an event; the questions that time has not answered already."""

@@ -10,6 +10,7 @@ import msgspec
 
 from ubi_stream.events.model import DeadLetter
 from ubi_stream.insights.model import FeatureRow, Insight, WindowCount
+from ubi_stream.insights.recommendations import RecommendationErasure, RecommendationOutput
 from ubi_stream.insights.visits import VisitErasure, VisitOutput
 
 CONTENT_TYPE: Final = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
@@ -65,6 +66,15 @@ def encode_visit(visit: VisitOutput) -> bytes:
     for name in ("session_start", "session_end"):
         fields[name] = iso_time(fields.pop(f"{name}_ms"))
     return _encode({"type": "visit", **fields})
+
+
+def encode_recommendation(record: RecommendationOutput) -> bytes:
+    """A record of a recommendation, or the note that a user's records are to be deleted: `type` says which."""
+    if isinstance(record, RecommendationErasure):
+        return _encode({"type": "erasure", "entity": record.entity, "user_id": record.user_id})
+    fields = msgspec.structs.asdict(record)
+    fields["at"] = iso_time(fields.pop("at_ms"))
+    return _encode(fields)
 
 
 def encode_features(row: FeatureRow) -> bytes:

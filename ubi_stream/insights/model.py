@@ -18,7 +18,6 @@ class InsightKind(StrEnum):
     BEHAVIOUR_CHANGE = "behaviour_change"
     RISK = "risk"
     RECOMMENDATION = "recommendation"
-    REWARD = "reward"
     PREDICTION = "prediction"
     FORECAST = "forecast"
     DRIFT = "drift"

@@ -107,12 +107,6 @@ class Texts(Model):
         "right with a probability of {probability}"
     )
     label_shift: Annotated[str, _says("after", "before")] = "{after} (before {before})"
-    reward: Annotated[str, _says("action")] = (
-        "The recommendation {action} was taken up: the choice among several learned it"
-    )
-    reward_none: Annotated[str, _says("action")] = (
-        "The recommendation {action} was not taken up: the choice among several learned it"
-    )
     label_recommendation: Annotated[str, _says("action")] = "Taken as the answer to the recommendation {action}"
     label_repeated: Words = "The same was said before: nothing changed"
     label_unknown_insight: Annotated[str, _says("entity")] = (

@@ -32,6 +32,7 @@ from ubi_stream.insights.encode import (
     encode_dead_letter,
     encode_features,
     encode_insight,
+    encode_recommendation,
     encode_visit,
     encode_window,
 )
@@ -227,6 +228,8 @@ class Lane:
             await self._send_count(window)
         for visit in effects.visits:
             await self._send(settings.visits_topic, visit.user_id.encode(), encode_visit(visit))
+        for record in effects.recommendations:
+            await self._send(settings.recommendations_topic, record.user_id.encode(), encode_recommendation(record))
         for row in effects.features:
             await self._send(settings.features_topic, row.entity_id.encode(), encode_features(row))
         if len(self._unacknowledged) > MAX_UNACKNOWLEDGED:

@@ -154,7 +154,7 @@ class Metrics:
             self._snapshots.labels(problem)
         for stop in FailStopReason:
             self._fail_stops.labels(stop)
-        for table in ("insights", "dead_letters", "windows", "visits"):
+        for table in ("insights", "dead_letters", "windows", "visits", "recommendations"):
             self.sink_rows.labels(table)
         for cause in Refusal:
             self.sink_rejected.labels(cause)

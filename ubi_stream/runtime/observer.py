@@ -53,7 +53,7 @@ class SinkMetrics:
 
     def batch_written(self, result: WriteResult, seconds: float) -> None:
         """One transaction is in; `seconds` includes waiting for the database."""
-        for table in ("insights", "dead_letters", "windows", "visits"):
+        for table in ("insights", "dead_letters", "windows", "visits", "recommendations"):
             self._metrics.sink_rows.labels(table).inc(getattr(result, table))
         self._metrics.sink_rejected.labels(Refusal.REFUSED).inc(len(result.rejected))
         self._metrics.sink_seconds.observe(seconds)

@@ -47,7 +47,13 @@ def source_topics(settings: Settings, pack: Pack) -> list[str]:
 def all_topics(settings: Settings, pack: Pack) -> dict[str, Mapping[str, str]]:
     """Every topic of the product and its configuration."""
     topics: dict[str, Mapping[str, str]] = dict.fromkeys(source_topics(settings, pack), EVENTS)
-    for name in (settings.insights_topic, settings.visits_topic, settings.windows_topic, settings.features_topic):
+    for name in (
+        settings.insights_topic,
+        settings.visits_topic,
+        settings.recommendations_topic,
+        settings.windows_topic,
+        settings.features_topic,
+    ):
         topics[name] = LOG
     topics[settings.dead_letters_topic] = DEAD_LETTERS
     for entity in pack.entities:

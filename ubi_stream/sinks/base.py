@@ -146,7 +146,37 @@ class VisitErasureRow(msgspec.Struct, frozen=True, gc=False):
     user_id: str
 
 
-Row = InsightRow | DeadLetterRow | WindowRow | VisitRow | VisitErasureRow
+class RecommendationRow(msgspec.Struct, frozen=True, gc=False):
+    """A choice among recommendations, its reward, or an answer. Objects are JSON."""
+
+    position: Position
+    id: UUID
+    type: str
+    pack: str
+    entity: str
+    user_id: str
+    at: datetime
+    insight_id: UUID
+    segment: str
+    action: str | None
+    policy: str | None
+    propensity: float | None
+    probabilities: str | None
+    context: str | None
+    rewards_seen: int | None
+    reward: float | None
+    rewarded_by: str | None
+    answer: str | None
+    author: str | None
+    note: str | None
+    trace_id: str | None
+
+
+class RecommendationErasureRow(VisitErasureRow, frozen=True, gc=False):
+    """The same of records of recommendations."""
+
+
+Row = InsightRow | DeadLetterRow | WindowRow | VisitRow | RecommendationRow | VisitErasureRow
 
 
 class SinkBatch(msgspec.Struct, frozen=True):
@@ -162,6 +192,7 @@ class SinkBatch(msgspec.Struct, frozen=True):
     dead_letters: tuple[DeadLetterRow, ...] = ()
     windows: tuple[WindowRow, ...] = ()
     visits: tuple[VisitRow | VisitErasureRow, ...] = ()
+    recommendations: tuple[RecommendationRow | RecommendationErasureRow, ...] = ()
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -178,6 +209,7 @@ class WriteResult(msgspec.Struct, frozen=True):
     dead_letters: int = 0
     windows: int = 0
     visits: int = 0
+    recommendations: int = 0
     rejected: tuple[Rejected, ...] = ()
 
 

@@ -23,6 +23,8 @@ from ubi_stream.sinks.base import (
     InsightSink,
     NullObserver,
     Position,
+    RecommendationErasureRow,
+    RecommendationRow,
     SinkBatch,
     SinkBehindError,
     SinkObserver,
@@ -217,12 +219,15 @@ class SinkConsumer:
 
     def _read(self, records: Mapping[TopicPartition, Sequence[Any]]) -> SinkBatch:
         visits: list[VisitRow | VisitErasureRow] = []  # in one list: their order counts
+        recommendations: list[RecommendationRow | RecommendationErasureRow] = []
         rows: dict[type, list[Any]] = {
             InsightRow: [],
             DeadLetterRow: [],
             WindowRow: [],
             VisitRow: visits,
             VisitErasureRow: visits,
+            RecommendationRow: recommendations,
+            RecommendationErasureRow: recommendations,
         }
         for partition, found in records.items():
             reader = self._readers[partition.topic]
@@ -243,6 +248,7 @@ class SinkConsumer:
             dead_letters=tuple(rows[DeadLetterRow]),
             windows=tuple(rows[WindowRow]),
             visits=tuple(visits),
+            recommendations=tuple(recommendations),
         )
 
     async def _waiting(self, work: Coroutine[Any, Any, _T]) -> _T:

@@ -15,6 +15,8 @@ from ubi_stream.sinks.base import (
     DeadLetterRow,
     InsightRow,
     Position,
+    RecommendationErasureRow,
+    RecommendationRow,
     Row,
     VisitErasureRow,
     VisitRow,
@@ -127,11 +129,49 @@ class _VisitErasure(msgspec.Struct, tag="erasure"):
     user_id: str
 
 
+class _Recommendation(msgspec.Struct):
+    """A record of a recommendation on its topic."""
+
+    id: UUID
+    pack: str
+    entity: str
+    user_id: str
+    at: _Moment
+    insight_id: UUID
+    segment: str
+    action: str | None
+    policy: str | None
+    propensity: float | None
+    probabilities: msgspec.Raw
+    context: msgspec.Raw
+    rewards_seen: int | None
+    reward: float | None
+    rewarded_by: str | None
+    answer: str | None
+    author: str | None
+    note: str | None
+    trace_id: str | None
+
+
+class _Choice(_Recommendation, tag="choice"):
+    pass
+
+
+class _Reward(_Recommendation, tag="reward"):
+    pass
+
+
+class _Answer(_Recommendation, tag="answer"):
+    pass
+
+
 _SUMMARY = msgspec.json.Decoder(_Summary)
 _INSIGHT = msgspec.json.Decoder(_InsightEvent)
 _DEAD_LETTER = msgspec.json.Decoder(_DeadLetter)
 _WINDOW = msgspec.json.Decoder(WindowCount)
 _VISIT = msgspec.json.Decoder(_Visit | _VisitErasure)
+_RECOMMENDATION = msgspec.json.Decoder(_Choice | _Reward | _Answer | _VisitErasure)
+_TYPES = {_Choice: "choice", _Reward: "reward", _Answer: "answer"}
 
 Reader = Callable[[bytes | None, Position], Row | None]
 """Makes the row of one record's value, or None where the value is not what the topic holds."""
@@ -221,6 +261,21 @@ def read_visit(value: bytes | None, position: Position) -> VisitRow | VisitErasu
         return VisitRow(position, **fields)
 
     return _read(_VISIT, value, row)
+
+
+def read_recommendation(value: bytes | None, position: Position) -> RecommendationRow | RecommendationErasureRow | None:
+    """Row of a recommendation's record, or the note that a user's records are to be deleted."""
+
+    def row(record: _Choice | _Reward | _Answer | _VisitErasure) -> RecommendationRow | RecommendationErasureRow:
+        if isinstance(record, _VisitErasure):
+            return RecommendationErasureRow(position, record.entity, record.user_id)
+        fields = msgspec.structs.asdict(record)
+        for name in ("probabilities", "context"):
+            text = bytes(fields[name]).decode()
+            fields[name] = None if text == "null" else text
+        return RecommendationRow(position, type=_TYPES[type(record)], **fields)
+
+    return _read(_RECOMMENDATION, value, row)
 
 
 _R = TypeVar("_R", bound=Row)

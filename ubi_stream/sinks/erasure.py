@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from ubi_stream.insights.model import InsightKind
-from ubi_stream.sinks.base import InsightRow, TopicPartition, VisitErasureRow, VisitRow
+from ubi_stream.sinks.base import InsightRow, RecommendationRow, TopicPartition, VisitErasureRow, VisitRow
+
+Owned = TypeVar("Owned", VisitRow, RecommendationRow)
+"""A record about a user, which goes with the user."""
 
 
 class Subject(NamedTuple):
@@ -46,19 +49,19 @@ def after_erasures(rows: Sequence[InsightRow]) -> tuple[list[InsightRow], list[S
     return kept, [subject for _, subject in last]
 
 
-def visits_after_erasures(rows: Sequence[VisitRow | VisitErasureRow]) -> tuple[list[VisitRow], list[Subject]]:
-    """The newest row of each visit without those before their user's erasure, and whose stored rows go first.
+def records_after_erasures(rows: Sequence[Owned | VisitErasureRow]) -> tuple[list[Owned], list[Subject]]:
+    """The newest row of each id without those before their user's erasure, and whose stored rows go first.
 
-    A user's visits are in one partition, in order.
+    A user's records are in one partition, in order.
     """
-    kept: dict[UUID, VisitRow] = {}
+    kept: dict[UUID, Owned] = {}
     erased: dict[Subject, None] = {}
     for row in rows:
         if isinstance(row, VisitErasureRow):
             subject = Subject(row.entity, row.user_id)
             erased[subject] = None
-            for visit_id in [one.id for one in kept.values() if Subject(one.entity, one.user_id) == subject]:
-                del kept[visit_id]
+            for record_id in [one.id for one in kept.values() if Subject(one.entity, one.user_id) == subject]:
+                del kept[record_id]
         else:
             kept[row.id] = row
     return list(kept.values()), list(erased)

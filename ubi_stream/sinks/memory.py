@@ -9,6 +9,7 @@ from uuid import UUID
 from ubi_stream.sinks.base import (
     DeadLetterRow,
     InsightRow,
+    RecommendationRow,
     Row,
     SinkBatch,
     SinkBehindError,
@@ -18,7 +19,7 @@ from ubi_stream.sinks.base import (
     WindowRow,
     WriteResult,
 )
-from ubi_stream.sinks.erasure import after_erasures, visits_after_erasures
+from ubi_stream.sinks.erasure import Owned, Subject, after_erasures, records_after_erasures
 
 _R = TypeVar("_R", bound=Row)
 
@@ -28,7 +29,7 @@ class MemorySink:
 
     Attributes
     ----------
-    insights, dead_letters, windows, visits
+    insights, dead_letters, windows, visits, recommendations
         What is stored, by id (window counts: by identity).
     """
 
@@ -37,6 +38,7 @@ class MemorySink:
         self.dead_letters: dict[str, DeadLetterRow] = {}
         self.windows: dict[WindowIdentity, WindowRow] = {}
         self.visits: dict[UUID, VisitRow] = {}
+        self.recommendations: dict[UUID, RecommendationRow] = {}
         self._next_offsets: dict[TopicPartition, int] = {}
 
     async def write(self, batch: SinkBatch) -> WriteResult:
@@ -50,17 +52,20 @@ class MemorySink:
         insights = {row.id: row for row in rows if row.id not in self.insights}
         dead_letters = {row.id: row for row in self._fresh(batch.dead_letters) if row.id not in self.dead_letters}
         windows = {row.identity: row for row in self._fresh(batch.windows)}
-        kept, no_more = visits_after_erasures(self._fresh(batch.visits))
-        for visit in [row for row in self.visits.values() if (row.entity, row.user_id) in no_more]:
-            del self.visits[visit.id]
+        kept, no_more = records_after_erasures(self._fresh(batch.visits))
+        _drop(self.visits, no_more)
         visits = {row.id: row for row in kept}
         self.visits |= visits
+        given, no_more = records_after_erasures(self._fresh(batch.recommendations))
+        _drop(self.recommendations, no_more)
+        recommendations = {row.id: row for row in given if row.id not in self.recommendations}
+        self.recommendations |= recommendations
         self.insights |= insights
         self.dead_letters |= dead_letters
         self.windows |= windows
         for partition, offset in batch.next_offsets.items():
             self._next_offsets[partition] = max(offset, self._next_offsets.get(partition, 0))
-        return WriteResult(len(insights), len(dead_letters), len(windows), len(visits))
+        return WriteResult(len(insights), len(dead_letters), len(windows), len(visits), len(recommendations))
 
     async def next_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return {partition: self._next_offsets[partition] for partition in partitions if partition in self._next_offsets}
@@ -71,3 +76,9 @@ class MemorySink:
 
     def _fresh(self, rows: Iterable[_R]) -> list[_R]:
         return [row for row in rows if row.position.offset >= self._next_offsets.get(row.position.topic_partition, 0)]
+
+
+def _drop(rows: dict[UUID, Owned], subjects: Collection[Subject]) -> None:
+    """Delete the rows of erased users."""
+    for row_id in [row.id for row in rows.values() if (row.entity, row.user_id) in subjects]:
+        del rows[row_id]

@@ -24,6 +24,7 @@ from ubi_stream.sinks.base import (
     SinkBatch,
     SinkBehindError,
     TopicPartition,
+    VisitErasureRow,
     WriteResult,
 )
 from ubi_stream.sinks.database import (
@@ -36,8 +37,16 @@ from ubi_stream.sinks.database import (
     parse_target,
     sqlstate,
 )
-from ubi_stream.sinks.erasure import after_erasures, visits_after_erasures
-from ubi_stream.sinks.staging import DEAD_LETTERS, INSIGHTS, REFUSED, VISITS, WINDOW_COUNTS, StagedTable
+from ubi_stream.sinks.erasure import Owned, after_erasures, records_after_erasures
+from ubi_stream.sinks.staging import (
+    DEAD_LETTERS,
+    INSIGHTS,
+    RECOMMENDATIONS,
+    REFUSED,
+    VISITS,
+    WINDOW_COUNTS,
+    StagedTable,
+)
 
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
@@ -76,9 +85,9 @@ DELETE FROM insights USING unnest($1::text[], $2::text[]) AS erased (entity, use
 WHERE insights.entity = erased.entity AND insights.user_id = erased.user_id
 """
 
-_ERASE_VISITS = """
-DELETE FROM visits USING unnest($1::text[], $2::text[]) AS erased (entity, user_id)
-WHERE visits.entity = erased.entity AND visits.user_id = erased.user_id
+_ERASE_RECORDS = """
+DELETE FROM {table} USING unnest($1::text[], $2::text[]) AS erased (entity, user_id)
+WHERE {table}.entity = erased.entity AND {table}.user_id = erased.user_id
 """
 
 _ENSURE_PARTITIONS = "SELECT ensure_insights_partition(moment) FROM unnest($1::timestamptz[]) AS moment"
@@ -187,16 +196,15 @@ class PostgresSink:
             insights = await _insert(connection, INSIGHTS, fresh, rejected)
             windows_by_identity = {row.identity: row for row in _fresh(batch.windows, stored)}  # the last one counts
             windows = await _insert(connection, WINDOW_COUNTS, list(windows_by_identity.values()), rejected)
-            kept, gone = visits_after_erasures(_fresh(batch.visits, stored))
-            if gone:
-                await connection.execute(_ERASE_VISITS, [one.entity for one in gone], [one.user_id for one in gone])
-            visits = await _insert(connection, VISITS, kept, rejected)
+            visits = await _insert_records(connection, VISITS, _fresh(batch.visits, stored), rejected)
+            given = _fresh(batch.recommendations, stored)
+            recommendations = await _insert_records(connection, RECOMMENDATIONS, given, rejected)
             dead_letters = await _insert(connection, DEAD_LETTERS, _fresh(batch.dead_letters, stored), rejected)
             if rejected:
                 await REFUSED.insert(connection, rejected)
             topics, numbers = _columns(batch.next_offsets)
             await connection.execute(_ADVANCE_OFFSETS, topics, numbers, list(batch.next_offsets.values()))
-        return WriteResult(insights, dead_letters, windows, visits, tuple(rejected))
+        return WriteResult(insights, dead_letters, windows, visits, recommendations, tuple(rejected))
 
     async def _ensure_months(self, connection: PoolConnectionProxy, rows: Sequence[InsightRow]) -> None:
         """Make the months that are new to this process, apart from the transaction: making one locks the table."""
@@ -228,6 +236,20 @@ def _fresh(rows: Sequence[_R], stored: Mapping[TopicPartition, int]) -> list[_R]
     return [row for row in rows if row.position.offset >= stored[row.position.topic_partition]]
 
 
+async def _insert_records(
+    connection: PoolConnectionProxy,
+    table: StagedTable[Owned],
+    rows: Sequence[Owned | VisitErasureRow],
+    rejected: list[Rejected],
+) -> int:
+    """Delete the rows of erased users, then store the records that came since; how many were new or replaced."""
+    kept, gone = records_after_erasures(rows)
+    if gone:
+        erase = _ERASE_RECORDS.format(table=table.name)
+        await connection.execute(erase, [one.entity for one in gone], [one.user_id for one in gone])
+    return await _insert(connection, table, kept, rejected)
+
+
 async def _insert(
     connection: PoolConnectionProxy, table: StagedTable[_R], rows: Sequence[_R], rejected: list[Rejected]
 ) -> int:
@@ -253,5 +275,5 @@ def _columns(partitions: Collection[TopicPartition]) -> tuple[list[str], list[in
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
-    for table in (INSIGHTS, WINDOW_COUNTS, VISITS, DEAD_LETTERS):
+    for table in (INSIGHTS, WINDOW_COUNTS, VISITS, RECOMMENDATIONS, DEAD_LETTERS):
         await connection.execute(table.create_staging)

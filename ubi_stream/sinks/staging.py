@@ -12,7 +12,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from ubi_stream.reasons import DeadLetterReason
-from ubi_stream.sinks.base import DeadLetterRow, InsightRow, Rejected, VisitRow, WindowRow
+from ubi_stream.sinks.base import DeadLetterRow, InsightRow, RecommendationRow, Rejected, VisitRow, WindowRow
 
 _R = TypeVar("_R")
 
@@ -33,6 +33,7 @@ class StagedTable(Generic[_R]):
     def __init__(
         self, name: str, columns: Sequence[str], on_conflict: str, values: Callable[[_R], tuple[object, ...]]
     ) -> None:
+        self.name = name
         self._staging = f"staging_{name}"
         self._columns = tuple(columns)
         self._values = values
@@ -76,6 +77,13 @@ VISITS: StagedTable[VisitRow] = StagedTable(
     "visits",
     _columns_of(VisitRow),
     f"ON CONFLICT (id) DO UPDATE SET {_VISIT_CHANGES}, processing_time = now()",
+    lambda row: msgspec.structs.astuple(row)[1:],
+)
+
+RECOMMENDATIONS: StagedTable[RecommendationRow] = StagedTable(
+    "recommendations",
+    _columns_of(RecommendationRow),
+    "ON CONFLICT DO NOTHING",
     lambda row: msgspec.structs.astuple(row)[1:],
 )
 

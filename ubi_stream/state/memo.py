@@ -17,6 +17,8 @@ MAX_TOLD: Final = 8
 """What a person may still label, about 200 bytes each; older ones go first."""
 MAX_ADVISED: Final = 8
 """Recommendations waiting for a reward; the oldest go first, and teach nothing."""
+MAX_OFFERED: Final = 8
+"""Insights with recommendations that can be answered; the oldest go first."""
 MAX_MARKS: Final = 16
 """Labels that are known to have been learned; older ones go first, and would be learned again."""
 
@@ -72,6 +74,20 @@ class Advised(msgspec.Struct, array_like=True, gc=False):
     propensity: float = 0.0
 
 
+class Offered(msgspec.Struct, array_like=True, gc=False):
+    """Recommendations that a person may answer.
+
+    Attributes
+    ----------
+    insight
+        Hash of the id of the insight that carries them.
+    """
+
+    insight: int
+    segment: str
+    actions: list[str]
+
+
 class Mark(msgspec.Struct, array_like=True, gc=False):
     """What a person's label did, so that it is not done twice, and can be undone.
 
@@ -120,6 +136,8 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
         The newest recommendations that wait for their reward, oldest first.
     said
         Predictions for open questions, by outcome, oldest first.
+    offered
+        The newest recommendations that a person may answer, oldest first.
 
     Examples
     --------
@@ -137,6 +155,7 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     labels: int = 0
     advised: list[Advised] = []
     said: dict[str, list[Said]] = {}
+    offered: list[Offered] = []
 
     def is_quiet(self, subject: str, at_ms: int) -> bool:
         """Whether the cool-down of a subject is not over."""
@@ -157,6 +176,14 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     def advise(self, advised: Advised) -> None:
         """Wait for the reward of a recommendation, in place of the oldest."""
         self.advised = [*self.advised, advised][-MAX_ADVISED:]
+
+    def offer(self, offered: Offered) -> None:
+        """Keep what a person may answer, in place of the oldest."""
+        self.offered = [*self.offered, offered][-MAX_OFFERED:]
+
+    def find_offer(self, insight: int) -> Offered | None:
+        """What was recommended by an insight with this hash; None if it is not kept (any more)."""
+        return next((offered for offered in self.offered if offered.insight == insight), None)
 
     def find(self, insight: int) -> Told | None:
         """What was told under an id with this hash; None if it is not kept (any more)."""

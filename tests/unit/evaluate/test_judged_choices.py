@@ -11,8 +11,8 @@ from support.advice import advice_pack, weeks
 from support.folding import Runner
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.bandits import LoggedChoice, judge, read_choices
-from ubi_stream.insights.encode import encode_insight
-from ubi_stream.insights.model import Insight, InsightKind
+from ubi_stream.insights.encode import encode_recommendation
+from ubi_stream.insights.recommendations import RecommendationRecord
 
 ARMS = ("a", "b", "c")
 
@@ -29,12 +29,16 @@ def logged(n: int, *, shares: dict[str, float] | None = None, seed: int = 1) -> 
     return found
 
 
-def insights(path: Path) -> list[Insight]:
-    """Insights of users whose recommendations were chosen, written as the topic has them, one of them twice."""
-    told = Runner(advice_pack()).run(*weeks(1)).insights
-    twice = next(insight for insight in told if insight.kind is InsightKind.REWARD)
-    path.write_bytes(b"\n".join(map(encode_insight, [*told, twice])))
-    return [insight for insight in told if insight.kind is InsightKind.REWARD]
+def rewards(path: Path) -> list[RecommendationRecord]:
+    """Rewards of users whose recommendations were chosen; all records written as the topic has them, one twice."""
+    found = [
+        record
+        for record in Runner(advice_pack()).run(*weeks(1)).recommendations
+        if isinstance(record, RecommendationRecord)
+    ]
+    learned = [record for record in found if record.type == "reward"]
+    path.write_bytes(b"\n".join(map(encode_recommendation, [*found, learned[0]])))
+    return learned
 
 
 BY_CHANCE = (0.45 + 0.3 + 0.45) / 3
@@ -118,16 +122,16 @@ def test_what_can_not_be_judged_is_refused(log: list[LoggedChoice], policy: str,
         judge(log, policy)
 
 
-def test_the_insights_topic_is_a_log_with_each_reward_once(tmp_path: Path) -> None:
-    path = tmp_path / "insights.jsonl"
-    told = [insight for insight in insights(path) if insight.evidence["segment"] == "looker"]
+def test_the_topic_is_a_log_with_each_reward_once(tmp_path: Path) -> None:
+    path = tmp_path / "recommendations.jsonl"
+    learned = [record for record in rewards(path) if record.segment == "looker"]
     choices = read_choices(path, "looker")
-    assert len(choices) == len(told) > 10
-    assert [choice.arm for choice in choices] == [insight.label for insight in told]
-    assert [choice.reward for choice in choices] == [insight.score for insight in told]
+    assert len(choices) == len(learned) > 10
+    assert [choice.arm for choice in choices] == [record.action for record in learned]
+    assert [choice.reward for choice in choices] == [record.reward for record in learned]
     assert {choice.reward for choice in choices} == {0.0, 1.0}
-    assert choices[0].context == told[0].evidence["context"]
-    assert choices[0].propensity == told[0].evidence["propensity"]
+    assert choices[0].context == learned[0].context
+    assert choices[0].propensity == learned[0].propensity
     assert judge(choices, "EpsilonGreedy").logged.n == len(choices)
 
 
@@ -136,8 +140,8 @@ def test_the_insights_topic_is_a_log_with_each_reward_once(tmp_path: Path) -> No
     [(None, "several segments: name one by --segment: dormant, looker"), ("idle", "no rewards of segment 'idle'")],
 )
 def test_each_segment_has_recommendations_of_its_own(tmp_path: Path, segment: str | None, message: str) -> None:
-    path = tmp_path / "insights.jsonl"
-    insights(path)
+    path = tmp_path / "recommendations.jsonl"
+    rewards(path)
     with pytest.raises(ConfigError, match=message):
         read_choices(path, segment)
 
@@ -146,7 +150,7 @@ def test_json_lines_may_be_a_log_as_any_table(tmp_path: Path) -> None:
     path = tmp_path / "choices.jsonl"
     path.write_text('{"arm":"a","propensity":0.5,"reward":1,"x":3}\n')
     assert read_choices(path) == [LoggedChoice({"x": 3.0}, "a", 0.5, 1.0)]
-    with pytest.raises(ConfigError, match="no insights topic"):
+    with pytest.raises(ConfigError, match="no topic of recommendations"):
         read_choices(path, "looker")
     path.write_text('{"arm":"a","propensity":0.5}\n')
     with pytest.raises(ConfigError, match="row 1 has no 'reward'"):

@@ -9,10 +9,12 @@ import pytest
 
 from support.advice import advice_pack, weeks
 from support.folding import Runner
-from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event
+from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event, probe_pack
+from support.visits import visits_of
 from ubi_stream.effects import Effects
 from ubi_stream.insights.encode import iso_time
 from ubi_stream.insights.model import Insight, InsightKind
+from ubi_stream.insights.recommendations import RecommendationErasure, RecommendationRecord
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.packs.schema import Pack
 from ubi_stream.state.memo import MAX_ADVISED
@@ -85,54 +87,101 @@ def test_a_second_arm_is_not_told_within_a_day() -> None:
     assert len(recommended(given.runner.run(at(1500), at(1501)))) == 1
 
 
-def rewards(effects: Effects) -> list[Insight]:
-    return [insight for insight in effects.insights if insight.kind is InsightKind.REWARD]
+def records(effects: Effects, kind: str) -> list[RecommendationRecord]:
+    found = (record for record in effects.recommendations if isinstance(record, RecommendationRecord))
+    return [record for record in found if record.type == kind]
 
 
-class TestRewardTold:
-    """A log of rewards on the topic: all that it takes to judge another way of choosing, each once."""
+class TestRecords:
+    """A log of choices and rewards: all that it takes to judge another way of choosing, each once."""
 
-    def test_a_conversion_is_told_with_the_choice_that_it_rewards(self) -> None:
+    def test_a_choice_is_written_with_what_it_takes_to_judge_it(self) -> None:
+        effects = Runner(advice_pack()).run(at(0), at(1))
+        (advice,), (choice,) = recommended(effects), records(effects, "choice")
+        assert (choice.insight_id, choice.action, choice.segment) == (advice.id, advice.label, "looker")
+        assert (choice.policy, choice.rewards_seen) == ("LinUCBDisjoint", 0)
+        for name in ("propensity", "probabilities", "context"):
+            assert getattr(choice, name) == advice.evidence[name]
+
+    def test_a_conversion_is_written_with_the_choice_that_it_rewards(self) -> None:
         given = Advised()
-        (reward,) = rewards(given.runner.run(at(90, event_type="purchase", price=5)))
+        (reward,) = records(given.runner.run(at(90, event_type="purchase", price=5)), "reward")
         chosen = given.advice
-        assert (reward.label, reward.score, reward.at_ms) == (chosen.label, 1.0, START_MS + 90 * MINUTE_MS)
-        assert reward.evidence == {
-            "insight_id": chosen.id,
-            "segment": "looker",
-            "by": "conversion",
-            "policy": "LinUCBDisjoint",
-            "propensity": chosen.evidence["propensity"],
-            "context": chosen.evidence["context"],
-            "advised_ms": chosen.at_ms,
-            "rewards_seen": 1,
-        }
-        assert reward.explanation.summary.startswith(f"The recommendation {chosen.label} was taken up")
-        assert rewards(given.runner.run(at(91, event_type="purchase", price=5))) == []
+        assert (reward.action, reward.reward, reward.at_ms) == (chosen.label, 1.0, START_MS + 90 * MINUTE_MS)
+        assert (reward.insight_id, reward.segment, reward.rewarded_by) == (chosen.id, "looker", "conversion")
+        assert (reward.propensity, reward.context) == (chosen.evidence["propensity"], chosen.evidence["context"])
+        assert reward.rewards_seen == 1
+        assert records(given.runner.run(at(91, event_type="purchase", price=5)), "reward") == []
 
-    def test_that_nothing_came_of_it_is_told_as_of_its_horizon_and_with_one_id(self) -> None:
-        told = []
+    def test_that_nothing_came_of_it_is_so_as_of_its_horizon_and_with_one_id(self) -> None:
+        ids = []
         for minutes in (140, 200):
             given = Advised()
-            (reward,) = rewards(given.runner.run(at(minutes)))
-            assert (reward.score, reward.at_ms) == (0.0, START_MS + 121 * MINUTE_MS)
-            told.append(reward.id)
-        assert len(set(told)) == 1
+            (reward,) = records(given.runner.run(at(minutes)), "reward")
+            assert (reward.reward, reward.at_ms) == (0.0, START_MS + 121 * MINUTE_MS)
+            ids.append(reward.id)
+        assert len(set(ids)) == 1
 
-    def test_a_persons_answer_is_told_behind_what_answers_the_person(self) -> None:
+    def test_a_persons_answer_is_a_record_and_its_reward_another(self) -> None:
         given = Advised(FEEDBACK)
-        label = at(5, event_type="$label", insight_id=given.advice.id, label="ignored")
-        answer, reward = given.runner.run(label).insights
-        assert (answer.kind, reward.kind) == (InsightKind.LABEL, InsightKind.REWARD)
-        assert (reward.score, reward.at_ms, reward.evidence["by"]) == (0.0, START_MS + 5 * MINUTE_MS, "feedback")
+        effects = given.runner.run(at(5, event_type="$label", insight_id=given.advice.id, label="ignored", author="a"))
+        (answer,), (reward,) = records(effects, "answer"), records(effects, "reward")
+        assert (answer.answer, answer.author, answer.action) == ("ignored", "a", given.advice.label)
+        assert (reward.reward, reward.at_ms, reward.rewarded_by) == (0.0, START_MS + 5 * MINUTE_MS, "feedback")
 
-    def test_of_a_choice_that_was_made_before_rewards_were_told_none_is(self) -> None:
+    def test_of_a_choice_that_was_made_before_rewards_were_written_none_is(self) -> None:
         given = Advised()
         state = given.runner.state("u1")
         assert state is not None
         state.memo.advised[0].told = ""
-        assert rewards(given.runner.run(at(90, event_type="purchase", price=5))) == []
+        assert records(given.runner.run(at(90, event_type="purchase", price=5)), "reward") == []
         assert given.learned == (1, 1.0)
+
+    def test_an_erasure_takes_the_records_of_before_with_it(self) -> None:
+        given = Advised()
+        effects = given.runner.run(at(5, event_type="$erase"))
+        assert effects.recommendations == [RecommendationErasure("user", "u1")]
+
+
+class TestAnswers:
+    """Every recommendation can be answered, by the id of what carried it: also one that was not chosen by a bandit."""
+
+    shop = probe_pack(('recommendations = "insights"\n', ""))
+
+    def given(self) -> tuple[Runner, Insight]:
+        runner = Runner(self.shop)
+        told = runner.run(at(0), at(1, event_type="purchase", price=30)).insights
+        (segment,) = [insight for insight in told if insight.kind is InsightKind.SEGMENT]
+        assert [advice["action"] for advice in segment.evidence["recommendations"]] == ["thank"]
+        assert not [insight for insight in told if insight.kind is InsightKind.RECOMMENDATION]
+        return runner, segment
+
+    @pytest.mark.parametrize("word", ["accepted", "implemented", "ignored", "dismissed"])
+    def test_each_answer_is_recorded_once_for_what_it_says(self, word: str) -> None:
+        runner, segment = self.given()
+        effects = runner.run(at(5, event_type="$label", insight_id=segment.id, label=word))
+        (answer,) = records(effects, "answer")
+        assert (answer.insight_id, answer.segment, answer.action) == (segment.id, "buyer", "thank")
+        assert answer.answer == word
+        (told,) = effects.insights
+        assert told.evidence["status"] == "recorded"
+        again = runner.run(at(6, event_type="$label", insight_id=segment.id, label=word))
+        assert [record.id for record in records(again, "answer")] == [answer.id]
+
+    def test_a_visits_recommendations_are_answered_by_the_visits_id(self) -> None:
+        runner = Runner(self.shop)
+        runner.run(at(0), at(1))
+        (visit,) = visits_of(runner.run(at(30, "u2")))
+        label = at(31, event_type="$label", insight_id=visit.id, label="implemented")
+        (answer,) = records(runner.run(label, at(32), at(33)), "answer")
+        assert (answer.insight_id, answer.segment, answer.answer) == (visit.id, "brief", "implemented")
+
+    def test_what_nobody_recommended_can_not_be_answered(self) -> None:
+        runner, _ = self.given()
+        unknown = "11111111-1111-5111-8111-111111111111"
+        effects = runner.run(at(5, event_type="$label", insight_id=unknown, label="implemented"))
+        assert effects.recommendations == []
+        assert effects.insights[0].evidence["status"] == "unknown_insight"
 
 
 class TestConversion:
@@ -200,7 +249,7 @@ class TestFeedback:
         assert answer.explanation.summary == f"Taken as the answer to the recommendation {given.advice.label}"
         again = given.label(6, insight_id=given.advice.id, **said)
         assert given.learned == (1, reward)
-        assert again.evidence["status"].startswith("unknown")
+        assert again.evidence["status"] == "recorded"
 
     @pytest.mark.parametrize("insight_id", [None, "11111111-1111-5111-8111-111111111111"])
     def test_an_answer_to_something_else_teaches_nothing(self, insight_id: str | None) -> None:

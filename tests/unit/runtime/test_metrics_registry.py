@@ -160,7 +160,7 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
         "reason": set(DeadLetterReason) | set(SnapshotReason) | set(FailStopReason),
         "stage": set(Stage),
         "cause": set(Refusal) | set(Missing),
-        "table": {"insights", "dead_letters", "windows", "visits"},
+        "table": {"insights", "dead_letters", "windows", "visits", "recommendations"},
         "visit_class": {one.name for one in PACK.visit_classes},
         "segment": {one.name for one in PACK.segments},
         "entity": {"user"},
@@ -225,13 +225,14 @@ def test_quality_is_that_of_all_partitions_together(metrics: Metrics) -> None:
 
 def test_what_the_sink_writes_is_counted(metrics: Metrics) -> None:
     observer = SinkMetrics(metrics)
-    observer.batch_written(WriteResult(5, 2, 1, 4, (Rejected(insight_row(1), "22P05"),)), 0.02)
+    observer.batch_written(WriteResult(5, 2, 1, 4, 3, (Rejected(insight_row(1), "22P05"),)), 0.02)
     observer.batch_written(WriteResult(1), 0.3)
     observer.records_skipped("ubi.insights", 3)
     observer.records_expired("ubi.insights", 7)
     assert value(metrics, "ubi_sink_rows_total", table="insights") == 6
     assert value(metrics, "ubi_sink_rows_total", table="dead_letters") == 2
     assert value(metrics, "ubi_sink_rows_total", table="windows") == 1
+    assert value(metrics, "ubi_sink_rows_total", table="recommendations") == 3
     assert value(metrics, "ubi_sink_rows_total", table="visits") == 4
     assert value(metrics, "ubi_sink_rejected_total", cause="refused") == 1
     assert value(metrics, "ubi_sink_rejected_total", cause="unreadable") == 3

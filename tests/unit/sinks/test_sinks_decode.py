@@ -10,16 +10,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.advice import advice_pack
 from support.folding import Runner
-from support.sink_rows import DEAD_LETTERS, INSIGHTS, VISITS, WINDOWS, dead_letter_record, insight_record, insight_row
+from support.sink_rows import (
+    DEAD_LETTERS,
+    INSIGHTS,
+    RECOMMENDATIONS,
+    VISITS,
+    WINDOWS,
+    dead_letter_record,
+    insight_record,
+    insight_row,
+)
 from support.timeline import at
-from ubi_stream.insights.encode import encode_visit
+from ubi_stream.insights.encode import encode_recommendation, encode_visit
 from ubi_stream.insights.model import WindowCount
-from ubi_stream.sinks.base import Position, VisitErasureRow, VisitRow
-from ubi_stream.sinks.decode import Reader, read_dead_letter, read_insight, read_visit, read_window, storable
+from ubi_stream.sinks.base import Position, RecommendationErasureRow, RecommendationRow, VisitErasureRow, VisitRow
+from ubi_stream.sinks.decode import (
+    Reader,
+    read_dead_letter,
+    read_insight,
+    read_recommendation,
+    read_visit,
+    read_window,
+    storable,
+)
 
 AT = Position(INSIGHTS, 0, 3)
-READERS = [read_insight, read_dead_letter, read_window, read_visit]
+READERS = [read_insight, read_dead_letter, read_window, read_visit, read_recommendation]
 
 
 def test_insight_event_becomes_its_row() -> None:
@@ -55,6 +73,21 @@ def test_what_the_pipeline_writes_of_visits_becomes_rows() -> None:
     assert (row.user_id, row.total_events, row.session_duration_minutes) == ("u1", 2, 3.0)
     assert (row.session_start, row.recommendations) == (datetime(2023, 11, 15, tzinfo=UTC), "[]")
     assert erasure == VisitErasureRow(Position(VISITS, 0, 1), "user", "u1")
+
+
+def test_what_the_pipeline_writes_of_recommendations_becomes_rows() -> None:
+    events = (at(0), at(1), at(90, event_type="purchase", price=5), at(91, event_type="$erase"))
+    written = [encode_recommendation(one) for one in Runner(advice_pack()).run(*events).recommendations]
+    choice, reward, erasure = (
+        read_recommendation(value, Position(RECOMMENDATIONS, 0, n)) for n, value in enumerate(written)
+    )
+    assert isinstance(choice, RecommendationRow)
+    assert isinstance(reward, RecommendationRow)
+    assert (choice.type, choice.reward, reward.type, reward.reward) == ("choice", None, "reward", 1.0)
+    assert choice.insight_id == reward.insight_id
+    assert set(msgspec.json.decode(choice.probabilities or "")) == {"guide", "wait"}
+    assert reward.probabilities is None
+    assert erasure == RecommendationErasureRow(Position(RECOMMENDATIONS, 0, 2), "user", "u1")
 
 
 @pytest.mark.parametrize(

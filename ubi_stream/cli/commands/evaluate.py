@@ -52,7 +52,7 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Judge ways of choosing by a log of choices: columns arm, propensity, reward, and a context; or the "
-            "insights topic as .jsonl."
+            "recommendations topic as .jsonl."
         ),
     ] = None,
     segment: Annotated[
@@ -76,7 +76,7 @@ def evaluate(
 
     - `ubi evaluate --bandit choices.csv --model LinUCBDisjoint`
 
-    - `ubi evaluate --bandit insights.jsonl --segment engaged_shopper`
+    - `ubi evaluate --bandit recommendations.jsonl --segment at_risk`
 
     - `ubi evaluate --dataset rees46 --model ecommerce/buys_in_visit/panel --warm-up 200`
 

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from ubi_stream.events.verdict import Verdict
 from ubi_stream.insights.claims import Claim, compared, stated
 from ubi_stream.insights.model import Explanation, Insight, InsightKind
+from ubi_stream.insights.policy.recommendation import Answered
 from ubi_stream.insights.policy.teller import Teller
 from ubi_stream.insights.words import short
 from ubi_stream.models.feedback.labels import LabelStatus, Learned, Shift
 from ubi_stream.packs.plan import Plan
-from ubi_stream.state.memo import Advised
 
 
 class Labels:
@@ -22,8 +22,8 @@ class Labels:
         self._texts = plan.pack.texts
         self._entity = self._texts.entity_word(plan.entity.name)
 
-    def tell(self, teller: Teller, learned: Learned, verdict: Verdict, answered: Advised | None) -> Insight:
-        """Tell of one label; `answered` is the recommendation that it is an answer to, if it taught which to choose.
+    def tell(self, teller: Teller, learned: Learned, verdict: Verdict, answered: Answered | None) -> Insight:
+        """Tell of one label; `answered` is the recommendation that it is an answer to, if it is one.
 
         Nobody is notified: it has no severity and no cool-down.
         """
@@ -39,11 +39,11 @@ class Labels:
             explanation=Explanation(
                 self._sentence(learned, verdict)
                 if answered is None
-                else self._texts.label_recommendation.format(action=answered.action.replace("_", " ")),
+                else self._texts.label_recommendation.format(action=answered.name.replace("_", " ")),
                 claims=tuple(_claims(learned)),
             ),
             evidence={
-                "status": learned.status if answered is None else LabelStatus.LEARNED,
+                "status": _status(learned, answered),
                 "insight_id": verdict.insight_id,
                 "outcome": learned.outcome,
                 "weight": verdict.weight,
@@ -97,6 +97,12 @@ class Labels:
             self._texts.unknown if value is None else words(value) for value in (shift.before, shift.after)
         )
         return self._texts.label_shift.format(after=after, before=before)
+
+
+def _status(learned: Learned, answered: Answered | None) -> LabelStatus:
+    if answered is None:
+        return learned.status
+    return LabelStatus.LEARNED if answered.taught else LabelStatus.RECORDED
 
 
 def _claims(learned: Learned) -> Iterator[Claim]:

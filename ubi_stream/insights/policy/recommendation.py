@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from ubi_stream.events.verdict import ANSWERS
-from ubi_stream.features.stage import NO_ROW
-from ubi_stream.ids import short_hash
+from ubi_stream.features.stage import NO_ROW, Labelled
+from ubi_stream.ids import EntityId, insight_id, short_hash
 from ubi_stream.insights.claims import Claim
-from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
+from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity, Source
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.recommendations import RecommendationRecord, RecordType
+from ubi_stream.insights.visits import visit_id_of
 from ubi_stream.models.bandit import ArmChooser, Choice
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.segments import Recommendation
-from ubi_stream.state.memo import Advised
+from ubi_stream.state.memo import Advised, Offered
 from ubi_stream.state.panes import HOUR_MS
 
 RECOMMEND_EVERY_MIN: Final = 1440
@@ -35,6 +37,13 @@ class Occasion:
     confidence: float | None
     contributions: tuple[Contribution, ...]
     claims: tuple[Claim, ...]
+
+
+class Answered(NamedTuple):
+    """What a person's label answered, in a word, and whether that taught which to choose."""
+
+    name: str
+    taught: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,50 +80,91 @@ class Recommendations:
         context = self._bandit.context if self._bandit else ()
         self._columns = tuple((name, names.index(name)) for name in context)
 
-    def settle(self, teller: Teller) -> tuple[Advised | None, list[Insight]]:
+    def settle(self, teller: Teller, labelled: Labelled | None) -> tuple[Answered | None, list[RecommendationRecord]]:
         """Learn what became of earlier recommendations, as far as the moment says. It comes before what it tells.
 
-        Returns the one that a person's label answered, if the moment is such a label; and an insight of each reward.
+        Returns what a person's label answered, if the moment is such a label; and records of rewards and answers.
 
         A reward is learned once. A conversion counts from the recommendation on until its horizon; without one the
         reward is 0 from the entity's first moment on that finds the watermark behind the horizon. A person's answer
         counts where the pack asks for answers; without one nothing is learned.
         """
         memo = teller.moment.state.memo
+        answered, records = self._answered(teller, labelled)
         if not memo.advised or self._bandit is None:
-            return None, []
+            return answered, records
         waiting: list[Advised] = []
-        rewards: list[Insight] = []
-        answered: Advised | None = None
         for advised in memo.advised:
             reward, over = self._reward(teller, advised)
             if reward is not None and (chooser := self._choosers.get(advised.segment)) is not None:
                 if chooser.learn(advised.action, advised.context, reward) and advised.told:
-                    rewards.append(self._reward_told(teller, chooser, advised, reward))
-                answered = advised if self._bandit.reward == "feedback" else None
+                    records.append(self._reward_record(teller, chooser, advised, reward))
+                if self._bandit.reward == "feedback":
+                    answered = Answered(advised.action, taught=True)
             if not over:
                 waiting.append(advised)
         if len(waiting) < len(memo.advised):
             memo.advised = waiting
             teller.keep_memo()
-        return answered, rewards
+        return answered, records
 
-    def advise(self, teller: Teller, occasion: Occasion, scores: Scores, carrier: str) -> list[Advice]:
-        """What is recommended for a segment, unless it was a short while ago.
+    def _answered(
+        self, teller: Teller, labelled: Labelled | None
+    ) -> tuple[Answered | None, list[RecommendationRecord]]:
+        """The recommendation that a person's label answers: of an insight that is kept, or of the newest visit."""
+        moment = teller.moment
+        verdict = moment.event.verdict if moment.event is not None else None
+        if verdict is None or verdict.insight_id is None:
+            return None, []
+        offered = moment.state.memo.find_offer(short_hash(verdict.insight_id))
+        if offered is not None:
+            segment, action = offered.segment, offered.actions[0] if len(offered.actions) == 1 else None
+        elif (
+            labelled is not None
+            and labelled.visit is not None
+            and labelled.visit_class
+            and visit_id_of(self._plan, moment.entity_id, labelled.visit) == verdict.insight_id
+        ):
+            segment, action = labelled.visit_class, None
+        else:
+            return None, []
+        word = verdict.outcome if verdict.outcome in ANSWERS else "accepted" if verdict.positive else "dismissed"
+        record = self._record(
+            teller,
+            "answer",
+            verdict.insight_id,
+            segment,
+            action,
+            told=word,
+            answer=word,
+            author=verdict.author,
+            note=verdict.note,
+        )
+        return Answered(action or segment, taught=False), [record]
+
+    def advise(
+        self, teller: Teller, occasion: Occasion, scores: Scores, carrier: str
+    ) -> tuple[list[Advice], list[RecommendationRecord]]:
+        """What is recommended for a segment, unless it was a short while ago; and the record of the choice.
 
         `carrier` is the id of the insight that has it as a field: what a person's answer names.
         """
         advice, segment = self._advice[occasion.segment], occasion.segment
         if not advice:
-            return []
+            return [], []
         window = segment if len(advice) > 1 else advice[0].action
         if not teller.allows(InsightKind.RECOMMENDATION, window, RECOMMEND_EVERY_MIN):
-            return []
+            return [], []
         if self._as_insights:
             carrier = teller.id_of(InsightKind.RECOMMENDATION, occasion.cause, window)
+        records: list[RecommendationRecord] = []
         if len(advice) == 1:
-            return [Advice(advice[0], window, {})]
-        return [self._chosen(teller, segment, advice, self._context(scores, occasion.row), carrier)]
+            given = Advice(advice[0], window, {})
+        else:
+            given, records = self._chosen(teller, segment, advice, self._context(scores, occasion.row), carrier)
+        teller.moment.state.memo.offer(Offered(short_hash(carrier), segment, [given.recommendation.action]))
+        teller.keep_memo()
+        return [given], records
 
     def tell(self, teller: Teller, occasion: Occasion, given: Sequence[Advice]) -> Iterator[Insight]:
         """Tell recommendations as insights of their own, where the pack asks for it."""
@@ -129,7 +179,7 @@ class Recommendations:
         advice: tuple[Recommendation, ...],
         context: dict[str, float],
         carrier: str,
-    ) -> Advice:
+    ) -> tuple[Advice, list[RecommendationRecord]]:
         assert self._bandit is not None, "the pack was checked: several recommendations need a bandit"
         chooser = self._choosers[segment]
         choice = chooser.choose(context, seed=carrier)
@@ -139,8 +189,19 @@ class Recommendations:
         teller.moment.state.memo.advise(
             Advised(short_hash(carrier), segment, choice.arm, context, at_ms, due_ms, carrier, choice.propensity)
         )
-        teller.keep_memo()
-        return Advice(chosen, segment, self._evidence(chooser, choice, context))
+        record = self._record(
+            teller,
+            "choice",
+            carrier,
+            segment,
+            choice.arm,
+            policy=chooser.name,
+            propensity=choice.propensity,
+            probabilities=dict(choice.probabilities),
+            context=context,
+            rewards_seen=sum(chooser.pulls.values()),
+        )
+        return Advice(chosen, segment, self._evidence(chooser, choice, context)), [record]
 
     def _evidence(self, chooser: ArmChooser, choice: Choice, context: dict[str, float]) -> dict[str, object]:
         """What it takes to judge another way of choosing by this choice."""
@@ -152,31 +213,54 @@ class Recommendations:
             "rewards_seen": sum(chooser.pulls.values()),
         }
 
-    def _reward_told(self, teller: Teller, chooser: ArmChooser, advised: Advised, reward: float) -> Insight:
-        """What was learned of a choice, with all that it takes to judge another way of choosing by it.
-
-        That nothing came of it is so since the horizon, whenever it comes to light.
-        """
+    def _reward_record(
+        self, teller: Teller, chooser: ArmChooser, advised: Advised, reward: float
+    ) -> RecommendationRecord:
+        """What was learned of a choice. That nothing came of it is so since the horizon, whenever it comes to light."""
         assert self._bandit is not None, "only a bandit's recommendations have a reward"
         nothing_came = self._bandit.reward == "conversion" and not reward
-        sentence = self._texts.reward if reward else self._texts.reward_none
-        return teller.insight(
-            InsightKind.REWARD,
-            cause=advised.told,
+        return self._record(
+            teller,
+            "reward",
+            advised.told,
+            advised.segment,
+            advised.action,
             at_ms=advised.due_ms if nothing_came else None,
-            label=advised.action,
-            score=reward,
-            explanation=Explanation(sentence.format(action=advised.action.replace("_", " "))),
-            evidence={
-                "insight_id": advised.told,
-                "segment": advised.segment,
-                "by": self._bandit.reward,
-                "policy": chooser.name,
-                "propensity": advised.propensity,
-                "context": advised.context,
-                "advised_ms": advised.at_ms,
-                "rewards_seen": sum(chooser.pulls.values()),
-            },
+            policy=chooser.name,
+            propensity=advised.propensity,
+            context=advised.context,
+            rewards_seen=sum(chooser.pulls.values()),
+            reward=reward,
+            rewarded_by=self._bandit.reward,
+        )
+
+    def _record(
+        self,
+        teller: Teller,
+        kind: RecordType,
+        carrier: str,
+        segment: str,
+        action: str | None,
+        *,
+        at_ms: int | None = None,
+        told: str = "",
+        **fields: Any,
+    ) -> RecommendationRecord:
+        """A record; `told` tells several of one type about one carrier apart."""
+        moment, pack, entity = teller.moment, self._plan.pack.name, self._plan.entity.name
+        return RecommendationRecord(
+            id=insight_id(pack, entity, EntityId(moment.entity_id), f"recommendation_{kind}", carrier, told),
+            type=kind,
+            pack=pack,
+            entity=entity,
+            user_id=moment.entity_id,
+            at_ms=moment.at_ms if at_ms is None else at_ms,
+            insight_id=carrier,
+            segment=segment,
+            action=action,
+            source=Source(moment.origin.topic, moment.origin.partition, moment.origin.offset),
+            trace_id=moment.trace_id,
+            **fields,
         )
 
     def _insight(self, teller: Teller, occasion: Occasion, advice: Advice) -> Insight:

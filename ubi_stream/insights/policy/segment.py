@@ -11,6 +11,7 @@ from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.recommendation import Occasion, Recommendations
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.recommendations import RecommendationRecord
 from ubi_stream.models.scores import Scores
 from ubi_stream.models.segments import SegmentChange, Segments
 from ubi_stream.packs.plan import DAY_MS, Plan
@@ -28,8 +29,8 @@ class SegmentChanges:
         self._segments = segments
         self._recommendations = recommendations
 
-    def tell(self, teller: Teller, change: SegmentChange, scores: Scores) -> Iterator[Insight]:
-        """Tell of the change, where the pack wants it to be told."""
+    def tell(self, teller: Teller, change: SegmentChange, scores: Scores) -> Iterator[Insight | RecommendationRecord]:
+        """Tell of the change, where the pack wants it to be told; with the record of what was chosen to recommend."""
         if not self._segments.is_announced(change):
             return
         name, row, moment = change.name, change.row, teller.moment
@@ -44,7 +45,7 @@ class SegmentChanges:
         place = NO_ROW if row is None else row
         occasion = Occasion(name, cause, moment.at_ms, place, change.confidence, contributions, claims)
         carrier = teller.id_of(InsightKind.SEGMENT, cause, name)
-        advice = self._recommendations.advise(teller, occasion, scores, carrier)
+        advice, records = self._recommendations.advise(teller, occasion, scores, carrier)
         evidence["recommendations"] = [one.field() for one in advice]
         yield teller.insight(
             InsightKind.SEGMENT,
@@ -57,6 +58,7 @@ class SegmentChanges:
             evidence=evidence,
         )
         yield from self._recommendations.tell(teller, occasion, advice)
+        yield from records
 
     def _reasons(self, change: SegmentChange, scores: Scores) -> tuple[tuple[Contribution, ...], tuple[Claim, ...]]:
         """The conditions that hold; for the segment of everybody else those of the others that don't."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from ubi_stream.features.registry import Feature
 from ubi_stream.insights.explain import Explainer
@@ -21,6 +22,7 @@ from ubi_stream.insights.policy.risk import Risks
 from ubi_stream.insights.policy.rule_wave import RuleWaveInsights
 from ubi_stream.insights.policy.segment import SegmentChanges
 from ubi_stream.insights.policy.teller import Teller
+from ubi_stream.insights.recommendations import RecommendationErasure, RecommendationOutput
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.rules import Assessed, Rules
 from ubi_stream.models.scores import Scores
@@ -28,6 +30,21 @@ from ubi_stream.models.segments import Assigned, Segments
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.store import StateStore
+
+
+class Decided(NamedTuple):
+    """What comes of a batch."""
+
+    insights: list[Insight]
+    recommendations: list[RecommendationOutput]
+
+    def take(self, outputs: Iterable[Insight | RecommendationOutput]) -> None:
+        """Add what comes of one moment."""
+        for output in outputs:
+            if isinstance(output, Insight):
+                self.insights.append(output)
+            else:
+                self.recommendations.append(output)
 
 
 class Policy:
@@ -68,8 +85,8 @@ class Policy:
         self._choices = Choices(plan)
         self._foreseen = ForeseenOutcomes(plan, explain)
 
-    def decide(self, scores: Scores, assigned: Assigned, assessed: Assessed) -> list[Insight]:
-        """Insights of a batch, in the order of the moments that caused them."""
+    def decide(self, scores: Scores, assigned: Assigned, assessed: Assessed) -> Decided:
+        """Insights of a batch and records of recommendations, in the order of the moments that caused them."""
         batch, predictions = scores.batch, scores.predictions
         for entity_id in predictions.asked:
             self._states.touch(entity_id)
@@ -85,7 +102,7 @@ class Policy:
         positions = {*assigned.changes, *scores.changes, *predictions.choices, *predictions.worsened}
         if scores.learned is not None or (batch.moments and batch.moments[0].erased is not None):
             positions.add(0)  # a label, or an erasure, is the first moment of its batch
-        insights: list[Insight] = []
+        decided = Decided([], [])
         for position, (moment, row) in enumerate(zip(batch.moments, batch.rows, strict=True)):
             # Most moments bring nothing to tell: they cost no more than this question.
             is_occasion = row in rows or position in positions or moment.ended is not None
@@ -93,22 +110,25 @@ class Policy:
                 continue
             segment = assigned.after[position]
             teller = Teller(self._plan, moment, self._model_version, self._states, self._population, segment)
-            insights.extend(self._of_moment(teller, position, scores, assigned))
+            decided.take(self._of_moment(teller, position, scores, assigned))
             if row in rows:
-                insights.extend(self._of_row(teller, row, scores, assessed))
-        return insights
+                decided.take(self._of_row(teller, row, scores, assessed))
+        return decided
 
-    def _of_moment(self, teller: Teller, position: int, scores: Scores, assigned: Assigned) -> Iterator[Insight]:
+    def _of_moment(
+        self, teller: Teller, position: int, scores: Scores, assigned: Assigned
+    ) -> Iterator[Insight | RecommendationOutput]:
         """What is told of a moment, be it an event or a silence."""
         moment, predictions = teller.moment, scores.predictions
         if moment.erased is not None:
             yield self._receipts.tell(teller, moment.erased)
+            yield RecommendationErasure(self._plan.entity.name, moment.entity_id)
             return
-        answered, rewards = self._recommendations.settle(teller)
+        answered, records = self._recommendations.settle(teller, scores.batch.labelled if position == 0 else None)
         event = moment.event
         if scores.learned is not None and event is not None and event.verdict is not None:
             yield self._labels.tell(teller, scores.learned, event.verdict, answered)
-        yield from rewards
+        yield from records
         for choice in predictions.choices.get(position, ()):
             yield self._choices.tell(teller, choice)
         for worse in predictions.worsened.get(position, ()):

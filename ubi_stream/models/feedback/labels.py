@@ -37,6 +37,7 @@ class LabelStatus(StrEnum):
     """What became of a person's label."""
 
     LEARNED = "learned"
+    RECORDED = "recorded"
     REPEATED = "repeated"
     CHANGED = "changed"
     UNKNOWN_INSIGHT = "unknown_insight"
