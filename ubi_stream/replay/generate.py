@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from ubi_stream.replay.catalogue import make_catalogue
-from ubi_stream.replay.personas import NIGHT_OWL, Step, Visit
+from ubi_stream.replay.personas import NIGHT_OWL
 from ubi_stream.replay.population import (
     BURST_EVERY_MS,
     BURST_FROM_MS,
@@ -27,6 +27,7 @@ from ubi_stream.replay.population import (
     share_out,
 )
 from ubi_stream.replay.records import ProducerRecord, record_of
+from ubi_stream.replay.visit import Step, Visit
 
 _NIGHT_STARTS_AT_MIN, _NIGHT_ENDS_MIN = 120, 300  # the owls' clock: 02:00 at the stream's start, whatever it is here
 _DAY_MIN = 1440

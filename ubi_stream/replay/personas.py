@@ -1,75 +1,25 @@
 """Kinds of visitors, each a short script of what one visit looks like.
 
 A script yields steps: the pause before it in milliseconds, the event type, the properties. Scripts draw everything
-from the visit's random source, so the same seed gives the same visit.
+from the visit's random source, so the same seed gives the same visit. What a stream of users is made of varies as
+people do; `session` makes one visit that is sure to be what its persona is for.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, NamedTuple
 
-from ubi_stream.replay.catalogue import PAGES, SEARCHES
-
-Step = tuple[float, str, dict[str, Any]]
+from ubi_stream.errors import ConfigError
+from ubi_stream.replay.catalogue import make_catalogue
+from ubi_stream.replay.sessions import NIGHT, SESSIONS
+from ubi_stream.replay.visit import Step, Visit
 
 # An at-risk customer's checkout starts at this latency and gets slower by a third at every visit, up to 15 s.
 _FIRST_LATENCY_MS, _LATENCY_GROWTH, _MOST_LATENCY_MS = 900.0, 1.33, 15_000.0
 _USUAL_LATENCY_MS = 650.0
-
-
-class Visit:
-    """One visit: its random source, the shop, and how many visits the user made before."""
-
-    __slots__ = ("_catalogue", "_random", "before")
-
-    def __init__(self, rng: Random, catalogue: list[dict[str, Any]], before: int) -> None:
-        self._random = rng.random
-        self._catalogue = catalogue
-        self.before = before
-
-    def chance(self, probability: float) -> bool:
-        """True with this probability."""
-        return self._random() < probability
-
-    def between(self, least: int, most: int) -> int:
-        """A whole number, both ends included."""
-        return least + int(self._random() * (most - least + 1))
-
-    def pause_ms(self, mean_s: float) -> float:
-        """Time to think: exponential, so mostly short and now and then long."""
-        return -math.log(1.0 - self._random()) * mean_s * 1000.0
-
-    def product(self) -> dict[str, Any]:
-        """A product; the first of the catalogue are looked at most."""
-        return self._catalogue[int(self._random() ** 3 * len(self._catalogue))].copy()
-
-    def page(self, mean_s: float = 8.0) -> Step:
-        """A page that is no product."""
-        return self.pause_ms(mean_s), "page_view", {"page": PAGES[int(self._random() * len(PAGES))]}
-
-    def search(self, mean_s: float = 10.0) -> Step:
-        """A search."""
-        return self.pause_ms(mean_s), "search", {"query": SEARCHES[int(self._random() * len(SEARCHES))]}
-
-    def view(self, mean_s: float = 14.0) -> Step:
-        """A look at a product."""
-        return self.pause_ms(mean_s), "view", self.product()
-
-    def latency_ms(self, typical_ms: float) -> int:
-        """How long the checkout took to answer: from half of the typical value to half over it."""
-        return round(typical_ms * (0.5 + self._random()))
-
-    def buy(self, latency_ms: float, pays: float) -> Iterator[Step]:
-        """Cart, checkout, and with probability `pays` the purchase."""
-        product = self.product()
-        yield self.pause_ms(9.0), "cart", product
-        latency = self.latency_ms(latency_ms)
-        yield self.pause_ms(12.0) + latency, "checkout", {"latency_ms": latency, "price": product["price"]}
-        if self.chance(pays):
-            yield self.pause_ms(15.0), "purchase", product.copy()
 
 
 def bouncer(visit: Visit) -> Iterator[Step]:
@@ -169,3 +119,55 @@ DAILY = (
     Persona("power_user", 0.05, 4.0, power_user),
 )
 PERSONAS = (*DAILY, NIGHT_OWL, BOT)
+
+
+def session(name: str, user_id: str, session_id: str, base_time: datetime | int) -> list[dict[str, Any]]:
+    """Return the events of one visit that is sure to be what its persona is for, as a producer writes them.
+
+    The same persona, user and session id give the same visit at any time.
+
+    Parameters
+    ----------
+    name
+        One of `SESSIONS`: a class of visit (`bouncer`, `browser`, `engaged_shopper`, `power_user`), or what a rule
+        looks for (`impulsive`, `erratic_spender`, `tired`, `night_owl`, `bot`).
+    base_time
+        Time of the first event: Unix milliseconds, or a datetime, in UTC where it names no zone. For a night owl it is
+        two in the morning then, wherever that is.
+
+    Raises
+    ------
+    ConfigError
+        There is no such persona.
+
+    Examples
+    --------
+    >>> visit = session("bouncer", "u1", "s1", 1_569_888_000_000)
+    >>> visit[0]["event_time"], visit[0]["session_id"]
+    (1569888000000, 's1')
+    """
+    script = SESSIONS.get(name)
+    if script is None:
+        raise ConfigError(f"persona {name!r}: expected one of {', '.join(SESSIONS)}")
+    start_ms = base_time if isinstance(base_time, int) else _milliseconds(base_time)
+    visit = Visit(Random(f"{name} {user_id} {session_id}"), make_catalogue(Random("catalogue")), 0)
+    context = {"utc_offset_min": NIGHT.offset_min(start_ms) if name == NIGHT_OWL.name else 0}
+    time_ms, events = float(start_ms), []
+    for number, (pause_ms, event_type, properties) in enumerate(script(visit)):
+        time_ms += pause_ms if number else 0.0
+        events.append(
+            {
+                "event_id": f"{user_id}/{session_id}/{start_ms}/{number}",
+                "event_time": int(time_ms),
+                "event_type": event_type,
+                "user_id": user_id,
+                "session_id": session_id,
+                "properties": properties,
+                "context": context,
+            }
+        )
+    return events
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.replay.personas import BOT, DAILY, NIGHT_OWL, PERSONAS, Persona, Visit
+from ubi_stream.replay.personas import BOT, DAILY, NIGHT_OWL, PERSONAS, Persona
+from ubi_stream.replay.visit import Visit
 
 MIN_USERS = 20  # fewer would leave personas without anybody
 

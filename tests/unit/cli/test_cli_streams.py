@@ -11,6 +11,7 @@ import pytest
 from typer.testing import Result
 
 from support.files import case
+from ubi_stream.clock import SystemClock
 from ubi_stream.local.ports import free_port
 
 Ubi = Callable[..., Result]
@@ -89,6 +90,21 @@ def test_replay_without_a_broker_gives_up_in_time_with_a_sentence(ubi: Ubi, shop
     assert result.exit_code == 69
     assert f"error: Kafka at {nobody} can't be reached" in result.stderr
     assert "Unable" not in result.stderr  # the client's own words stay out
+
+
+def test_a_visit_of_a_persona_is_written_and_ends_now(ubi: Ubi) -> None:
+    options = ("--persona", "tired", "--user", "u-1", "--session", "s-42")
+    result = ubi("generate", *options, "--out", "visit.jsonl")
+    assert result.exit_code == 0, result.stderr
+    events = [json.loads(line) for line in Path("visit.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {(event["user_id"], event["session_id"]) for event in events} == {("u-1", "s-42")}
+    assert 0 <= SystemClock().now_ms() - events[-1]["event_time"] < 60_000
+    assert f"{len(events)} events of 1 visit by u-1" in result.stderr
+    ubi("generate", *options, "--count", "2", "--start", "2024-01-01T00:00:00", "--out", "two.jsonl")
+    two = [json.loads(line) for line in Path("two.jsonl").read_text(encoding="utf-8").splitlines()]
+    firsts = {event["session_id"]: event["event_time"] for event in reversed(two)}
+    assert firsts == {"s-42-1": 1_704_067_200_000, "s-42-2": 1_704_153_600_000}
+    assert ubi("generate", "--persona", "wizard", "--out", "-").exit_code == 64
 
 
 def test_generated_events_are_the_same_for_the_same_seed_and_start(ubi: Ubi) -> None:

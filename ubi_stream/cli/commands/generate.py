@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from ubi_stream.cli.background import server_settings
-from ubi_stream.cli.console import run_async, say
+from ubi_stream.cli.console import counted, run_async, say
 from ubi_stream.cli.lines import open_lines
 from ubi_stream.cli.options import Broker, OutFile, SpeedText
 from ubi_stream.cli.progress import Bar, progress_bar
@@ -19,11 +19,15 @@ from ubi_stream.clock import SystemClock
 from ubi_stream.replay.chaos import Account, Chaos, ChaosOptions
 from ubi_stream.replay.generate import Traffic
 from ubi_stream.replay.pacing import Speed, parse_speed
+from ubi_stream.replay.personas import session as session_of
 from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.replay.records import ProducerRecord, record_of
+from ubi_stream.replay.sessions import SESSIONS
 from ubi_stream.settings import Settings
 
 _SPOIL = "Spoil the stream"
+_PERSONA = "One user"
+_DAY_MS = 86_400_000
 _SAY_EVERY = 1_000
 
 
@@ -61,6 +65,23 @@ def generate(
     poison: Annotated[
         float, typer.Option("--poison", help="Garbage records for each good one, 0 to 1.", rich_help_panel=_SPOIL)
     ] = 0.0,
+    persona: Annotated[
+        str | None,
+        typer.Option(
+            "--persona",
+            help=f"Visits of one user instead, sent at once: {', '.join(SESSIONS)}. --count is of visits then.",
+            metavar="NAME",
+            show_default=False,
+            rich_help_panel=_PERSONA,
+        ),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="Id of that user.", rich_help_panel=_PERSONA, show_default=False)
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option("--session", help="Session id of the visit.", rich_help_panel=_PERSONA, show_default=False),
+    ] = None,
 ) -> None:
     """Invent a stream of users and send it to the events topic, or write it with --out, which ignores --speed.
 
@@ -74,17 +95,21 @@ def generate(
     - `ubi generate --count 100000 --out events.jsonl --start 2024-01-01T00:00:00`
 
     - `ubi generate --count 10000 --speed max --duplicates 0.01 --poison 0.01`
+
+    - `ubi generate --persona power_user --user u-1 --session s-42`
     """
+    if persona is not None:
+        visits = _visits(persona, user or persona, session, start, count or 1)
+        with progress_bar(len(visits)) as bar:
+            if out is not None:
+                _write(visits, out, bar)
+            else:
+                run_async(_send(visits, server_settings(broker=broker), parse_speed("max"), bar))
+        say(f"{counted(len(visits), 'event')} of {counted(count or 1, 'visit')} by {escape(user or persona)}")
+        return
     if out is not None and count is None:
         raise typer.BadParameter("--out needs --count: the stream has no end")
-    if start is not None:
-        start_ms = round(start.replace(tzinfo=UTC).timestamp() * 1000)
-    else:
-        # A file ends now: events of the future would be held to the clock where it is read, today's otherwise than
-        # tomorrow's.
-        start_ms = SystemClock().now_ms() - (
-            round(count / rate * 1000) if out is not None and count and rate > 0 else 0
-        )
+    start_ms = _start_ms(start, count if out is not None else None, rate)
     traffic = Traffic(TrafficOptions(users=users, rate=rate, start_ms=start_ms, seed=seed, zipf=zipf))
     chaos = Chaos(
         ChaosOptions(
@@ -100,6 +125,21 @@ def generate(
                 run_async(_send(records, server_settings(broker=broker), parse_speed(speed), bar))
         finally:
             say(_sentence(chaos.account))
+
+
+def _visits(persona: str, user: str, session: str | None, start: datetime | None, visits: int) -> list[ProducerRecord]:
+    """Visits of a persona, a day apart. Without a start the last one has just ended."""
+    records: list[ProducerRecord] = []
+    for number in range(visits):
+        start_ms = 0 if start is None else _start_ms(start, None, 0.0) + number * _DAY_MS
+        name = session or f"{user}-{start_ms or SystemClock().now_ms()}"
+        session_id = name if visits == 1 else f"{name}-{number + 1}"
+        if start is None:
+            length_ms = session_of(persona, user, session_id, 0)[-1]["event_time"]
+            start_ms = SystemClock().now_ms() - length_ms - (visits - 1 - number) * _DAY_MS
+        made = session_of(persona, user, session_id, start_ms)
+        records += [record_of(event, event["event_time"]) for event in made]
+    return records
 
 
 def _start_ms(start: datetime | None, in_a_file: int | None, rate: float) -> int:
