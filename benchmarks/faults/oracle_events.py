@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn, Protocol
@@ -16,6 +17,10 @@ from benchmarks.faults.oracle_rules import DAY_MS, Rules
 _KB: Final = 1024
 _DEEPEST: Final = 8
 _MAX_SKEW_MS: Final = 5 * 60_000
+_MAX_TRANSIT_MS: Final = 5 * 60_000
+_MAX_AMOUNT: Final = 1e12
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_FLAGS: Final = frozenset(("true", "1", "1.0", "t", "yes", "y", "false", "0", "0.0", "f", "no", "n"))
 
 
 class Entry(Protocol):
@@ -69,7 +74,7 @@ def _object_of(value: bytes | None) -> dict[str, Any]:
     if len(value) > 128 * _KB:
         raise _BadError("too_large")
     try:
-        data = json.loads(value.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
+        data = json.loads(value.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
         if b"\\u" in value:
             json.dumps(data, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair is no text
     except RecursionError as error:
@@ -93,23 +98,27 @@ def _event(data: dict[str, Any], entry: Entry, rules: Rules) -> Happening | None
         if rules.unknown == "dead_letter":
             raise _BadError("unknown_event_type")
         _id(event_type)
-    event_id = None if data.get("event_id") is None else _id(data["event_id"])
+    event_id = None if data.get("event_id") is None else _optional(_id(data["event_id"]), rules)
     time_ms = _time(data, entry.time_ms, rules.max_age_ms)
-    user_id = _id(data.get("user_id"))
-    session_id = _optional(data.get("session_id"))
+    user_id = _optional(_id(data.get("user_id")), rules)
+    if user_id is None:
+        raise _BadError("missing_field")
+    session_id = _optional(data.get("session_id"), rules)
     properties = _table(data.get("properties"))
     _table(data.get("context"))
-    _optional(data.get("trace_id"))
+    _optional(data.get("trace_id"), rules)
     for entity in rules.entities:
         if entity.key:
-            _optional(properties.get(entity.key))
+            _optional(properties.get(entity.key), rules)
+    _check_properties(properties, event_type, rules)
     return Happening(user_id, event_id, event_type, time_ms, session_id, properties)
 
 
 def _time(data: dict[str, Any], arrived_ms: int, max_age_ms: int) -> int:
     time_ms = _instant(data.get("event_time"))
     if data.get("sent_at") is not None:
-        time_ms += arrived_ms - _instant(data["sent_at"])
+        error_ms = arrived_ms - _instant(data["sent_at"])
+        time_ms += error_ms if abs(error_ms) > _MAX_TRANSIT_MS else 0
     if time_ms > arrived_ms + DAY_MS:
         raise _BadError("time_in_future")
     if time_ms < 0 or arrived_ms - time_ms > max_age_ms:
@@ -136,15 +145,62 @@ def _id(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise _BadError("missing_field" if value is None else "wrong_type")
     text = str(value)
-    if not text:
+    if not text.strip():
         raise _BadError("missing_field")
     if len(text.encode()) > 256:
         raise _BadError("too_large")
     return text
 
 
-def _optional(value: object) -> str | None:
-    return None if value is None or value == "" else _id(value)
+def _optional(value: object, rules: Rules) -> str | None:
+    """An id; None where it is absent or blank, or stands for nobody."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    text = _id(value)
+    return None if text.strip().casefold() in rules.nobody else text
+
+
+def _check_properties(properties: dict[str, Any], event_type: str, rules: Rules) -> None:
+    """Refuse what the pack's roles and limits can't do with."""
+    roles, get = rules.roles, properties.get
+    if event_type == "$label":
+        if not {"label", "insight_id"} & properties.keys() and "reference" in roles and "outcome" in roles:
+            if _optional(get(roles["reference"]), rules) is None or get(roles["outcome"]) in (None, ""):
+                raise _BadError("missing_field")
+            if str(get(roles["outcome"])).strip().lower() not in _FLAGS:
+                raise _BadError("wrong_type")
+        return
+    if "amount" in roles and event_type in roles.get("amount_types", ()):
+        _number(get(roles["amount"]))
+    if "latency" in roles:
+        _number(get(roles["latency"]))
+    if "reference" in roles:
+        _optional(get(roles["reference"]), rules)
+    category = get(roles["category"]) if "category" in roles else None
+    if isinstance(category, bool | dict | list):
+        raise _BadError("wrong_type")
+    for name, limit in rules.limits.items():
+        if limit.get("types") and event_type not in limit["types"]:
+            continue
+        if get(name) in (None, ""):
+            if limit.get("required"):
+                raise _BadError("missing_field")
+        elif "min" in limit or "max" in limit:
+            number = _number(get(name))
+            if number is not None and not limit.get("min", number) <= number <= limit.get("max", number):
+                raise _BadError("invalid_value")
+
+
+def _number(value: Any) -> float | None:
+    """A number within bounds; None where it is absent."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool | dict | list):
+        raise _BadError("wrong_type")
+    number = float(value) if not isinstance(value, str) or _NUMBER.fullmatch(value.strip()) else math.nan
+    if not abs(number) <= _MAX_AMOUNT:
+        raise _BadError("invalid_value")
+    return number
 
 
 def _table(value: object) -> dict[str, Any]:

@@ -12,6 +12,12 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 
 
+_NOBODY: Final = (
+    *("undefined", "null", "(null)", "none", "nil", "nan", "n/a", "(not set)", "anonymous", "[object object]"),
+    "00000000-0000-0000-0000-000000000000",
+)
+
+
 @dataclass(frozen=True)
 class EntityRules:
     """What a pack says about one kind of entity."""
@@ -31,6 +37,8 @@ class Rules:
     types: tuple[str, ...]
     unknown: str
     max_age_ms: int
+    nobody: frozenset[str]
+    limits: dict[str, dict[str, Any]]
     roles: dict[str, Any]
     session_gap_ms: int
     retention_ms: int
@@ -46,7 +54,9 @@ class Rules:
         return cls(
             types=tuple(events["types"]),
             unknown=events.get("unknown", "dead_letter"),
-            max_age_ms=int(events.get("max_age_days", 3650) * DAY_MS),
+            max_age_ms=int(events.get("max_age_days", 7300) * DAY_MS),
+            nobody=frozenset(name.casefold() for name in events.get("nobody", _NOBODY)),
+            limits=events.get("limits", {}),
             roles=events.get("roles", {}),
             session_gap_ms=round(times.get("session_gap_min", 30) * MINUTE_MS),
             retention_ms=round(times.get("retention_days", 90) * DAY_MS),

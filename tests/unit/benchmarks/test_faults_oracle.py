@@ -91,7 +91,13 @@ def test_visits_are_left_out_where_events_come_two_ways() -> None:
         (event(0, "nonsense"), "unknown_event_type"),
         (event(0, event_time="soon"), "invalid_value"),
         (event(62 * DAY), "time_in_future"),
-        (event(-4000 * DAY), "time_too_old"),
+        (event(-8000 * DAY), "time_too_old"),
+        (event(0, user_id="  "), "missing_field"),
+        (event(0, user_id="undefined"), "missing_field"),
+        (event(0, "purchase", properties={"price": "19,90"}), "invalid_value"),
+        (event(0, "purchase", properties={"price": [1]}), "wrong_type"),
+        (event(0, properties={"price": -1}), "invalid_value"),
+        (event(0, properties={"latency_ms": "slow"}), "invalid_value"),
     ],
 )
 def test_each_dead_letter_has_the_reason_of_the_documents(value: bytes | None, reason: str) -> None:
