@@ -43,6 +43,7 @@ SAMPLES: dict[str, tuple[str, list[dict[str, Any]]]] = {
                 "user_id": "u1",
                 "session_id": "s1",
                 "properties": {"price": 5.5, "category": "a.b", "category_id": "8", "product_id": "7"},
+                "context": {"currency": "USD"},
             }
         ],
     ),
@@ -86,12 +87,14 @@ SAMPLES: dict[str, tuple[str, list[dict[str, Any]]]] = {
                 "event_type": "payment",
                 "user_id": "4122",
                 "properties": {"amount": 81.58, "tx_id": "738456", "terminal_id": "9421"},
+                "context": {"timezone": "UTC"},
             },
             {
                 "event_time": 1_529_193_651_000 + 3 * 86_400_000,
                 "event_type": "$label",
                 "user_id": "4122",
                 "properties": {"tx_id": "738456", "terminal_id": "9421", "fraud": True},
+                "context": {"timezone": "UTC"},
             },
         ],
     ),

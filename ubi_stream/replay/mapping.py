@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.packs.base import Currency, ZoneName
 from ubi_stream.replay.times import time_reader
 from ubi_stream.replay.values import ColumnType, parse_duration_ms
 from ubi_stream.resources import config_dir
@@ -161,6 +162,8 @@ class Mapping(_Part):
 
     description: str = Field(min_length=1)
     pack: str | None = None
+    default_timezone: ZoneName | None = None
+    currency: Currency | None = None
     rows_are_events: bool = False
     file: FileSpec = FileSpec()
     event: EventSpec | None = None
@@ -172,7 +175,7 @@ class Mapping(_Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        described = {"event", "properties", "context", "also"} & self.model_fields_set
+        described = {"event", "properties", "context", "also", "default_timezone", "currency"} & self.model_fields_set
         if self.rows_are_events and described:
             raise ValueError(f"rows_are_events = true takes the rows as they are: expected no {sorted(described)[0]}")
         if not self.rows_are_events and self.event is None:
@@ -183,6 +186,12 @@ class Mapping(_Part):
     def name(self) -> str:
         """The file's name without its ending; part of derived event ids, so renaming a mapping changes them."""
         return self._name
+
+    @property
+    def context_defaults(self) -> dict[str, str]:
+        """What the context of every event says, where the row doesn't."""
+        known = {"timezone": self.default_timezone, "currency": self.currency}
+        return {name: value for name, value in known.items() if value is not None}
 
     @property
     def events_per_row(self) -> int:

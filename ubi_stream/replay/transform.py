@@ -183,9 +183,10 @@ def _event_builder(mapping: Mapping, event: EventSpec, unread: Counter[str]) -> 
     )
     properties = _getters(mapping.properties, "properties.", layout, unread)
     context = _getters(mapping.context, "context.", layout, unread)
+    defaults = mapping.context_defaults
 
     def build(values: Values, time: Any) -> dict[str, Any]:
-        return _assemble(values, time, fields, properties, context)
+        return _assemble(values, time, fields, properties, context, defaults)
 
     return build
 
@@ -197,9 +198,10 @@ def _also_builder(
     fields = _getters({"event_type": also.event_type, "user_id": event.user_id}, "", layout, unread)
     properties = _getters(also.properties, "properties.", layout, unread)
     context = _getters(mapping.context, "context.", layout, unread)
+    defaults = mapping.context_defaults
 
     def build(values: Values, time: Any) -> dict[str, Any]:
-        return _assemble(values, time, fields, properties, context)
+        return _assemble(values, time, fields, properties, context, defaults)
 
     return build
 
@@ -210,14 +212,19 @@ def _assemble(
     fields: list[tuple[str, Getter]],
     properties: list[tuple[str, Getter]],
     context: list[tuple[str, Getter]],
+    defaults: dict[str, str],
 ) -> dict[str, Any]:
     event = {key: value for key, get in fields if (value := get(values)) is not None}
     if time is not None:
         event["event_time"] = time
     if properties:
         event["properties"] = {key: value for key, get in properties if (value := get(values)) is not None}
-    if context:
-        event["context"] = {key: value for key, get in context if (value := get(values)) is not None}
+    if context or defaults:
+        known = {key: value for key, get in context if (value := get(values)) is not None}
+        for key, value in defaults.items():
+            if key != "timezone" or "utc_offset_min" not in known:  # the row says how far its clock is ahead of UTC
+                known.setdefault(key, value)
+        event["context"] = known
     return event
 
 

@@ -79,6 +79,24 @@ def test_a_row_becomes_an_event(make_mapping: MakeMapping) -> None:
     assert (record.key, record.time_ms) == (b"u1", 5000)
 
 
+def test_zone_and_currency_are_those_of_the_mapping_where_the_row_names_none(make_mapping: MakeMapping) -> None:
+    head = 'default_timezone = "Europe/Berlin"\ncurrency = "EUR"\n'
+    row = {"t": "5", "e": "buy", "u": "u1", "z": "Asia/Tokyo"}
+    context = [
+        event_of(records(make_mapping(head + text), rows(row))[0])["context"]
+        for text in (
+            SHOP,
+            SHOP.replace("utc_offset_min = { constant = 120 }", 'timezone = "z"'),
+            SHOP.replace("utc_offset_min = { constant = 120 }", 'timezone = "nowhere"'),
+        )
+    ]
+    assert context == [
+        {"utc_offset_min": 120, "currency": "EUR"},
+        {"timezone": "Asia/Tokyo", "currency": "EUR"},
+        {"timezone": "Europe/Berlin", "currency": "EUR"},
+    ]
+
+
 def test_empty_cells_are_left_out(make_mapping: MakeMapping) -> None:
     row = {"t": "5", "e": "view", "u": "", "s": "NULL", "p": math.nan, "a": None}
     [record] = records(make_mapping(SHOP), rows(row))
