@@ -19,8 +19,9 @@ class Verdict:
     """Differences; all zero where nothing was lost and nothing counted twice.
 
     `lost` and `doubled` are events missing from or too many in the entities' states (or the log itself);
-    `wrong_windows` are windows and visits that differ, of entities and of panes; an insight that is doubled is in
-    Postgres or on the topic with another content, or should not be there. `examples` say what the first ones were.
+    `wrong_windows` are windows and visits that differ, of entities, of panes, and rows of visits; an insight that is
+    doubled is in Postgres or on the topic with another content, or should not be there. `examples` say what the first
+    ones were.
     """
 
     lost: int = 0
@@ -113,3 +114,6 @@ def compare_insights(verdict: Verdict, delivered: Delivered, reference: Referenc
     cells = delivered.windows.keys() | reference.windows.keys()
     wrong = [cell for cell in cells if delivered.windows.get(cell) != reference.windows.get(cell)]
     verdict.add_each("wrong_windows", "five-minute count", wrong)
+    visits = delivered.visits.keys() | reference.visits.keys()
+    other_visits = [id_ for id_ in visits if delivered.visits.get(id_) != reference.visits.get(id_)]
+    verdict.add_each("wrong_windows", "another row of the visit", other_visits)

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.faults.topics import LogRecord, content_of
+import msgspec
+
+from benchmarks.faults.topics import LogRecord, content_of, visit_content
 from ubi_stream.effects import Effects
 from ubi_stream.events.model import Record
 from ubi_stream.insights.encode import encode_insight
+from ubi_stream.insights.visits import VisitRecord
 from ubi_stream.packs.schema import Pack
 from ubi_stream.replay.offline import OfflineRun
 from ubi_stream.settings import Settings
@@ -21,11 +24,12 @@ from ubi_stream.settings import Settings
 
 @dataclass
 class Reference:
-    """Content by insight id, as on the topic and as a row says it; count and amount by window cell."""
+    """Content by insight id, as on the topic and as a row says it; count and amount by window cell; rows of visits."""
 
     insights: dict[str, bytes] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
     windows: dict[tuple[Any, ...], tuple[int, float]] = field(default_factory=dict)
+    visits: dict[str, str] = field(default_factory=dict)
 
     def take(self, effects: Effects) -> None:
         """Note what a batch brought about."""
@@ -41,6 +45,11 @@ class Reference:
                     "summary": insight.explanation.summary,
                 }
             )
+        for visit in effects.visits:
+            if isinstance(visit, VisitRecord):
+                self.visits[visit.id] = visit_content(msgspec.structs.asdict(visit))
+            else:
+                self.visits = {id_: row for id_, row in self.visits.items() if not row.startswith(f"{visit.user_id}|")}
         for cell in effects.windows:
             key = (cell.entity, cell.partition, cell.pane_ms, cell.pane_start_ms, cell.measure, cell.key)
             self.windows[key] = (cell.count, cell.amount)

@@ -158,6 +158,7 @@ class Delivered:
     insights: list[tuple[str, str]] = field(default_factory=list)
     letters: dict[str, str] = field(default_factory=dict)
     windows: dict[tuple[Any, ...], tuple[int, float]] = field(default_factory=dict)
+    visits: dict[str, str] = field(default_factory=dict)
 
 
 async def read_delivered(settings: Settings) -> Delivered:
@@ -175,6 +176,8 @@ async def read_delivered(settings: Settings) -> Delivered:
             delivered.insights.append((str(row["id"]), content_of(row)))
         for row in await connection.fetch("SELECT id, reason FROM dead_letters"):
             delivered.letters[row["id"]] = row["reason"]
+        for row in await connection.fetch("SELECT * FROM visits"):
+            delivered.visits[str(row["id"])] = visit_content(row)
         for row in await connection.fetch("SELECT * FROM window_counts WHERE closed"):
             start_ms = round(row["pane_start"].timestamp() * 1000)
             key = (row["entity"], row["partition"], row["pane_ms"], start_ms, row["measure"], row["key"])
@@ -187,6 +190,12 @@ async def read_delivered(settings: Settings) -> Delivered:
 def content_of(row: Any) -> str:
     """What a row says, as one text: to be compared."""
     return "|".join(str(row[name]) for name in ("kind", "entity", "user_id", "label", "score", "summary"))
+
+
+def visit_content(row: Any) -> str:
+    """What a visit's row says, as one text that begins with its user."""
+    names = ("user_id", "user_session", "behavior_segment", "total_events", "purchase_count", "total_amount", "segment")
+    return "|".join(str(row[name]) for name in (*names, "session_duration_minutes", "unique_products"))
 
 
 def _check_whole(letter: dict[str, Any]) -> None:

@@ -148,7 +148,8 @@ def test_windows_and_visits_that_differ_are_counted() -> None:
     figures = wanted.figures["user"]["u"]
     wrong = dataclasses.replace(figures, windows=figures.windows | {"7d": Window((), 0)}, visits=None)
     delivered.windows["user", 1] = (1, 0.0)
-    assert verdict_of(wanted, {"user": {"u": wrong}}, delivered, reference) == Verdict(wrong_windows=3)
+    delivered.visits["v"] = "u|s|browser|3"
+    assert verdict_of(wanted, {"user": {"u": wrong}}, delivered, reference) == Verdict(wrong_windows=4)
 
 
 def test_insights_and_dead_letters_that_differ_are_counted() -> None:
