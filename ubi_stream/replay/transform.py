@@ -19,7 +19,7 @@ import msgspec
 import orjson
 
 from ubi_stream.events.fields import UNREADABLE
-from ubi_stream.replay.mapping import AlsoSpec, EventSpec, FileSpec, Mapping, NumberSpec, ValueSpec
+from ubi_stream.replay.mapping import AlsoSpec, EventSpec, FileSpec, Mapping, NumberSpec, TimeSpec, ValueSpec
 from ubi_stream.replay.records import ProducerRecord, Row
 from ubi_stream.replay.times import time_reader
 from ubi_stream.replay.values import CONVERTERS, as_id, as_string, is_of, number_reader
@@ -109,9 +109,7 @@ def time_is_read(mapping: Mapping) -> Callable[[Values], bool]:
 
     Any number is a time since 1970, so a likely one is of the years from 1990 to 2100.
     """
-    if mapping.event is None:
-        return lambda _values: False
-    time = mapping.event.event_time
+    time = TimeSpec(column="event_time") if mapping.event is None else mapping.event.event_time
     read, empty = time_reader(time.format, time.timezone), mapping.file.empty
 
     def is_read(values: Values) -> bool:

@@ -11,14 +11,21 @@ import pytest
 from typer.testing import Result
 
 from support.files import case
+from support.shop_file import write_shop_file
 from ubi_stream.clock import SystemClock
 from ubi_stream.local.ports import free_port
 
 Ubi = Callable[..., Result]
 
 
-def test_offline_replay_writes_one_cloud_event_a_line(ubi: Ubi, shop_file: Path) -> None:
-    result = ubi("replay", shop_file, "--mapping", "rees46", "--offline", "--out", "insights.jsonl")
+@pytest.fixture
+def long_visits(tmp_path: Path) -> Path:
+    """Visits of half an hour: something is told about them."""
+    return write_shop_file(tmp_path / "visits.csv", events=620, users=3)
+
+
+def test_offline_replay_writes_one_cloud_event_a_line(ubi: Ubi, long_visits: Path) -> None:
+    result = ubi("replay", long_visits, "--mapping", "rees46", "--offline", "--out", "insights.jsonl")
     assert result.exit_code == 0, result.stderr
     insights = [json.loads(line) for line in Path("insights.jsonl").read_text(encoding="utf-8").splitlines()]
     assert insights
@@ -26,15 +33,16 @@ def test_offline_replay_writes_one_cloud_event_a_line(ubi: Ubi, shop_file: Path)
     assert {insight["subject"] for insight in insights} <= {"0", "1", "2"}
     assert len({insight["id"] for insight in insights}) == len(insights)
     assert result.stdout == ""
-    assert "42 events of 3 users" in result.stderr
-    assert "41 accepted, 1 dead letter, 0 duplicates" in result.stderr
+    assert "620 events of 3 users" in result.stderr
+    assert "620 accepted, 0 dead letters, 0 duplicates" in result.stderr
 
 
-def test_offline_replay_gives_the_same_lines_again_on_standard_output(ubi: Ubi, shop_file: Path) -> None:
-    ubi("replay", shop_file, "--mapping", "rees46", "--offline", "--out", "insights.jsonl")
+def test_offline_replay_gives_the_same_lines_again_on_standard_output(ubi: Ubi, long_visits: Path) -> None:
+    ubi("replay", long_visits, "--mapping", "rees46", "--offline", "--out", "insights.jsonl")
+    assert Path("insights.jsonl").stat().st_size > 0
     for out in ([], ["--out", "-"]):
         assert (
-            ubi("replay", shop_file, "--mapping", "rees46", "--offline", *out).stdout_bytes
+            ubi("replay", long_visits, "--mapping", "rees46", "--offline", *out).stdout_bytes
             == Path("insights.jsonl").read_bytes()
         )
 

@@ -114,9 +114,7 @@ def test_a_short_row_says_how_many_fields_it_has() -> None:
 
 def test_ids_of_38_digits_stay_apart() -> None:
     found = processed(case("bigint_users.jsonl"), case("flat.toml"))
-    assert found.users == {f"3812093847102938471029384710293847100{n}" for n in (1001, 1002, 1003)} or found.users == {
-        f"38120938471029384710293847102938471{n}" for n in ("001", "002", "003")
-    }
+    assert found.users == {f"38120938471029384710293847102938471{last}" for last in ("001", "002", "003")}
 
 
 def test_local_times_of_another_form_are_no_times_of_another_zone() -> None:
