@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, expect
 
 from support.pages import barriers, opened
-from support.sink_rows import INSIGHTS, insight_row, stretch
+from support.sink_rows import INSIGHTS, VISITS, insight_row, stretch, visit_row
 from support.web_worker import T0, MemoryWorker, event
 from ubi_stream.clock import SystemClock
 from ubi_stream.runtime.metrics import Metrics
@@ -29,6 +29,7 @@ async def address(database: str) -> AsyncIterator[str]:
     sink = PostgresSink(database, clock=SystemClock())
     rows = [insight_row(n, user_id="u1", severity=name, summary=SUMMARY) for n, name in enumerate(SEVERITIES)]
     await sink.write(stretch(INSIGHTS, 0, len(rows), *rows))
+    await sink.write(stretch(VISITS, 0, 2, visit_row(0, 1), visit_row(1, 2, behavior_segment="bouncer")))
     await sink.close()
     worker = MemoryWorker(events=[event("u1", "view", T0 + 1_000 * n, category="shoes") for n in range(5)])
     pool = await create_pool(database, size=2, application="test")
@@ -46,6 +47,7 @@ async def test_the_live_page_loads_without_an_error_and_is_accessible(
         await expect(page.locator("#insights li")).to_have_count(len(SEVERITIES))
         await expect(page.locator("#insights li").first).to_contain_text(SUMMARY)
         await expect(page.locator("#status-text")).not_to_have_text("connecting")
+        await expect(page.locator("#visits .name")).to_have_text(["bouncer", "browser"])
         assert await barriers(page) == []
         assert complaints == []
 
@@ -54,5 +56,7 @@ async def test_the_page_of_a_user_loads_without_an_error_and_is_accessible(brows
     async with opened(browser, f"{address}#user_id=u1") as (page, complaints):
         await expect(page.locator("#user-title")).to_contain_text("u1")
         await expect(page.locator("#user-windows tr")).not_to_have_count(0)
+        await expect(page.locator("#user-visits tr")).to_have_count(1)
+        await expect(page.locator("#user-visits tr")).to_contain_text("browser")
         assert await barriers(page) == []
         assert complaints == []

@@ -4,7 +4,7 @@
 import { ask, byId, decimals, element, moment, percent, tableRow, whole, words } from "./dom.js";
 
 const WINDOWS = { "5m": "5 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days" };
-const PARTS = ["user-facts", "user-windows", "user-habits", "user-hours"];
+const PARTS = ["user-facts", "user-visits", "user-windows", "user-habits", "user-hours"];
 const HABITS = { amount: "amount", gap_s: "seconds between events", latency_ms: "latency, ms" };
 
 export const addressOf = (entity, id) => `#${new URLSearchParams({ user_id: id, entity })}`;
@@ -73,6 +73,22 @@ function inWords(answer) {
   return `${words(target)} in the next ${days.length} days: ${decimals(total.expected, 1)} (${range}); as many days before: ${decimals(before, 1)}.`;
 }
 
+function visitRow(visit) {
+  return tableRow(
+    moment(visit.session_end),
+    visit.behavior_segment ? words(visit.behavior_segment) : "no class",
+    whole.format(visit.total_events),
+    decimals(visit.session_duration_minutes, 1),
+    decimals(visit.total_amount, 2),
+  );
+}
+
+async function visitsOf(user) {
+  if (user.entity !== "user") return [];
+  const query = new URLSearchParams({ user_id: user.id, limit: "5" });
+  return ask(`/api/v1/visits?${query}`).then((page) => page.visits, () => []);
+}
+
 export async function showUser() {
   const user = chosenUser();
   byId("user-section").hidden = user === null;
@@ -84,8 +100,14 @@ export async function showUser() {
   }
   byId("user-title").textContent = `${words(user.entity)} ${user.id}`;
   byId("user-json").href = path + query;
-  const [profile, forecast] = await Promise.all([ask(path + query), ask(`${path}/forecast${query}`).catch(() => null)]);
+  const [profile, forecast, visits] = await Promise.all([
+    ask(path + query),
+    ask(`${path}/forecast${query}`).catch(() => null),
+    visitsOf(user),
+  ]);
   byId("user-facts").replaceChildren(...facts(profile));
+  byId("user-visits").replaceChildren(...visits.map(visitRow));
+  byId("user-visits-table").hidden = !visits.length;
   byId("user-windows").replaceChildren(...Object.entries(profile.windows).map(windowRow));
   byId("user-habits").replaceChildren(...Object.entries(HABITS).map((habit) => habitRow(habit, profile)).filter(Boolean));
   byId("user-hours").replaceChildren(...hourBars(profile.hour_profile));
