@@ -170,7 +170,8 @@ def _check_properties(properties: dict[str, Any], event_type: str, rules: Rules)
             if str(get(roles["outcome"])).strip().lower() not in _FLAGS:
                 raise _BadError("wrong_type")
         return
-    if "amount" in roles and event_type in roles.get("amount_types", ()):
+    priced = [name for part in ("amount", "intent", "conversion") for name in roles.get(f"{part}_types", ())]
+    if "amount" in roles and event_type in priced:
         _number(get(roles["amount"]))
     if "latency" in roles:
         _number(get(roles["latency"]))

@@ -38,7 +38,7 @@ class PropertyReader:
     def __init__(self, events: Events, entity_keys: Collection[str], ids: IdReader) -> None:
         roles = events.roles
         self._roles = roles
-        self._amount_types = frozenset(roles.amount_types) if roles.amount else frozenset()
+        self._priced = frozenset(roles.priced_types) if roles.amount else frozenset()
         self._ids = ids
         self._entity_keys = tuple(entity_keys)
         self._limits = {
@@ -68,7 +68,7 @@ class PropertyReader:
         if event_type in RESERVED_TYPES:
             return
         roles = self._roles
-        if event_type in self._amount_types and roles.amount is not None:
+        if event_type in self._priced and roles.amount is not None:
             self._read_number(properties, roles.amount)
         if roles.latency is not None:
             self._read_number(properties, roles.latency)

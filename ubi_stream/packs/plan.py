@@ -112,7 +112,7 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         entity=entity,
         type_index=index,
         amount_types=frozenset(positions(roles.amount_types)),
-        priced=frozenset(positions((*roles.amount_types, *roles.intent_types, *roles.conversion_types))),
+        priced=frozenset(positions(roles.priced_types)),
         interests=positions(roles.interest_types),
         intents=positions(roles.intent_types),
         conversions=positions(roles.conversion_types),

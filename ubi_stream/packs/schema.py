@@ -40,6 +40,11 @@ class Roles(Model):
     reference: str | None = Field(None, description="Property that names the event for a later label (a payment's id)")
     outcome: str | None = Field(None, description="Boolean property of a `$label` event: was the referenced event bad?")
 
+    @property
+    def priced_types(self) -> tuple[EventType, ...]:
+        """Event types whose money is looked at: what is spent, and what things cost that people want."""
+        return (*self.amount_types, *self.intent_types, *self.conversion_types)
+
     @model_validator(mode="after")
     def _labels_are_not_mistaken_for_a_persons(self) -> Roles:
         for role in ("reference", "outcome"):

@@ -104,7 +104,7 @@ def test_what_is_wrong_is_a_dead_letter_that_names_it(properties: dict[str, Any]
         (
             {"label": "confrimed"},
             "label is 'confrimed'; there are: "
-            "true, false, confirmed, false_positive, accepted, ignored, churned, bought",
+            "true, false, confirmed, false_positive, accepted, implemented, ignored, dismissed, churned, bought",
         ),
         ({"label": True, "outcome": "churn"}, "outcome is 'churn'; there are: churned, bought"),
     ],

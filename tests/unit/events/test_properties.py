@@ -66,8 +66,13 @@ def test_nothing_is_no_mistake(written: object) -> None:
     assert properties(price=written, latency_ms=written, tx=written, shop=written).keys().isdisjoint({"tx", "shop"})
 
 
-def test_only_types_that_spend_need_a_price() -> None:
+def test_only_types_whose_money_is_looked_at_need_a_price() -> None:
     assert isinstance(outcome(event(price="free")), Event)
+    roles = ROLES.model_copy(update={"intent_types": ("view",)})
+    assert refused(event(price="free"), Events(types=EVENTS.types, roles=roles)) == (
+        Reason.INVALID_VALUE,
+        "$.properties.price",
+    )
 
 
 def test_names_of_things_are_text() -> None:
