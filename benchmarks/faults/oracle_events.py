@@ -177,9 +177,9 @@ def _check_properties(properties: dict[str, Any], event_type: str, rules: Rules)
         _number(get(roles["latency"]))
     if "reference" in roles:
         _optional(get(roles["reference"]), rules)
-    category = get(roles["category"]) if "category" in roles else None
-    if isinstance(category, bool | dict | list):
-        raise _BadError("wrong_type")
+    for role in ("category", "item"):
+        if role in roles and isinstance(get(roles[role]), bool | dict | list):
+            raise _BadError("wrong_type")
     for name, limit in rules.limits.items():
         if limit.get("types") and event_type not in limit["types"]:
             continue

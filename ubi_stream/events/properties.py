@@ -39,6 +39,7 @@ class PropertyReader:
         roles = events.roles
         self._roles = roles
         self._priced = frozenset(roles.priced_types) if roles.amount else frozenset()
+        self._names = tuple(name for name in (roles.category, roles.item) if name is not None)
         self._ids = ids
         self._entity_keys = tuple(entity_keys)
         self._limits = {
@@ -74,8 +75,8 @@ class PropertyReader:
             self._read_number(properties, roles.latency)
         if roles.reference is not None:
             self._read_id(properties, roles.reference)
-        if roles.category is not None:
-            _read_category(properties, roles.category)
+        for name in self._names:
+            _read_name(properties, name)
         for limit in self._limits.get(event_type, ()):
             _check(properties, limit)
 
@@ -118,7 +119,7 @@ def _put(properties: dict[str, Any], name: str, value: str | float | None) -> No
         properties[name] = value
 
 
-def _read_category(properties: dict[str, Any], name: str) -> None:
+def _read_name(properties: dict[str, Any], name: str) -> None:
     value = properties.get(name)
     if value is None or type(value) is str:
         return

@@ -16,7 +16,9 @@ from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.schema import Events, Limit, Roles
 from ubi_stream.reasons import DeadLetterReason as Reason
 
-ROLES = Roles(amount="price", amount_types=("purchase",), latency="latency_ms", category="shelf", reference="tx")
+ROLES = Roles(
+    amount="price", amount_types=("purchase",), latency="latency_ms", category="shelf", item="sku", reference="tx"
+)
 EVENTS = Events(types=("view", "purchase"), roles=ROLES)
 
 
@@ -76,9 +78,9 @@ def test_only_types_whose_money_is_looked_at_need_a_price() -> None:
 
 
 def test_names_of_things_are_text() -> None:
-    read = properties(shelf=7, tx=17, shop=5)
-    assert (read["shelf"], read["tx"], read["shop"]) == ("7", "17", "5")
-    for name in ("shelf", "tx", "shop"):
+    read = properties(shelf=7, sku=8.0, tx=17, shop=5)
+    assert (read["shelf"], read["sku"], read["tx"], read["shop"]) == ("7", "8", "17", "5")
+    for name in ("shelf", "sku", "tx", "shop"):
         assert refused(event() | {"properties": {name: ["a"]}}) == (Reason.WRONG_TYPE, f"$.properties.{name}")
 
 
