@@ -23,7 +23,7 @@ from ubi_stream.packs.segments import Rule
 from ubi_stream.state.panes import HOUR_MS, MINUTE_MS
 from ubi_stream.state.stage import Moment
 
-_EVIDENCE: Final = 7.0
+_EVIDENCE: Final = 6.2
 """Nats that make a wave: three users in a row, where one in a hundred usually meets the rule."""
 
 _MIN_ENTITIES: Final = 3
@@ -32,8 +32,8 @@ _MIN_ENTITIES: Final = 3
 _LEFT: Final = 0.4
 """Share of those who usually don't meet the rule that are left in a wave."""
 
-_SLACK: Final = 0.7
-"""Log-odds that a share may differ between hours: twice the usual share is ordinary."""
+_SLACK: Final = 0.5
+"""Log-odds that a share may differ between hours: more than half again as many are ordinary."""
 
 _PRIOR_TRIALS: Final = 10.0
 _LEAST: Final = 30.0
@@ -205,7 +205,8 @@ class RuleWaves:
 class RuleWatch:
     """Feeds the rows of a batch to the waves of those rules that have a sentence for many.
 
-    A rule could be met where the feature of its first condition has a value.
+    A rule could be met where the feature of its first condition has a value. Conditions of which one must hold besides
+    don't count: they say more of a user than of what happens to all.
 
     Attributes
     ----------
@@ -219,7 +220,7 @@ class RuleWatch:
         conditions = [Conditions(rules[place].when, features) for place in places]
         self._checks = Checks(conditions) if conditions else None
         self._columns = [one.columns[0] for one in conditions]
-        self.waves = RuleWaves([rules[place].name for place in places], [0.01 for place in places])
+        self.waves = RuleWaves([rules[place].name for place in places], [rules[place].usual_share for place in places])
 
     def run(
         self, values: Matrix, moments: Sequence[Moment], first: int

@@ -41,9 +41,9 @@ class ShareTests:
     left
         Share of the usual misses that is left where nearly all are hits.
     evidence
-        Nats from which on a share has risen.
-    least
-        Trials that are only learned, before any is evidence.
+        Nats from which on a share has risen: one figure, or one for each column.
+    least, misses
+        Trials, and misses among them, that are only learned, before any is evidence. What never came can't stop.
     certain
         Trials after which the usual share is not taken to be any more certain: users differ, and so do hours.
 
@@ -80,8 +80,9 @@ class ShareTests:
         prior_trials: float | FloatArray,
         slack: float | FloatArray,
         left: float | FloatArray,
-        evidence: float,
+        evidence: float | FloatArray,
         least: float | FloatArray = 0.0,
+        misses: float = 0.0,
         certain: float | FloatArray = 100.0,
     ) -> None:
         self._prior_hits = np.zeros(n) + prior_hits
@@ -90,7 +91,8 @@ class ShareTests:
         self._left = np.zeros(n) + left
         self._least = np.zeros(n) + least
         self._certain = np.zeros(n) + certain
-        self._enough = evidence
+        self._misses = misses
+        self._enough = np.zeros(n) + evidence
         self._known_trials = np.zeros(n)
         self._known_hits = np.zeros(n)
         self.evidence = np.zeros(n)
@@ -122,7 +124,8 @@ class ShareTests:
         is only to be learned is no evidence.
         """
         gain = hits * self._for_hit + (trials - hits) * self._for_miss
-        gain = np.where(only_learn | (self._known_trials < self._least), 0.0, gain)
+        is_new = (self._known_trials < self._least) | (self._known_trials - self._known_hits < self._misses)
+        gain = np.where(only_learn | is_new, 0.0, gain)
         active = self.active
         self._back = np.where(active, np.maximum(self._back - gain, 0.0), 0.0)
         fresh = self.evidence <= 0.0

@@ -152,6 +152,8 @@ class Rule(Model):
 
     @model_validator(mode="after")
     def _sentence_for_many_has_its_places(self) -> Rule:
+        if self.together and not self.when:
+            raise ValueError(f"rule {self.name!r}: together needs `when`: its first condition says whom it is about")
         try:
             (self.together or "").format(**dict.fromkeys(("count", "of", "usual", "median", "bound"), "words"))
         except (KeyError, ValueError, IndexError, AttributeError) as error:

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec import structs
 
 from ubi_stream.features.facts import Facts
 from ubi_stream.models.digest import digest
@@ -18,6 +19,7 @@ from ubi_stream.models.snapshot import dumps, loads
 
 TYPES = ("view", "cart", "purchase", "other")
 VIEW, CART, PURCHASE = range(3)
+FACTS = Facts(events=1, was_silent_ms=0.0, first_in_pane=True, hits=0, hour=0, day=0, visit=0)
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 BREAKS_MS = 2 * DAY_MS + 10 * HOUR_MS
 
@@ -64,7 +66,7 @@ def tracked(stream: Iterator[Row], change: Change | None = None) -> TrackedRows:
         types = sum(1 << k for k in range(3) if counts.get((row.user, hour, k)) or counts.get((row.user, hour - 1, k)))
         before = newest.get(row.user)
         repeat_ms = row.at_ms - before.at_ms if before and before.kind == row.kind else -1
-        facts.append(Facts(1, 0.0, True, 0, 0, nth, types if nth == 1 else 0, repeat_ms))
+        facts.append(structs.replace(FACTS, nth=nth, types=types if nth == 1 else 0, repeat_ms=repeat_ms))
         newest[row.user] = row
     return TrackedRows(
         [row.at_ms - 10 * MINUTE_MS for row in rows],

@@ -18,8 +18,6 @@ from ubi_stream.models.drift.verdict import Drift, Verdict
 from ubi_stream.packs.candidates import DRIFT_DETECTORS
 from ubi_stream.packs.plan import Plan
 
-BREAK_COOL_DOWN_MIN: Final = 360.0
-"""What broke in tracking is not told again for so long, or for the pack's cool-down if that is shorter."""
 _DAY_MIN: Final = 24 * 60
 
 
@@ -41,8 +39,7 @@ class Drifts:
         """Tell of a drift that came to light with the teller's moment, unless its cause was told a short while ago."""
         subject, broke = drift.subject, drift.verdict is Verdict.TRACKING_BROKE
         cause = f"{subject.kind}/{subject.name}" if broke else drift.verdict.value
-        cool_down_min = min(BREAK_COOL_DOWN_MIN, self._cool_down_min) if broke else self._cool_down_min
-        if not teller.population_allows(InsightKind.DRIFT, cause, cool_down_min):
+        if not teller.population_allows(InsightKind.DRIFT, cause, self._cool_down_min):
             return
         statement, claims = self._statement(drift)
         hour = hour_of(drift.since_ms)
@@ -61,7 +58,7 @@ class Drifts:
             evidence=_evidence(drift),
             window=cause if drift.detector in DRIFT_DETECTORS else f"{cause}/{drift.detector}",
             population=True,
-            incident=teller.incident(cause, max(cool_down_min, 1.0)),
+            incident=teller.incident(cause, max(self._cool_down_min, 1.0), drift.since_ms),
         )
 
     def tell_loss(self, teller: Teller, worse: Worsened) -> Iterator[Insight]:

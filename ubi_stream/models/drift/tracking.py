@@ -14,17 +14,35 @@ from ubi_stream.models.shares import ShareTests
 from ubi_stream.packs.candidates import SHARE_TEST
 from ubi_stream.state.panes import HOUR_MS, MINUTE_MS
 
-PANE_MS: Final = MINUTE_MS
+PANE_MS: Final = 2 * MINUTE_MS
 """Of the watermark, after which what came is judged."""
 
 _MOST_IN_PANE: Final = 500
 """Occasions after which a pane ends too: they are in the snapshot."""
 
-_EVIDENCE: Final = 9.0
-"""Nats that make a change. With the slack below, chance alone reaches it about once in a million occasions."""
+_EVIDENCE: Final = {
+    Relation.AFTER: 9.0,
+    Relation.BEFORE: 11.5,
+    Relation.SHARE: 9.0,
+    Relation.MISSING: 9.0,
+    Relation.REPEAT: 11.5,
+}
+"""Nats that make a change: with the slack below, chance alone reaches them about once in a million occasions.
+
+What users did before, and what they do twice, is their habit: several who have another come one after another.
+"""
 
 _MIN_ENTITIES: Final = 4
 """Users whose events were hits, where few are: fewer are one who behaves oddly."""
+
+_MOST_KNOWN: Final = 12
+"""Users of a column's hits that are kept, to tell whether they are different ones."""
+
+_DIFFERENT: Final = 0.75
+"""Share of the hits, up to so many, that must be of different users: each counts once an hour."""
+
+_MISSES: Final = 10.0
+"""Times that what stops must have come before."""
 
 _MOST_ACTIVE_MS: Final = 24 * HOUR_MS
 """After that, what broke is how it is now."""
@@ -90,8 +108,9 @@ class TrackingWatch:
             prior_trials=1.0,
             slack=_by_relation(_SLACK, relations),
             left=_by_relation(_LEFT, relations),
-            evidence=_EVIDENCE,
+            evidence=_by_relation(_EVIDENCE, relations),
             least=_LEAST,
+            misses=_MISSES,
             certain=_by_relation(_CERTAIN, relations),
         )
         self._who: dict[int, list[int]] = {}
@@ -141,7 +160,8 @@ class TrackingWatch:
             is_common = 1.0 - float(self.tests.usual[column]) >= _TOGETHER
             if is_common == (relation is Relation.SHARE):
                 return False
-        return not self.tests.rare[column] or len(self._who.get(column, ())) >= _MIN_ENTITIES
+        different = min(_MOST_KNOWN, _DIFFERENT * float(self.tests.hits[column]))
+        return not self.tests.rare[column] or len(self._who.get(column, ())) >= max(_MIN_ENTITIES, different)
 
     def _broken(self, columns: list[int]) -> list[Drift]:
         """What broke; what is a consequence of something that did is not told, nor what is told already."""
@@ -193,7 +213,7 @@ class TrackingWatch:
         matters = (tests.rare & ~tests.active & (tests.evidence > 0.0))[counted.columns]
         for column, entity in zip(counted.columns[matters].tolist(), counted.entities[matters].tolist(), strict=True):
             known = self._who.setdefault(column, [])
-            if len(known) < _MIN_ENTITIES and entity not in known:
+            if len(known) < _MOST_KNOWN and entity not in known:
                 known.append(entity)
 
     def _end_those_over(self, watermark_ms: int) -> None:
