@@ -11,6 +11,8 @@ import msgspec
 from ubi_stream.cli.console import counted
 from ubi_stream.clock import Clock
 from ubi_stream.insights.encode import encode_dead_letter, encode_insight
+from ubi_stream.insights.visits import VisitRecord
+from ubi_stream.insights.windows import NO_CLASS
 from ubi_stream.packs.schema import Pack
 from ubi_stream.replay.account import Account, Cause, sentences
 from ubi_stream.replay.offline import OfflineRun
@@ -25,6 +27,7 @@ class OfflineSummary(msgspec.Struct, frozen=True):
     """What became of a file: `events` = `accepted` + `dead_letters` + `duplicates` + `dropped`.
 
     `rows` are those of the file that are not blank; each gives an event, and one more for each `[[also]]`.
+    `visits_by_class` are visits that ended.
     """
 
     rows: int
@@ -38,6 +41,7 @@ class OfflineSummary(msgspec.Struct, frozen=True):
     users: int
     insights: int
     insights_by_kind: dict[str, int]
+    visits_by_class: dict[str, int]
     dead_letters_by_reason: dict[str, int]
     causes: list[Cause]
     unknown_event_types: dict[str, int]
@@ -79,10 +83,14 @@ def run_offline(
             yield record
 
     kinds: Counter[str] = Counter()
+    visits: Counter[str] = Counter()
     for effects in run.run(noted()):
         for insight in effects.insights:
             out.write(encode_insight(insight) + b"\n")
             kinds[insight.kind.value] += 1
+        for visit in effects.visits:
+            if isinstance(visit, VisitRecord) and not visit.revised:
+                visits[visit.behavior_segment or NO_CLASS] += 1
         for letter in effects.dead_letters:
             item = run.item_of(letter.record)
             account.refuse(letter, *((0, "") if item is None else (item.row, item.fault)))
@@ -102,6 +110,7 @@ def run_offline(
         users=run.users(),
         insights=kinds.total(),
         insights_by_kind=dict(sorted(kinds.items())),
+        visits_by_class=dict(sorted(visits.items())),
         dead_letters_by_reason=dict(sorted(tally.dead_letters.items())),
         causes=account.causes(),
         unknown_event_types=dict(account.unknown_types.most_common()),
@@ -120,6 +129,9 @@ def describe(summary: OfflineSummary, account: Account, pack: Pack) -> Iterator[
         f"{counted(summary.dead_letters, 'dead letter')}, {counted(summary.duplicates, 'duplicate')}, "
         f"{summary.late:,} late; {counted(summary.insights, 'insight')}" + (f" ({kinds})" if kinds else "")
     )
+    if summary.visits_by_class:
+        visits = ", ".join(f"{count:,} {name}" for name, count in summary.visits_by_class.items())
+        yield f"visits that ended: {visits}"
     if summary.dead_letters:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.dead_letters_by_reason.items())
         yield f"dead letters: {reasons}; docs/dead-letters.md says what to do"

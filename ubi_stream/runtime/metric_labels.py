@@ -7,8 +7,6 @@ from typing import Final
 
 OTHER: Final = "other"
 """Event type of events that the pack doesn't list."""
-NO_CLASS: Final = "none"
-"""Class of visits where the pack has no visit classes."""
 ANY: Final = "any"
 """Event type of outcomes that are counted whatever the type: the record may have none."""
 

@@ -24,11 +24,12 @@ from ubi_stream.chunked.restore import RestoreProgress
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.insights.model import Insight, InsightKind, Severity
 from ubi_stream.insights.visits import VisitOutput, VisitRecord
+from ubi_stream.insights.windows import NO_CLASS
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.schema import RESERVED_TYPES, Pack
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.runtime.detector_metrics import DetectorMetrics
-from ubi_stream.runtime.metric_labels import ANY, NO_CLASS, OTHER, Missing, Outcome, QualityMetric, Refusal, Stage
+from ubi_stream.runtime.metric_labels import ANY, OTHER, Missing, Outcome, QualityMetric, Refusal, Stage
 from ubi_stream.runtime.status import DetectorReport, Lag, ModelReport
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -99,11 +99,9 @@ def _fold_into(session: Session, event: Event, time_ms: int, type_index: int, mi
 
 
 def _name(event: Event, role: str | None) -> str | None:
-    """Text of the property that plays a role; a number counts as its digits."""
+    """Text of the property that plays a role; None where there is none."""
     value = event.properties.get(role) if role is not None else None
-    if isinstance(value, str):
-        return value or None
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, str) and value else None
 
 
 def whole(session: Session) -> Session:

@@ -47,6 +47,17 @@ def test_offline_replay_gives_the_same_lines_again_on_standard_output(ubi: Ubi, 
         )
 
 
+def test_visits_that_ended_are_counted_by_class(ubi: Ubi) -> None:
+    for start in ("2024-01-01T00:00:00", "2024-01-02T00:00:00"):
+        ubi("generate", "--persona", "engaged_shopper", "--user", "u", "--start", start, "--out", f"{start[9]}.jsonl")
+    both = "".join(Path(f"{day}.jsonl").read_text("utf-8") for day in (1, 2))
+    Path("both.jsonl").write_text(both, "utf-8")
+    told = ubi("replay", "both.jsonl", "--offline").stderr
+    assert "visits that ended: 1 engaged_shopper\n" in told
+    summary = json.loads(ubi("replay", "both.jsonl", "--offline", "--json").stderr)
+    assert summary["visits_by_class"] == {"engaged_shopper": 1}
+
+
 def test_the_summary_as_json_adds_up(ubi: Ubi, shop_file: Path) -> None:
     result = ubi("replay", shop_file, "-m", "rees46", "--offline", "--json")
     summary = json.loads(result.stderr)
@@ -59,6 +70,7 @@ def test_when_nothing_is_told_it_says_what_that_takes(ubi: Ubi) -> None:
     Path("one.jsonl").write_text('{"event_time": 1700000000000, "event_type": "view", "user_id": "u1"}\n', "utf-8")
     told = ubi("replay", "one.jsonl", "--offline").stderr
     assert "1 event of 1 user in" in told
+    assert "visits that ended" not in told
     assert "0 insights" in told
     assert "Nothing was told: no event met all the conditions of a segment or rule of pack ecommerce" in told
     assert "an anomaly needs 500 events in the partition and 10 events of its user before it" in told

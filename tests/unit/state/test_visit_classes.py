@@ -85,7 +85,7 @@ def test_each_figure_that_a_pack_may_name_is_computed() -> None:
         at(1, product_id=7, category="b"),
         at(2, event_type="cart", product_id="7"),
         at(3, event_type="purchase", product_id="p2", category="a", price=2.5),
-        at(4, event_type="view", product_id=True),
+        at(4, event_type="view", product_id=""),
     ]
     session = fold_all(*contents).session
     assert {name: figure(session) for name, figure in FIGURES.items()} == {
