@@ -127,9 +127,11 @@ def other_rows(rows: FloatArray) -> list[Row]:
         for start in range(0, len(scores), 256):
             quantile.track_many(scores[start : start + 256])
 
+    entities = [row % 97 for row in range(len(rows))]
+
     def observe() -> None:
         for start in range(0, len(rows), 256):
-            peers.observe(rows[start : start + 256])
+            peers.observe(rows[start : start + 256], entities[start : start + 256])
 
     def calibrate() -> None:
         for probability, outcome in pairs:

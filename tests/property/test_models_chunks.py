@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Protocol
@@ -58,10 +59,10 @@ def run_quantile(rows: Iterator[FloatArray]) -> tuple[list[FloatArray], object]:
 
 
 def run_peers(rows: Iterator[FloatArray]) -> tuple[list[FloatArray], object]:
-    peers = PeerBaseline(N_FEATURES, block=40, half_life=80)
+    peers = PeerBaseline(N_FEATURES, block=40)
     for chunk in rows:
-        peers.observe(chunk)
-    return [peers.mean[np.newaxis], peers.std[np.newaxis]], peers
+        peers.observe(chunk, [zlib.crc32(row.tobytes()) % 20 for row in chunk])
+    return [peers.usual[np.newaxis], peers.typical[np.newaxis]], peers
 
 
 def run_oddness(rows: Iterator[FloatArray]) -> tuple[list[FloatArray], object]:
@@ -132,9 +133,9 @@ def test_no_value_makes_a_model_raise_or_lose_its_range(table: list[list[float]]
     quantile.update_many(rows[:, 0])
     assert quantile.value is None or 0 <= quantile.value <= 1
     peers = PeerBaseline(2, block=3)
-    peers.observe(rows)
-    assert not np.isinf(peers.mean).any()
-    assert not np.isinf(peers.std).any()
+    peers.observe(rows, list(range(len(rows))))
+    assert not np.isinf(peers.usual).any()
+    assert not np.isinf(peers.typical).any()
     learn_logistic(OnlineLogistic(("a", "b"), lr=0.5, l2=0.01), rows)
 
 

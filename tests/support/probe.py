@@ -164,6 +164,9 @@ window = 20
 alert_rate = 0.1
 warm_up = 30
 min_entity_events = 3
+low_one_in = 1
+medium_one_in = 3
+high_one_in = 20
 cool_down_min = 20
 
 [[models.candidates]]

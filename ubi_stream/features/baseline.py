@@ -42,6 +42,7 @@ def _bounded(z: float) -> float:
         "hour_surprise",
         title="surprise at the hour",
         unit="bits",
+        notable="never",
         high=10,
         meaning="How unusual the hour of the newest event is for the entity: 0 is as expected, "
         "each bit halves the odds; missing where the zone is not known",
@@ -78,6 +79,7 @@ def _hour_surprise(state: UserState) -> float:
         "activity_z",
         title="activity against this hour's usual",
         unit="deviations",
+        notable="never",
         low=-10,
         high=10,
         meaning="Events of this hour against what the entity usually does at this hour of the day",

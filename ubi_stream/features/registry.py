@@ -18,6 +18,9 @@ Extractor = Callable[[UserState, int, Plan], float]
 FamilyExtractor = Callable[[UserState, int, Plan], tuple[float, ...]]
 """The same for several features at once: values of all, then the usual values of those that have one."""
 
+Notable = Literal["high", "low", "both", "never"]
+"""Which values of a feature are worth an alert. Many are none: a rare hour, a long pause, a short visit."""
+
 MISSING: Final = float("nan")
 EXTENSIONS: Final = "ubi_stream.features"
 """Group of the entry points that name modules with further features."""
@@ -42,6 +45,7 @@ class Feature:
     `low` and `high` bound what the anomaly model tells apart: values beyond count as the bound. `scale` says whether
     equal steps or equal ratios matter. `usual` gives the entity's own usual value, where there is one. `windows` is the
     kind of windows without which there is nothing to count; None works with both. `title` is what a person reads.
+    `notable` says which direction an alert may rest on: a value that is low where only a high one matters is harmless.
     `column` is set where several features are extracted at once: five times as fast as one by one.
     """
 
@@ -56,6 +60,7 @@ class Feature:
     windows: Windows | None = None
     title: str = ""
     column: Column | None = None
+    notable: Notable = "high"
 
 
 _features: dict[str, Feature] = {}
@@ -72,6 +77,7 @@ def feature(
     usual: Extractor | None = None,
     windows: Windows | None = None,
     title: str = "",
+    notable: Notable = "high",
 ) -> Callable[[Extractor], Extractor]:
     """Register the decorated function as a feature; its title is the name, where none is given.
 
@@ -82,9 +88,8 @@ def feature(
     """
 
     def register(extract: Extractor) -> Extractor:
-        add_feature(
-            Feature(name, unit, low, high, meaning, extract, scale, usual, windows, title or name.replace("_", " "))
-        )
+        words = title or name.replace("_", " ")
+        add_feature(Feature(name, unit, low, high, meaning, extract, scale, usual, windows, words, notable=notable))
         return extract
 
     return register
@@ -102,6 +107,7 @@ class Described:
     scale: Literal["linear", "log"] = "linear"
     has_usual: bool = False
     title: str = ""
+    notable: Notable = "high"
 
 
 def family(*members: Described, windows: Windows | None = None) -> Callable[[FamilyExtractor], FamilyExtractor]:
@@ -134,6 +140,7 @@ def family(*members: Described, windows: Windows | None = None) -> Callable[[Fam
                     windows=windows,
                     title=each.title or each.name.replace("_", " "),
                     column=column,
+                    notable=each.notable,
                 )
             )
         return extract

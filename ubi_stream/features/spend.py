@@ -78,6 +78,7 @@ def windows(state: UserState, _at_ms: int, plan: Plan) -> tuple[float, ...]:
         "days_since_conversion",
         title="days since the newest conversion",
         unit="days",
+        notable="never",
         high=90,
         meaning="Days since the newest event of the last step of the funnel",
     ),

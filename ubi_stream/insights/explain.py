@@ -133,7 +133,7 @@ class Explainer:
         return self._texts.separator.join(map(self.say, claims))
 
     def _named(self, scores: Scores, row: int, parts: Iterable[tuple[int, float]]) -> tuple[Contribution, ...]:
-        batch, peers = scores.batch, scores.peers_at(row)
+        batch, peers = scores.batch, scores.typical_at(row)
         return tuple(
             Contribution(
                 feature=self._names[column],

@@ -9,19 +9,24 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ubi_stream.features.stage import Featurized, Matrix
+from ubi_stream.features.registry import Feature
+from ubi_stream.features.stage import Featurized
 from ubi_stream.ids import short_hash
 from ubi_stream.models.anomaly_keys import Combinations
 from ubi_stream.models.anomaly_rate import AlertRate, Seen
+from ubi_stream.models.arrays import FloatArray
+from ubi_stream.models.daily_peaks import DailyPeaks
 from ubi_stream.models.feedback.thresholds import Gate
+from ubi_stream.models.notable import Directions, without_harmless
 from ubi_stream.models.oddness.blend import OWN, OddnessBlend
 from ubi_stream.models.oddness.sights import Look, Sights
 from ubi_stream.models.oddness.voice import Voice
+from ubi_stream.models.peers import PeerBaseline
 from ubi_stream.models.quantile import OnlineQuantile
 from ubi_stream.models.registry import Recipe
 from ubi_stream.models.scores import Alert, Scores
 from ubi_stream.packs.candidates import of_task
-from ubi_stream.packs.plan import Plan
+from ubi_stream.packs.plan import DAY_MS, Plan
 from ubi_stream.state.stage import Moment
 
 OWN_BASELINE: Final = ("amount_z", "latency_z", "activity_z", "hour_surprise")
@@ -39,6 +44,7 @@ class Pass:
     moments: Sequence[Moment]
     sights: Sights
     known: NDArray[np.bool_]
+    opens_day: NDArray[np.bool_]
     gate: Gate
     scores: Scores
 
@@ -56,17 +62,23 @@ class AnomalyEnsemble:
         Watches whether many entities alert at once.
     warm_up
         Rows before the first alert.
+    directions
+        Which side of the usual is worth an alert: of the watched features, then of the deviations.
+    peaks
+        Counts how many active entities a day have an alert so strong.
     alerts, judged
         Rows above the threshold so far, and those that could have been.
     """
 
-    def __init__(self, plan: Plan, names: tuple[str, ...], *, seed: int) -> None:
+    def __init__(self, plan: Plan, features: tuple[Feature, ...], *, seed: int) -> None:
         config = plan.pack.models.anomaly
         assert config is not None, "made only for a pack with the model"
+        self.names = names = tuple(feature.name for feature in features)
         watched = plan.entity.anomaly_features or names
-        self.names = names
         self.columns = np.array([names.index(name) for name in watched])
         self.own_columns = np.array([names.index(name) for name in OWN_BASELINE if name in names], dtype=np.intp)
+        self.directions = Directions([features[column] for column in (*self.columns, *self.own_columns)])
+        self.peaks = DailyPeaks()
         self.min_events = config.min_entity_events
         self.blend = OddnessBlend(
             watched,
@@ -92,14 +104,15 @@ class AnomalyEnsemble:
         rows = np.ascontiguousarray(batch.scaled[:, self.columns])
         known = np.array([facts.events >= self.min_events for facts in batch.facts], dtype=np.bool_)
         sights = Sights.of(rows, own, self.combinations.keys(moments, batch.facts))
-        return Pass(batch, moments, sights, known, gate, scores)
+        opens_day = np.array([facts.first_in_day for facts in batch.facts], dtype=np.bool_)
+        return Pass(batch, moments, sights, known, opens_day, gate, scores)
 
-    def run(self, passing: Pass, rows: slice, peers: Matrix) -> None:
+    def run(self, passing: Pass, rows: slice, peers: PeerBaseline) -> None:
         """Score rows, find those above their entity's threshold, explain them, and learn all."""
         for part in self.blend.parts(rows.stop - rows.start):
             self._run_part(passing, slice(rows.start + part.start, rows.start + part.stop), peers)
 
-    def _run_part(self, passing: Pass, rows: slice, peers: Matrix) -> None:
+    def _run_part(self, passing: Pass, rows: slice, peers: PeerBaseline) -> None:
         sights, scores, gate = passing.sights[rows], passing.scores, passing.gate
         look = self.blend.look(sights)
         scores.anomaly[rows] = look.score
@@ -118,6 +131,7 @@ class AnomalyEnsemble:
             scores.alerts[row] = replace(alert, threshold=threshold, quantile=quantile, one_in=one_in)
             found.append((position, short_hash(passing.moments[row].entity_id), self._lead(alert)))
         self._watch_rate(passing, rows, judged, found)
+        self._rank_among_users(passing, rows, [position for position, _, _ in found])
         self.blend.learn(sights, look)
         self.alerts += len(found)
         self.judged += int(np.count_nonzero(judged))
@@ -132,29 +146,57 @@ class AnomalyEnsemble:
             row = rows.start + position
             scores.alerts[row] = replace(scores.alerts[row], held=True)
 
-    def _explained(self, passing: Pass, row: int, sights: Sights, look: Look, position: int, peers: Matrix) -> Alert:
+    def _explained(
+        self, passing: Pass, row: int, sights: Sights, look: Look, position: int, peers: PeerBaseline
+    ) -> Alert:
         """What made a row odd: what its score loses with each feature at its usual value, each deviation left out."""
         batch, score = passing.batch, float(look.score[position])
-        usual = batch.scale(np.where(np.isnan(batch.usual[row]), peers, batch.usual[row]))[self.columns]
+        own = batch.usual[row]
+        usual, typical = (
+            batch.scale(np.where(np.isnan(own), others, own))[self.columns] for others in (peers.usual, peers.typical)
+        )
+        shares = dict(zip(self.blend.detectors, look.shares[position].tolist(), strict=True))
+        given = np.concatenate((sights.rows[position], sights.own[position]))
+        harmless = self.directions.harmless(given, np.concatenate((typical, np.zeros(len(self.own_columns)))))
+        alone, seen = without_harmless(self.blend, sights, look, position, usual, harmless)
+        return Alert(
+            score,
+            threshold=score,
+            parts=self._parts(sights, look, position, usual),
+            quantile=score,
+            shares=dict(sorted(shares.items(), key=lambda item: (item[1], item[0]))),
+            n_seen=self.blend.n_seen + position,
+            notable=float(seen.score[0]),
+            notable_parts=self._parts(alone, seen, 0, usual),
+        )
+
+    def _parts(self, sights: Sights, look: Look, position: int, usual: FloatArray) -> FloatArray:
+        """What a score loses with each feature at its usual value, each deviation left out, shape (features,)."""
+        score = float(look.score[position])
         parts = np.zeros(len(self.names))
         parts[self.columns] = score - self.blend.without(sights, look, position, usual)
         if parts.max() <= _SILENT * score:
             parts[self.columns] = self.blend.alone(sights, look, position, usual)
         if len(self.own_columns):
             parts[self.own_columns] += score - self.blend.own_without(sights, look, position)
-        event = passing.moments[row].event
-        shares = dict(zip(self.blend.detectors, look.shares[position].tolist(), strict=True))
-        speaker = min(shares, key=lambda name: (shares[name], name))
-        return Alert(
-            score,
-            threshold=score,
-            parts=parts,
-            quantile=score,
-            shares=dict(sorted(shares.items(), key=lambda item: (item[1], item[0]))),
-            spoken=score - self.blend.silent(look, position, speaker),
-            n_seen=self.blend.n_seen + position,
-            combination="" if event is None else self.combinations.in_words(event),
-        )
+        return parts
+
+    def _rank_among_users(self, passing: Pass, rows: slice, alerts: Sequence[int]) -> None:
+        """Say of each alert how rare it is among active entities a day; alerts of a wave are no measure of that."""
+        scores, peaks = passing.scores, self.peaks
+        days = set(np.flatnonzero(passing.opens_day[rows]).tolist())
+        for position in sorted({*days, *alerts}):
+            if position in days:
+                peaks.begin_day()
+            row = rows.start + position
+            alert = scores.alerts.get(row)
+            if alert is None or alert.held:
+                continue
+            moment = passing.moments[row]
+            memo, day = moment.state.memo, moment.at_ms // DAY_MS
+            scores.alerts[row] = replace(alert, users_one_in=peaks.one_in(alert.notable), users_seen=peaks.days)
+            memo.peak = peaks.raise_to(alert.notable, memo.peak if memo.peak_day == day else 0)
+            memo.peak_day = day
 
     def _lead(self, alert: Alert) -> str:
         """The strongest feature; or the detector that spoke, where no feature explains it."""

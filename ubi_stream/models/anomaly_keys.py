@@ -8,12 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ubi_stream.events.model import Event
 from ubi_stream.features.facts import Facts
 from ubi_stream.models.oddness.keyed import GROUPS
 from ubi_stream.models.oddness.noise import Keys
-from ubi_stream.packs.plan import OTHER_TYPE, Plan
-from ubi_stream.state.local_time import hour_at, utc_offset_min
+from ubi_stream.packs.plan import Plan
 from ubi_stream.state.stage import Moment
 
 _BAND_H: Final = 4
@@ -59,17 +57,3 @@ class Combinations:
         for column in range(n):
             present[:, column] = codes >> (n - 1 - column) & 1
         return codes >> n, present
-
-    def in_words(self, event: Event) -> str:
-        """A combination as a person says it: `view between 0 and 4 o'clock, without category`.
-
-        The hour is left out where the user's zone is not known.
-        """
-        offset_min = utc_offset_min(event.event_time_ms, event.context, self._zone)
-        name = event.event_type if event.event_type in self._index else OTHER_TYPE
-        missing = [name for name in self.properties if event.properties.get(name) is None]
-        without = f", without {' and '.join(missing)}" if missing else ""
-        if offset_min is None:
-            return f"{name}{without}"
-        start = hour_at(event.event_time_ms, offset_min) // _BAND_H * _BAND_H
-        return f"{name} between {start} and {start + _BAND_H} o'clock{without}"

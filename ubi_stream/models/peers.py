@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows, blocks, clipped, running_sums
+from ubi_stream.models.arrays import MAX_ABS, FloatArray, as_rows, blocks, clipped
 from ubi_stream.models.block_learner import BlockLearner
 
+_STEP: Final = 0.1
+"""Least weight of a block's median in the usual value: about the last ten blocks count."""
 
-class PeerBaseline(BlockLearner[FloatArray]):
-    """Mean and standard deviation of each feature over recent events, weighted exponentially by block.
 
-    Both change only when a block is complete, so they depend on how many events came, not on chunks. Missing and
-    infinite values are ignored, others clipped to ±1e12. A feature that a block doesn't have keeps its figures.
+class PeerBaseline(BlockLearner[tuple[FloatArray, NDArray[np.int64]]]):
+    """The usual value of each feature: medians over entities in blocks of events, the newer ones weighing more.
+
+    In a block each entity counts once, with its newest row: a bot with two hundred events is one of many. A median over
+    entities is not moved by a few of them, whatever they do. Values change only when a block is complete, so they
+    depend on how many events came, not on chunks. Missing and infinite values are ignored, others clipped to ±1e12. A
+    feature that a block doesn't have keeps its value.
+
+    `typical` is the same over those alone that are not 0. Most shoppers spend nothing on a day: beside their 0 every
+    purchase is infinitely large, beside what buyers spend it is large or not.
 
     Parameters
     ----------
@@ -21,84 +32,72 @@ class PeerBaseline(BlockLearner[FloatArray]):
         Number of columns.
     block
         Events in a block.
-    half_life
-        Events after which an old one counts half.
 
     Examples
     --------
     >>> peers = PeerBaseline(1, block=4)
-    >>> peers.observe(np.array([[1.0], [3.0], [1.0]]))
-    >>> peers.mean
+    >>> peers.observe(np.array([[2.0], [100.0], [900.0]]), [1, 2, 2])
+    >>> peers.usual
     array([nan])
-    >>> peers.observe(np.array([[3.0]]))
-    >>> peers.mean, peers.std
-    (array([2.]), array([1.]))
+    >>> peers.observe(np.array([[3.0]]), [3])
+    >>> peers.usual  # of 2, 3, 900
+    array([3.])
 
     References
     ----------
-    T. F. Chan, G. H. Golub, R. J. LeVeque: Updating formulae and a pairwise algorithm for computing sample variances.
-    COMPSTAT 1982 (merging of two blocks' moments).
+    P. J. Huber, E. M. Ronchetti: Robust Statistics, 2nd ed., 2009 (the median's breakdown point).
     """
 
-    def __init__(self, n_features: int, block: int = 250, half_life: float = 10_000.0) -> None:
+    def __init__(self, n_features: int, block: int = 250) -> None:
         super().__init__()
         self.n_features = n_features
         self.n_seen = 0
         self._block = block
-        self._decay = 0.5 ** (block / half_life)
-        self._weight = np.zeros(n_features)
-        self._mean = np.zeros(n_features)
-        self._squares = np.zeros(n_features)  # weighted sum of squared deviations from the mean
-        self._sums = np.zeros((3, n_features))  # of the open block: count, deviation from `_mean`, its square
+        self._blocks = np.zeros((2, n_features))  # of all values, and of those that are not 0
+        self._usual = np.zeros((2, n_features))
+        self._open: NDArray[np.float32] = np.zeros((0, n_features), dtype=np.float32)
+        self._keys = np.zeros(0, dtype=np.int64)
 
     @property
-    def mean(self) -> FloatArray:
-        """Weighted mean of each feature as of the last complete block; NaN where nothing was seen."""
-        return np.where(self._weight > 0.0, self._mean, np.nan)
+    def usual(self) -> FloatArray:
+        """The usual value of each feature as of the last complete block; NaN where nothing was seen."""
+        return np.where(self._blocks[0] > 0.0, self._usual[0], np.nan)
 
     @property
-    def std(self) -> FloatArray:
-        """Weighted population standard deviation as of the last complete block; NaN where nothing was seen."""
-        variance = self._squares / np.where(self._weight > 0.0, self._weight, np.nan)
-        deviation: FloatArray = np.sqrt(variance)
-        return deviation
+    def typical(self) -> FloatArray:
+        """What is usual of those who have any, as of the last complete block; the usual value where nobody has."""
+        return np.where(self._blocks[1] > 0.0, self._usual[1], self.usual)
 
-    def observe(self, x: FloatArray) -> None:
-        """Take in rows of shape (n, F), in order."""
-        rows = as_rows(x, self.n_features)
+    def observe(self, x: FloatArray, entities: Sequence[int]) -> None:
+        """Take in rows of shape (n, F), in order; `entities` are hashes of whom they are of."""
+        rows, keys = as_rows(x, self.n_features), np.array(entities, dtype=np.int64)
         for part in blocks(len(rows), self.n_seen % self._block, self._block):
-            self._waiting.append(rows[part])
+            self._waiting.append((rows[part], keys[part]))
             self.n_seen += part.stop - part.start
             if self.n_seen % self._block == 0:
                 self._catch_up()
                 self._end_block()
 
-    def _learn_waiting(self, waiting: list[FloatArray]) -> None:
-        rows = np.concatenate(waiting)
-        values = clipped(rows, MAX_ABS)
-        present = np.isfinite(rows)
-        self._start_at_first(values, present)
-        deviation = np.where(present, values - self._mean, 0.0)
-        self._sums = running_sums(self._sums, np.stack((present, deviation, deviation * deviation), axis=1))
-
-    def _start_at_first(self, values: FloatArray, present: NDArray[np.bool_]) -> None:
-        """Measure a new feature's deviations from its first value: from 0, a small spread of large values drowns."""
-        new = (self._weight == 0.0) & (self._sums[0] == 0.0) & present.any(axis=0)
-        if new.any():
-            (columns,) = np.nonzero(new)
-            self._mean[columns] = values[present.argmax(axis=0)[columns], columns]
+    def _learn_waiting(self, waiting: list[tuple[FloatArray, NDArray[np.int64]]]) -> None:
+        rows = np.concatenate([self._open, *(clipped(part, MAX_ABS).astype(np.float32) for part, _ in waiting)])
+        keys = np.concatenate([self._keys, *(part for _, part in waiting)])
+        self._keys, last = np.unique(keys[::-1], return_index=True)
+        self._open = rows[len(rows) - 1 - last]
 
     def _end_block(self) -> None:
-        count, total, squares = self._sums
-        seen = count > 0.0
-        shift = total / np.maximum(count, 1.0)  # of the block's mean from the old one
-        old = self._weight * self._decay
-        weight = old + count
-        share = count / np.where(seen, weight, 1.0)
-        within = np.maximum(squares - shift * total, 0.0)
-        self._squares = np.where(
-            seen, self._squares * self._decay + within + shift * shift * old * share, self._squares
-        )
-        self._mean = self._mean + shift * share
-        self._weight = np.where(seen, weight, self._weight)
-        self._sums = np.zeros_like(self._sums)
+        rows = self._open.astype(np.float64)
+        medians = np.stack((_medians(rows), _medians(np.where(rows == 0.0, np.nan, rows))))
+        seen = ~np.isnan(medians)
+        self._blocks = self._blocks + seen
+        step = np.maximum(1.0 / np.maximum(self._blocks, 1.0), _STEP)
+        self._usual = np.where(seen, self._usual + step * (medians - self._usual), self._usual)
+        self._open, self._keys = self._open[:0], self._keys[:0]
+
+
+def _medians(rows: FloatArray) -> FloatArray:
+    """Lower median of each column without NaN; NaN where there is nothing else."""
+    ordered = np.sort(rows, axis=0)  # NaN comes last
+    counts = np.count_nonzero(~np.isnan(rows), axis=0)
+    middle = np.take_along_axis(ordered, np.maximum(counts - 1, 0)[np.newaxis] // 2, axis=0)[0]
+    medians: FloatArray = np.where(counts > 0, middle, np.nan)
+    return medians

@@ -28,16 +28,18 @@ class Alert:
         Probability that a person confirms the alert; None before any label.
     shares
         Each detector's share of earlier rows that were at least as odd, rarest first.
-    spoken
-        What the score owes to the detector to which the row is rarest.
     n_seen
         Rows that the model had learned.
     one_in
         One in so many recent rows scored as high, of those that could alert: counted, half of them the last 20,000.
-    combination
-        The event's discrete values in words.
     held
         Whether it is part of a wave that is told of as a whole.
+    notable, notable_parts
+        The score of what is worth an alert in it, and its signed shares by feature: see `ubi_stream.models.notable`.
+    users_one_in
+        One in so many active entities a day has an alert as notable.
+    users_seen
+        Entity-days that this was counted on.
     """
 
     score: float
@@ -46,11 +48,13 @@ class Alert:
     quantile: float
     confirmed: float | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
-    spoken: float = 0.0
     n_seen: int = 0
     one_in: float = 0.0
-    combination: str = ""
     held: bool = False
+    notable: float = 0.0
+    notable_parts: Matrix | None = None
+    users_one_in: float = 0.0
+    users_seen: int = 0
 
     @property
     def speaker(self) -> str:
@@ -69,7 +73,7 @@ class Scores:
     alerts
         By row, those above the threshold in force.
     peers
-        Mean features of all entities of the partition, by the row from which on they hold.
+        What is usual of the partition's entities, and typical of those who have any, by the row from which on it holds.
     waves
         Jumps of the alert rate that begin or end, by row.
     rule_waves
@@ -89,7 +93,7 @@ class Scores:
     batch: Featurized
     anomaly: Matrix
     alerts: dict[int, Alert] = field(default_factory=dict)
-    peers: list[tuple[int, Matrix]] = field(default_factory=list)
+    peers: list[tuple[int, Matrix, Matrix]] = field(default_factory=list)
     waves: dict[int, Wave] = field(default_factory=dict)
     drifts: dict[int, list[Drift]] = field(default_factory=dict)
     rule_waves: dict[int, list[RuleWave]] = field(default_factory=dict)
@@ -99,5 +103,9 @@ class Scores:
     predictions: Predictions = field(default_factory=Predictions)
 
     def peers_at(self, row: int) -> Matrix:
-        """Peers' mean features when the row was scored."""
-        return next(mean for start, mean in reversed(self.peers) if start <= row)
+        """What was usual of the peers when the row was scored."""
+        return next(usual for start, usual, _ in reversed(self.peers) if start <= row)
+
+    def typical_at(self, row: int) -> Matrix:
+        """What was typical of those peers who have any, when the row was scored."""
+        return next(typical for start, _, typical in reversed(self.peers) if start <= row)

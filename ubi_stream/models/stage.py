@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.stage import Moment
 
 _PEERS_BLOCK: Final = 250
-"""Events after which the peers' means are renewed."""
+"""Events after which the peers' usual values are renewed."""
 
 
 class PartitionModels:
@@ -51,7 +52,7 @@ class PartitionModels:
         self.segment_rates = FrequencyTable()
         self.outcomes = Outcomes(plan, names, seed=seed)
         if plan.pack.models.anomaly is not None:
-            self.anomaly = AnomalyEnsemble(plan, names, seed=seed)
+            self.anomaly = AnomalyEnsemble(plan, featurizer.features, seed=seed)
         self.drift: DriftStage | None = None
         if plan.pack.models.drift is not None and plan.entity.key is None:
             self.drift = DriftStage(plan.pack.models.drift, plan, names, seed=seed)
@@ -93,7 +94,7 @@ class PartitionModels:
             event.verdict,
             Subject(moment.state.memo, labelled),
             quantile=self.anomaly.quantile.value if self.anomaly is not None else None,
-            scaling=Scaling(batch.scale, self.peers.mean),
+            scaling=Scaling(batch.scale, self.peers.usual),
             panels=self.outcomes.panels,
         )
 
@@ -112,10 +113,9 @@ class PartitionModels:
         passing = None if self.anomaly is None else self.anomaly.over(moments, gate, scores)
         for part in blocks(n - first, self.peers.n_seen % _PEERS_BLOCK, _PEERS_BLOCK):
             start, stop = part.start + first, part.stop + first
-            usual = self.peers.mean
-            scores.peers.append((start, usual))
+            scores.peers.append((start, self.peers.usual, self.peers.typical))
             if self.anomaly is not None and passing is not None:
-                self.anomaly.run(passing, slice(start, stop), usual)
-            self.peers.observe(batch.values[start:stop])
+                self.anomaly.run(passing, slice(start, stop), self.peers)
+            self.peers.observe(batch.values[start:stop], [crc32(m.entity_id.encode()) for m in moments[start:stop]])
         if self.drift is not None:
             scores.drifts = self.drift.run(batch, moments, first, passing.sights if passing else None)

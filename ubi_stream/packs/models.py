@@ -27,7 +27,10 @@ class AnomalyModel(Model):
     alert_rate: float = Field(0.005, gt=0, le=0.2, description="Share of events that should alert")
     warm_up: int = Field(500, ge=0, description="Events before the first alert")
     min_entity_events: int = Field(10, ge=0, description="Events an entity must have before it can alert")
-    cool_down_min: float = Field(60, ge=0)
+    low_one_in: float = Field(200, ge=1, description="Told where one in so many active users a day has one as strong")
+    medium_one_in: float = Field(1000, ge=1, description="From so many on it is medium")
+    high_one_in: float = Field(10_000, ge=1, description="From so many on it is high")
+    cool_down_min: float = Field(1440, ge=0)
     population: PopulationAlert = PopulationAlert()
 
 

@@ -41,9 +41,7 @@ class Texts(Model):
     because: Annotated[str, _says("statement", "why")] = "{statement}: {why}"
     recommendation: Annotated[str, _says("text", "segment")] = "{text} (because the user is now {segment})"
     anomaly: Annotated[str, _says("entity", "why")] = "Unusual for this {entity}: {why}"
-    combination: Annotated[str, _says("combination", "one_in")] = "{combination} is rare: one event in {one_in}"
-    rare: Annotated[str, _says("one_in")] = "such an event comes once in {one_in}"
-    repeat: Words = "exactly the same was done a short while ago"
+    anomaly_among: Annotated[str, _says("entity", "why")] = "Unusual compared with others ({entity}): {why}"
     population: Annotated[str, _says("count", "entity", "minutes", "factor", "why")] = (
         "A wave of unusual behaviour ({entity}): {count} in {minutes} minutes, {factor} times as many as usual: {why}"
     )

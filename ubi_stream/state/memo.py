@@ -138,6 +138,8 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
         Predictions for open questions, by outcome, oldest first.
     offered
         The newest recommendations that a person may answer, oldest first.
+    peak_day, peak
+        The newest day with an alert, and the class of its strongest: see `ubi_stream.models.daily_peaks`.
 
     Examples
     --------
@@ -156,6 +158,8 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     advised: list[Advised] = []
     said: dict[str, list[Said]] = {}
     offered: list[Offered] = []
+    peak_day: int = -1
+    peak: int = 0
 
     def is_quiet(self, subject: str, at_ms: int) -> bool:
         """Whether the cool-down of a subject is not over."""

@@ -45,8 +45,9 @@ def numbers(columns: tuple[str, ...], n: int = 600) -> list[dict[str, Any]]:
 
 def test_on_the_packs_features_it_is_the_ensemble_of_a_worker(pack: str) -> None:
     plan = compile_plan(load_pack(pack), "user")
-    names = Featurizer(plan).names
-    worker = AnomalyEnsemble(plan, names, seed=1)
+    featurizer = Featurizer(plan)
+    names = featurizer.names
+    worker = AnomalyEnsemble(plan, featurizer.features, seed=1)
     judged = PackEnsemble(pack, names, seed=1)
     assert judged.is_own
     assert judged.blend.features == worker.blend.features

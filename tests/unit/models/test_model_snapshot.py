@@ -36,7 +36,7 @@ def models() -> dict[str, object]:
     forest, quantile, peers = HalfSpaceForest(FEATURES), OnlineQuantile(0.9, min_count=100), PeerBaseline(3)
     logistic, quality = OnlineLogistic(FEATURES), RollingQuality()
     quantile.update_many(np.nan_to_num(forest.score_learn_many(rows)))
-    peers.observe(rows)
+    peers.observe(rows, [number % 50 for number in range(len(rows))])
     for row in rows[:50]:
         quality.update(logistic.predict(row), bool(row[0] > 0.5))
         logistic.learn(row, bool(row[0] > 0.5))

@@ -39,8 +39,8 @@ def say(model: Model, rows: FloatArray) -> FloatArray:
     if isinstance(model, OnlineQuantile):
         return np.concatenate(model.rank_many(rows[:, 0]))
     if isinstance(model, PeerBaseline):
-        model.observe(rows)
-        return model.mean
+        model.observe(rows, [number % 7 for number in range(len(rows))])
+        return model.usual
     said = []
     for part in model.parts(len(rows)):
         sights = Sights.of(rows[part])

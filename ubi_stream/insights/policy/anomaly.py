@@ -1,87 +1,177 @@
-"""An event that is unusual for its entity."""
+"""An event that is unusual for its entity, where a person would want to know."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import log
 from typing import Final
 
+from ubi_stream.features.registry import Feature
 from ubi_stream.ids import short_hash
-from ubi_stream.insights.explain import MAX_CONTRIBUTIONS, Explainer
+from ubi_stream.insights.claims import Claim
+from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
 from ubi_stream.insights.policy.teller import Teller
-from ubi_stream.insights.words import short
-from ubi_stream.models.oddness.blend import COMBINATION, REPEAT
 from ubi_stream.models.scores import Alert, Scores
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.memo import Told
 
-HIGH_ANOMALY: Final = 2 / 3
-"""Score from which on an anomaly is of high severity: a mean share of one in 10,000."""
-_SPEAKS: Final = 0.05
-"""A detector with a rarer answer than this is named."""
-_COUNTS: Final = 0.05
-"""A feature with a larger share of the score than this is a reason to name."""
+_NAMED: Final = 0.05
+"""A detector with a rarer answer than this is in the evidence."""
+_LABEL: Final = "unusual"
+_DEVIATIONS: Final = "deviations"
+_LEAST: Final = {"events": 3.0, "ms": 500.0, "seconds": 1.0, "minutes": 5.0}
+"""Values that are as good as none: three events where none are usual are no multiple of it; of other units, 1."""
+_EXPLAINED: Final = "anomaly/explained"
+"""Subject of the quiet while a rule says what is unusual about a visit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How far from the usual the leading feature of an anomaly of a severity must be.
+
+    Attributes
+    ----------
+    ratio
+        So many times the usual value, for features whose ratios matter.
+    deviations
+        So many deviations from the own usual value.
+    share
+        Distance from the usual value as a share of the feature's range, for all other features.
+    """
+
+    severity: Severity
+    ratio: float
+    deviations: float
+    share: float
+
+    def enough(self, feature: Feature) -> float:
+        """The distance that a feature must have from its usual value, as `_distance` measures it."""
+        if feature.unit == _DEVIATIONS:
+            return self.deviations
+        return log(self.ratio) if feature.scale == "log" else self.share
+
+
+LEVELS: Final = (
+    Level(Severity.HIGH, ratio=8.0, deviations=6.0, share=0.7),
+    Level(Severity.MEDIUM, ratio=4.0, deviations=4.0, share=0.5),
+    Level(Severity.LOW, ratio=2.5, deviations=3.0, share=0.3),
+)
+"""How strong, beside how rare the pack asks for: what is rare among users who are all alike is no news."""
 
 
 class Anomalies:
-    """Tells of rows above the threshold."""
+    """Tells of alerts that are rare among users, strong, and in a direction that matters."""
 
-    def __init__(self, plan: Plan, explain: Explainer) -> None:
+    def __init__(self, plan: Plan, explain: Explainer, features: Sequence[Feature]) -> None:
         self._plan = plan
         self._explain = explain
+        self._features = {feature.name: feature for feature in features}
         model = plan.pack.models.anomaly
         self._cool_down_min = model.cool_down_min if model else 0.0
+        self._warm_up = model.warm_up if model else 0
+        asked = (model.high_one_in, model.medium_one_in, model.low_one_in) if model else (1.0, 1.0, 1.0)
+        self._one_in = dict(zip((level.severity for level in LEVELS), asked, strict=True))
+
+    def note_explained(self, teller: Teller) -> None:
+        """Note that a rule says what is unusual about the current visit: an anomaly would say it in other words."""
+        moment = teller.moment
+        until_ms = moment.at_ms + self._plan.session_gap_ms
+        moment.state.memo.be_quiet(_EXPLAINED, until_ms, now_ms=moment.watermark_ms)
+        teller.keep_memo()
 
     def tell(self, teller: Teller, scores: Scores, row: int, alert: Alert) -> Iterator[Insight]:
-        """Tell of one alert, unless a wave is told of as a whole, or the entity was told about a short while ago."""
-        if alert.held or not teller.allows(InsightKind.ANOMALY, "", self._cool_down_min):
+        """Tell of one alert, unless it isn't worth reading, or its visit or its reason was told of already."""
+        teller.keep_memo()  # the model noted the alert in it
+        if alert.held or teller.moment.state.memo.is_quiet(_EXPLAINED, teller.moment.at_ms):
             return
-        contributions = self._contributions(scores, row, alert)
-        texts, entity = self._plan.pack.texts, self._plan.entity.name
-        why = texts.separator.join(self._reasons(alert, contributions))
-        summary = texts.anomaly.format(entity=texts.entity_word(entity), why=why)
+        reasons = self._reasons(scores, row, alert)
+        severity = self._severity(alert, reasons)
+        if severity is None or not self._allows(teller, severity):
+            return
+        claims = tuple(map(self._claim, reasons))
         insight = teller.insight(
             InsightKind.ANOMALY,
-            label="unusual",
+            label=_LABEL,
             score=alert.score,
-            severity=Severity.HIGH if alert.score >= HIGH_ANOMALY else Severity.MEDIUM,
-            explanation=Explanation(summary, contributions),
-            evidence={
-                "threshold": alert.threshold,
-                "one_in": round(alert.one_in),
-                "detectors": {name: round(share, 6) for name, share in alert.shares.items() if share <= _SPEAKS},
-                "n_seen": alert.n_seen,
-                "warm_up": False,
-                "events_seen": scores.batch.facts[row].events,
-                "confirmed": alert.confirmed,
-            },
+            confidence=1.0 - 1.0 / alert.one_in if alert.confirmed is None else alert.confirmed,
+            severity=severity,
+            explanation=Explanation(self._sentence(claims), reasons, claims),
+            evidence=self._evidence(scores, row, alert),
         )
         values = array("f", scores.batch.values[row].tolist()).tobytes()
         teller.moment.state.memo.remember(Told(short_hash(insight.id), "", alert.score, alert.quantile, values))
-        teller.keep_memo()
         yield insight
 
-    def _contributions(self, scores: Scores, row: int, alert: Alert) -> tuple[Contribution, ...]:
-        """The strongest features; and the detector that spoke, where no single feature explains it."""
-        parts = self._explain.contributions(scores, row, alert.parts)
-        if alert.speaker in (COMBINATION, REPEAT) or not any(part.contribution > 0 for part in parts):
-            whole = (*parts, Contribution(alert.speaker, None, alert.spoken))
-            parts = tuple(sorted(whole, key=lambda part: -abs(part.contribution))[:MAX_CONTRIBUTIONS])
-        return parts
+    def _reasons(self, scores: Scores, row: int, alert: Alert) -> tuple[Contribution, ...]:
+        """Features that make up what is notable of the alert and say so by their values, strongest first."""
+        if alert.notable_parts is None:
+            return ()
+        parts = self._explain.contributions(scores, row, alert.notable_parts)
+        return tuple(part for part in parts if part.contribution > 0 and self._reaches(part, LEVELS[-1]))
 
-    def _reasons(self, alert: Alert, contributions: tuple[Contribution, ...]) -> Iterator[str]:
-        """What a person is told first: a rare combination or a repeat, if it spoke, then the strongest features."""
+    def _claim(self, part: Contribution) -> Claim:
+        """What a reason compares: deviations are from the entity's own usual, of which 0 is none."""
+        claim = self._explain.claim_of(part)
+        if claim is None or claim.unit == _DEVIATIONS:
+            assert part.value is not None, "a reason has a value"
+            return self._explain.claim(part.feature, part.value, ">", 0.0, "own_usual")
+        return claim
+
+    def _severity(self, alert: Alert, reasons: Sequence[Contribution]) -> Severity | None:
+        """How soon a person should look; None where it is not worth it."""
+        if not reasons:
+            return None
+        rare = (level for level in LEVELS if alert.users_one_in >= self._one_in[level.severity])
+        reached = (level for level in rare if self._reaches(reasons[0], level))
+        return next((level.severity for level in reached), None)
+
+    def _reaches(self, part: Contribution, level: Level) -> bool:
+        """Whether a value is as far from the usual as a level asks for, in a direction that matters."""
+        feature, value = self._features[part.feature], part.value
+        usual = part.peers if part.usual is None else part.usual
+        if value is None or (usual is None and feature.unit != _DEVIATIONS):
+            return False
+        distance, enough = _distance(feature, value, usual or 0.0), level.enough(feature)
+        above, below = feature.notable in ("high", "both"), feature.notable in ("low", "both")
+        return (above and distance >= enough) or (below and distance <= -enough)
+
+    def _allows(self, teller: Teller, severity: Severity) -> bool:
+        """Whether the entity was not told of within the cool-down; one of high severity is told once more."""
+        kind, minutes = InsightKind.ANOMALY, self._cool_down_min
+        if severity is Severity.HIGH:
+            teller.allows(kind, _LABEL, minutes)
+            return teller.allows(kind, _LABEL, minutes, cause=severity)
+        return teller.allows(kind, _LABEL, minutes)
+
+    def _sentence(self, claims: Sequence[Claim]) -> str:
+        """The two strongest reasons; for this entity where the first is about its own habits, else among all."""
         texts = self._plan.pack.texts
-        if alert.speaker == COMBINATION:
-            one_in = short(1.0 / alert.shares[COMBINATION])
-            yield texts.combination.format(combination=alert.combination, one_in=one_in)
-        if alert.speaker == REPEAT:
-            yield texts.repeat
-        features = [part for part in contributions if part.feature != alert.speaker]
-        leading = [part for part in features if part.contribution > _COUNTS * alert.score][:2]
-        if not leading and alert.speaker not in (COMBINATION, REPEAT):
-            leading = [part for part in features if part.contribution > 0][:1] or features[:1]
-        yield from map(self._explain.phrase, leading)
-        if not leading and alert.speaker not in (COMBINATION, REPEAT):
-            yield texts.rare.format(one_in=short(alert.one_in))
+        sentence = texts.anomaly if claims[0].bound_is == "own_usual" else texts.anomaly_among
+        return sentence.format(entity=texts.entity_word(self._plan.entity.name), why=self._explain.say_all(claims[:2]))
+
+    def _evidence(self, scores: Scores, row: int, alert: Alert) -> dict[str, object]:
+        facts = scores.batch.facts[row]
+        return {
+            "threshold": alert.threshold,
+            "one_in": round(alert.one_in),
+            "users_one_in": round(alert.users_one_in),
+            "notable": alert.notable,
+            "detectors": {name: round(share, 6) for name, share in alert.shares.items() if share <= _NAMED},
+            "n_seen": alert.n_seen,
+            "warm_up": {"events": min(alert.n_seen, self._warm_up), "of": self._warm_up, "user_days": alert.users_seen},
+            "events_seen": facts.events,
+            "confirmed": alert.confirmed,
+        }
+
+
+def _distance(feature: Feature, value: float, usual: float) -> float:
+    """How far a value is from the usual one: in deviations, as the logarithm of a ratio, or as a share of the range."""
+    if feature.unit == _DEVIATIONS:
+        return value
+    if feature.scale == "log":
+        least = _LEAST.get(feature.unit, 1.0)
+        return log(max(value, least) / max(usual, least))
+    return (value - usual) / (feature.high - feature.low)

@@ -59,6 +59,15 @@ class Risks:
             if allowed and (row, met.rule) not in scores.held:
                 yield self._risk(teller, scores, row, met)
 
+    def is_serious(self, met: Sequence[Met]) -> bool:
+        """Whether one of the rules met is worth a look, and neither common nor usual for the user."""
+        return any(
+            self._rules.rules[one.rule].severity in ("medium", "high")
+            and one.common_share <= self._rules.rules[one.rule].common_above
+            and not one.habit_days
+            for one in met
+        )
+
     def _risk(self, teller: Teller, scores: Scores, row: int, met: Met) -> Insight:
         rule, values = self._rules.rules[met.rule], scores.batch.checked[row]
         conditions = self._rules.conditions[met.rule][met.way]

@@ -73,7 +73,7 @@ class Policy:
         self._model_version = model_version
         self._recommendations = Recommendations(plan, choosers, tuple(feature.name for feature in features))
         self._segments = SegmentChanges(plan, explain, segments, self._recommendations)
-        self._anomalies = Anomalies(plan, explain)
+        self._anomalies = Anomalies(plan, explain, features)
         self._waves = Waves(plan, explain)
         self._rule_waves = RuleWaveInsights(plan, rule_features)
         self._drifts = Drifts(plan, explain)
@@ -147,6 +147,8 @@ class Policy:
         for drift in scores.drifts.get(row, ()):
             yield from self._drifts.tell(teller, drift)
         yield from self._risks.tell(teller, scores, row, assessed)
+        if self._risks.is_serious(assessed.met.get(row, ())):
+            self._anomalies.note_explained(teller)
         if row in assessed.explained:
             return  # a bot is unusual in every way: one sentence about it is enough
         if (alert := scores.alerts.get(row)) is not None:

@@ -137,11 +137,13 @@ class OddnessBlend(BlockLearner[tuple[Sights, Look]]):
         rows[np.arange(n), np.arange(n)] = usual
         return self._variants(rows, look, position)
 
-    def silent(self, look: Look, position: int, detector: str) -> float:
-        """Score of one row if a detector had no answer."""
-        answers = look.answers[position : position + 1].copy()
-        answers[0, self.detectors.index(detector)] = np.nan
-        return float(self._judged(answers, None).score[0])
+    def look_at_variant(self, sights: Sights, look: Look, position: int, silent: Sequence[str]) -> Look:
+        """Judge a row's variant, `sights` of one row, as it was judged itself; some detectors have no answer."""
+        answers = self._variant_answers(sights.rows, look, position)
+        answers[:, self.detectors.index(OWN)] = _largest(sights.own)
+        for name in silent:
+            answers[:, self.detectors.index(name)] = np.nan
+        return self._judged(answers, None)
 
     def alone(self, sights: Sights, look: Look, position: int, usual: FloatArray) -> FloatArray:
         """What each feature's value adds to the score of an otherwise usual row, shape (F,).
@@ -156,14 +158,18 @@ class OddnessBlend(BlockLearner[tuple[Sights, Look]]):
         return added
 
     def _variants(self, rows: FloatArray, look: Look, position: int) -> FloatArray:
-        """Scores of variants of a row; what is asked of its keys and its own baseline stays answered as it was."""
-        answers = np.repeat(look.answers[position : position + 1], len(rows), axis=0)
+        """Scores of variants of a row."""
+        return self._judged(self._variant_answers(rows, look, position), None).score
+
+    def _variant_answers(self, rows: FloatArray, look: Look, position: int) -> FloatArray:
+        """Answers about variants of a row; those about its keys and its own baseline stay as they were."""
+        answers: FloatArray = np.repeat(look.answers[position : position + 1], len(rows), axis=0)
         answers[:, self.detectors.index(CROWD)] = self.crowd.score_many(rows)
         if self.trees:
             answers[:, self.detectors.index(TREES)] = self._in_trees(self._leaves(rows), len(rows))
         for name, voice in self.voices.items():
             answers[:, self.detectors.index(name)] = voice.score_many(rows)
-        return self._judged(answers, None).score
+        return answers
 
     def own_without(self, sights: Sights, look: Look, position: int) -> FloatArray:
         """Scores of one row with each deviation from the own baseline in turn left out, shape (k,)."""
