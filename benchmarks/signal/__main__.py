@@ -62,6 +62,15 @@ def run_all(tasks: Sequence[Task], processes: int) -> Iterator[Measured]:
         yield from pool.map(measure, tasks)
 
 
+def _chosen(options: argparse.Namespace) -> Iterator[str]:
+    """The options that make a difference to the figures."""
+    if options.quick:
+        yield "--quick"
+    if options.seeds:
+        yield f"--seeds {options.seeds}"
+    yield from (f"--only {stream}" for stream in options.only or ())
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run everything and write the page."""
     parser = argparse.ArgumentParser(prog="benchmarks.signal", description="Is what is reported worth reading?")
@@ -96,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     out = options.out or (None if options.quick or options.only or options.seeds else PAGE)
     if out is not None:
-        command = " ".join(["python -m benchmarks.signal", *(sys.argv[1:] if arguments is None else arguments)])
+        command = " ".join(["python -m benchmarks.signal", *_chosen(options)])
         out.write_text(page(measured, totals, command), encoding="utf-8")
         print(f"wrote {out.name}")
     print(orjson.dumps(summary(totals)).decode())

@@ -35,7 +35,7 @@ class Figures:
     matter, concerned
         Insights of medium or high severity; those of them that concern something planted.
     wrong_claims, unclaimed
-        Insights with a claim that is not true of its own numbers; sentences with a number that no claim has.
+        Claims that are not true of their own numbers; sentences with a number that no claim has.
     checked_claims, false_claims
         Claims that were computed again from the events; those with another value.
     noise
@@ -140,7 +140,12 @@ def count(result: Figures, one: Found, titles: dict[str, str]) -> None:
     result.shapes[shape_of(insight.explanation.summary)] += 1
     result.confidences[None if insight.confidence is None else round(insight.confidence, 3)] += 1
     claims = insight.explanation.claims
-    result.wrong_claims += not all(map(holds, claims))
+    for claim in claims:
+        if not holds(claim):
+            result.wrong_claims += 1
+            result.broken_sentences.append(
+                f"{claim.feature}: {claim.value:g} {claim.op} {claim.bound:g}? {insight.explanation.summary}"
+            )
     if unclaimed_numbers(insight.explanation.summary, claims, titles=titles):
         result.unclaimed += 1
         result.broken_sentences.append(f"{insight.kind.value} {insight.label}: {insight.explanation.summary}")
