@@ -21,6 +21,7 @@ from ubi_stream.models.rules import Rules
 from ubi_stream.models.segments import Segments
 from ubi_stream.models.shape import shape_of_models
 from ubi_stream.models.stage import PartitionModels
+from ubi_stream.models.visit_rates import VisitConfidence
 from ubi_stream.packs.plan import Plan, compile_plan
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition_record import PartitionMemory, last_place, read_record, record_pieces
@@ -145,6 +146,7 @@ class Partition:
             ),
             windows=WindowCounter(plan, self.setup.partition, memory.windows),
             visits=VisitRecorder(plan),
+            visit_confidence=VisitConfidence(plan, self.models.visit_rates),
         )
 
     def _model_version(self) -> str:

@@ -22,6 +22,7 @@ from ubi_stream.insights.windows import WindowCounter
 from ubi_stream.models.rules import Rules
 from ubi_stream.models.segments import Segments
 from ubi_stream.models.stage import PartitionModels
+from ubi_stream.models.visit_rates import VisitConfidence
 from ubi_stream.packs.plan import Plan
 from ubi_stream.routing import fan_out, feature_rows, key_by_user, send_home
 from ubi_stream.state.progress import Progress
@@ -45,6 +46,7 @@ class Pipeline:
     policy: Policy
     windows: WindowCounter
     visits: VisitRecorder
+    visit_confidence: VisitConfidence
 
     def run(self, records: Sequence[Record], *, forwarded: bool) -> Effects:
         """Process a batch of records of one topic, in order; `forwarded` if it is a repartition topic.
@@ -87,6 +89,7 @@ class Pipeline:
         assigned = self.segments.assign(batch)
         assessed = self.rules.assess(batch)
         scores = self.models.score_and_learn(batch)
+        self.visit_confidence.learn(batch)
         decided = self.policy.decide(scores, assigned, assessed)
         return Told(
             batch,

@@ -108,6 +108,11 @@ class MemoryWorker:
         values = {feature.name: feature.extract(state, now_ms, plan) for feature in Featurizer(plan).features}
         return {name: None if isnan(value) else value for name, value in values.items()}
 
+    def visit_confidence(self, entity: str, entity_id: str) -> float | dict[str, object] | None:
+        state = self.state_of(entity, entity_id)
+        pipeline = self._partition_of(entity, entity_id).pipeline
+        return None if state is None else pipeline.visit_confidence.of(state.session)
+
     async def send_label(self, key: LabelKey, value: bytes) -> None:
         if not self.takes:
             raise DeliveryError("Kafka is away")

@@ -37,8 +37,9 @@ class PartitionModels:
     ----------
     n_seen
         Rows learned from.
-    segment_rates
-        How often segments still hold a day later; learned from when segments are assigned.
+    segment_rates, visit_rates
+        How often segments still hold a day later, learned from when segments are assigned; and how often visits end in
+        the class that they have.
     choosers
         By segment, for those with several recommendations; they choose and learn when it is decided what is told.
     """
@@ -50,6 +51,7 @@ class PartitionModels:
         self.feedback = Feedback(len(names))
         self.anomaly: AnomalyEnsemble | None = None
         self.segment_rates = FrequencyTable()
+        self.visit_rates = FrequencyTable()
         self.outcomes = Outcomes(plan, names, seed=seed)
         if plan.pack.models.anomaly is not None:
             self.anomaly = AnomalyEnsemble(plan, featurizer.features, seed=seed)

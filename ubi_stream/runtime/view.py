@@ -68,6 +68,12 @@ class WorkerView:
         values = ((f.name, f.extract(state, now_ms, pipeline.plan)) for f in pipeline.featurizer.features)
         return {name: None if isnan(value) else value for name, value in values}
 
+    def visit_confidence(self, entity: str, entity_id: str) -> float | dict[str, object] | None:
+        lane, state = self._lane_of(entity, entity_id), self.state_of(entity, entity_id)
+        if lane is None or state is None:
+            return None
+        return lane.partition.pipeline.visit_confidence.of(state.session)
+
     async def send_label(self, key: LabelKey, value: bytes) -> None:
         await self._desk.send(key, value)
 

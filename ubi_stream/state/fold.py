@@ -16,6 +16,7 @@ from ubi_stream.state.novelty import MAX_CATEGORIES, fold_novelty
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS
 from ubi_stream.state.recent import fold_recent
 from ubi_stream.state.spending import add_spent
+from ubi_stream.state.visit_stages import note_stage
 from ubi_stream.state.visits import EndedVisit, fold_visit
 
 PANE_MS: Final = 5 * MINUTE_MS
@@ -54,6 +55,7 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
     again = before.last_type == type_index
     known = before.events
     ended = fold_visit(state, event, type_index, micros, plan)
+    note_stage(state.session, plan)
     state.repeat_ms = abs(time_ms - state.last_ms) if again and ended is None else -1
     session = state.session
     active_ms = session.last_ms - before_ms if session is before and before_ms else 0

@@ -46,6 +46,8 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     began_ms: int = 0
     earlier: Session | None = None
     paused_ms: int = 0
+    stages: list[int] = []
+    """Where it stood as it went on: see `ubi_stream.state.visit_stages`."""
 
 
 class Visits(msgspec.Struct, array_like=True, gc=False):

@@ -35,6 +35,13 @@ class WorkerPort(Protocol):
         """The features of an entity of which `state_of` has a state, by name; None where one has no value yet."""
         ...
 
+    def visit_confidence(self, entity: str, entity_id: str) -> float | dict[str, object] | None:
+        """Probability that the newest visit of an entity ends in the class that it has now.
+
+        While that is not known how far the warm-up is; None where nothing is known about the entity or its visits.
+        """
+        ...
+
     async def send_label(self, key: LabelKey, value: bytes) -> None:
         """Put the event of a person's label on the topic; returns when the broker has it.
 

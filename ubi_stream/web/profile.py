@@ -25,7 +25,13 @@ OTHER: Final = "other"
 """Event types that the pack doesn't list."""
 
 
-def profile(plan: Plan, entity_id: str, state: UserState, features: Mapping[str, float | None]) -> dict[str, Any]:
+def profile(
+    plan: Plan,
+    entity_id: str,
+    state: UserState,
+    features: Mapping[str, float | None],
+    visit_confidence: float | Mapping[str, object] | None = None,
+) -> dict[str, Any]:
     """The document of one entity, as of its newest event (`last_seen`): windows and features end there.
 
     Parameters
@@ -34,6 +40,8 @@ def profile(plan: Plan, entity_id: str, state: UserState, features: Mapping[str,
         Of the entity's kind.
     features
         By name; None where there is no value yet.
+    visit_confidence
+        Probability that the newest visit ends in the class that it has now, or how far the warm-up is.
     """
     return {
         "id": entity_id,
@@ -51,7 +59,7 @@ def profile(plan: Plan, entity_id: str, state: UserState, features: Mapping[str,
         },
         "windows": _exact_windows(plan, state) if plan.exact else _paned_windows(plan, state),
         "sessions": _sessions(state.visits),
-        "latest_session": _session(state.session, plan) if state.session.events else None,
+        "latest_session": _session(state.session, plan, visit_confidence) if state.session.events else None,
         "amount": _baseline(state.amount, state.newest_amount),
         "latency_ms": _baseline(state.latency_ms, _measured(state.last_latency_ms)),
         "gap_s": _baseline(state.gap_s, _measured(state.last_gap_s)),
@@ -117,10 +125,12 @@ def _sessions(visits: Visits) -> dict[str, Any]:
     }
 
 
-def _session(session: Session, plan: Plan) -> dict[str, Any]:
+def _session(session: Session, plan: Plan, confidence: float | Mapping[str, object] | None) -> dict[str, Any]:
     return {
         "id": session.id,
         "visit_class": found.name if (found := class_of(session, plan)) else None,
+        "visit_class_confidence": confidence if isinstance(confidence, float) else None,
+        "confidence_status": confidence if isinstance(confidence, Mapping) else None,
         "started_at": iso_time(session.start_ms),
         "last_at": iso_time(session.last_ms),
         "duration_s": (session.last_ms - session.start_ms) / 1000,

@@ -47,6 +47,8 @@ async def test_the_session_under_way_and_those_that_ended(client: Client, worker
     assert before["sessions"]["ended"] == 0
     assert before["latest_session"] == {
         "id": "s1",
+        "visit_class_confidence": None,
+        "confidence_status": {"status": "warming_up", "n": 0, "of": 50},
         "visit_class": "browser",
         "started_at": "2019-09-30T23:00:00.000Z",
         "last_at": "2019-09-30T23:05:00.000Z",

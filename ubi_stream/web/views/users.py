@@ -39,7 +39,8 @@ class Users:
         kind = kind_of_entity(Parameters(request, ("entity",)), self._plans)
 
         def answer(found: str, state: UserState) -> dict[str, Any]:
-            return profile(self._plans[kind], found, state, self._port.features_of(kind, found, state.last_ms))
+            features = self._port.features_of(kind, found, state.last_ms)
+            return profile(self._plans[kind], found, state, features, self._port.visit_confidence(kind, found))
 
         return await self._of_its_worker(request, kind, {}, answer)
 
