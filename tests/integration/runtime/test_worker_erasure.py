@@ -44,18 +44,30 @@ async def rows_of(settings: Settings) -> dict[str, set[str]]:
     return kinds
 
 
+async def visitors(settings: Settings) -> set[str]:
+    """Users of whom Postgres has a visit."""
+    connection = await asyncpg.connect(settings.postgres_dsn.get_secret_value())
+    try:
+        return {row["user_id"] for row in await connection.fetch("SELECT user_id FROM visits")}
+    finally:
+        await connection.close()
+
+
 async def test_an_erased_user_is_gone_and_stays_gone(settings: Settings, make_worker: MakeWorker) -> None:
     worker = await make_worker(instance_id="one", partitions=1, erasure_key="a key").started()
     settings = worker.settings
     start_ms = SystemClock().now_ms() - 10 * MINUTE_MS
-    both = [viewed(user, start_ms + n * SECOND_MS, n) for n in range(20) for user in ("u-gone", "u-here")]
+    # A visit that ended two hours before, and one that goes on.
+    times_ms = [start_ms - 120 * MINUTE_MS, *(start_ms + n * SECOND_MS for n in range(20))]
+    both = [viewed(user, at_ms, n) for n, at_ms in enumerate(times_ms) for user in ("u-gone", "u-here")]
     async with Offsets(settings) as offsets:
         await send(settings, both)
 
         async def both_are_stored() -> bool:
-            return {"u-gone", "u-here"} <= (await rows_of(settings)).keys()
+            users = {"u-gone", "u-here"}
+            return users <= (await rows_of(settings)).keys() and users == await visitors(settings)
 
-        await eventually(both_are_stored, 30, "insights of both users are stored")
+        await eventually(both_are_stored, 30, "insights and visits of both users are stored")
 
         answer = await erase_user("u-gone", settings, "erase/1", SystemClock(), within_s=30)
         evidence = answer["insight"]["evidence"]
@@ -63,7 +75,8 @@ async def test_an_erased_user_is_gone_and_stays_gone(settings: Settings, make_wo
         assert "state" in evidence["parts"]
 
         async def rows_are_gone() -> bool:
-            return (await rows_of(settings)).keys() == {"u-here", evidence["erased_id"]}
+            kept = (await rows_of(settings)).keys() == {"u-here", evidence["erased_id"]}
+            return kept and await visitors(settings) == {"u-here"}
 
         await eventually(rows_are_gone, 20, "the user's rows are deleted")
         assert (await rows_of(settings))[evidence["erased_id"]] == {"erasure"}
@@ -74,7 +87,7 @@ async def test_an_erased_user_is_gone_and_stays_gone(settings: Settings, make_wo
         worker.kill()
         await worker.started()
         await send(settings, [viewed("u-gone", start_ms + MINUTE_MS, 30), viewed("u-here", start_ms + MINUTE_MS, 30)])
-        await offsets.all_committed(43)
+        await offsets.all_committed(45)
         dropped = 'ubi_events_total{event_type="any",outcome="erased",pack="ecommerce"}'
         assert await worker.metric(dropped) == 1
         assert (await worker.get("/api/v1/users/u-gone"))[0] == 404
