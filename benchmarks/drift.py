@@ -221,6 +221,7 @@ def report(options: TrafficOptions, seeds: Sequence[int]) -> str:
     """Return the whole page."""
     parts: list[str] = []
     events: list[int] = []
+    hour, purchases = _hour_before(options, seeds)
     for partitions in PARTITIONS:
         outcomes: dict[str, list[Outcome]] = {scenario.name: [] for scenario in SCENARIOS}
         false_alarms: list[str] = []
@@ -238,7 +239,29 @@ def report(options: TrafficOptions, seeds: Sequence[int]) -> str:
             "",
         ]
     of_events = f"{min(events):,} to {max(events):,}"
-    return "\n".join((_HEAD.format(users=options.users, events=of_events, seeds=len(seeds)), *parts))
+    head = _HEAD.format(
+        users=options.users,
+        rate=options.rate,
+        seeds=",".join(map(str, seeds)),
+        events=of_events,
+        hour=hour,
+        purchases=purchases,
+    )
+    return "\n".join((head, *parts))
+
+
+def _hour_before(options: TrafficOptions, seeds: Sequence[int]) -> tuple[str, str]:
+    """Events and purchases in the hour before the change, from the fewest of a stream to the most."""
+    counts: list[tuple[int, int]] = []
+    for seed in seeds:
+        types = [
+            event["event_type"]
+            for event in traffic(structs.replace(options, seed=seed))
+            if CHANGE_MS - HOUR_MS <= event["event_time"] < CHANGE_MS
+        ]
+        counts.append((len(types), types.count("purchase")))
+    events, purchases = (f"{min(of)} to {max(of)}" for of in zip(*counts, strict=True))
+    return events, purchases
 
 
 def _row(scenario: Scenario, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
@@ -262,14 +285,14 @@ def _subject(told: Insight) -> str:
 
 _HEAD = """# Drift
 
-Written by `python -m benchmarks.drift`; do not edit.
+Written by `python -m benchmarks.drift --users {users} --rate {rate:g} --seeds {seeds}`; do not edit.
 
-Five days of an invented shop, Friday to Tuesday, with {users:,} users: {events} events in each of {seeds} streams. At 4
+Five days of an invented shop, Friday to Tuesday, with {users:,} users: {events} events in a stream. At 4
 in the morning a quarter as many visits begin as at 4 in the afternoon; at the weekend there are 1.3 times as many,
 two hours later. Some users are bots, which now and then view hundreds of products at machine pace. The pack is
-`ecommerce` without its predicting and anomaly models, blocks of 500 events. At ten in the morning some 2,000 events an
-hour come, 45 of them purchases. "After events" counts those of all partitions; the first partition that sees a change
-tells it.
+`ecommerce` without its predicting and anomaly models, blocks of 500 events. In the hour before the change {hour} events
+come, {purchases} of them purchases. "After events" counts those of all partitions; the first partition that sees a
+change tells it.
 """
 
 _PART = """## Partitions: {count}
@@ -281,8 +304,8 @@ Told before anything happened, in the first three and a half days: {alarms}.
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run everything and write the page."""
     parser = argparse.ArgumentParser(description="Drift on five days of a shop.")
-    parser.add_argument("--users", type=int, default=1_500)
-    parser.add_argument("--rate", type=float, default=0.8, help="events a second at the busiest hour of the weekend")
+    parser.add_argument("--users", type=int, default=600)
+    parser.add_argument("--rate", type=float, default=0.25, help="events a second at the busiest hour of the weekend")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     options = parser.parse_args(arguments)

@@ -15,12 +15,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from river import anomaly, linear_model, optim, preprocessing
 
+from ubi_stream.features.facts import Facts
 from ubi_stream.models.anomaly_keys import Combinations
 from ubi_stream.models.anomaly_rate import AlertRate, Seen
 from ubi_stream.models.arrays import FloatArray
 from ubi_stream.models.calibration import OnlineCalibrator
 from ubi_stream.models.digest import digest
+from ubi_stream.models.drift.occasions import TrackedRows
 from ubi_stream.models.drift.subjects import Rows
+from ubi_stream.models.drift.tracking import TrackingWatch
 from ubi_stream.models.drift.watch import DriftWatch
 from ubi_stream.models.half_space import HalfSpaceForest
 from ubi_stream.models.logistic import OnlineLogistic
@@ -184,6 +187,14 @@ def anomaly_rows(rows: FloatArray) -> list[Row]:
             times = [1_000 * number for number in range(start, start + len(rows[part]))]
             watch.watch(Rows(times, keys[part], [True] * len(times), rows[part]))
 
+    def tracking(apart_ms: int) -> None:
+        watch = TrackingWatch(("a", "b", "c", "d", "e", "f", "g", "h", "i", "other"), warm_up_ms=0)
+        facts = [Facts(1, 0.0, True, 0, 0, 0, 0, nth=1 + number % 3, types=1 << number % 9) for number in range(BATCH)]
+        for start in range(0, n, BATCH):
+            times = [apart_ms * number for number in range(start, start + BATCH)]
+            users, kinds = [f"u{number // 9}" for number in range(BATCH)], [number % 9 for number in range(BATCH)]
+            watch.watch(TrackedRows(times, times, kinds, users, facts, [{"price": 1.0}] * BATCH, ["s"] * BATCH))
+
     blend = OddnessBlend(watched, seed=7)
     for start in range(0, n, BATCH):
         sights = Sights.of(rows[start : start + BATCH], own[start : start + BATCH], keys[start : start + BATCH])
@@ -194,6 +205,8 @@ def anomaly_rows(rows: FloatArray) -> list[Row]:
         Row("anomaly ensemble, explanations of 0.5 % included, batches of 500", whole, "us/event"),
         Row("anomaly ensemble, without explanations", best_us(lambda: judge(explain=False), n), "us/event"),
         Row("drift watch, batches of 500", best_us(drift, n), "us/event"),
+        Row("tracking watch, 100 events a second", best_us(lambda: tracking(10), n), "us/event"),
+        Row("tracking watch, 600 events an hour", best_us(lambda: tracking(6_000), n), "us/event"),
         Row("snapshot of the anomaly ensemble, size", float(len(dumps(blend, key=KEY, feature_hash="f"))), "bytes"),
     ]
 
