@@ -68,7 +68,9 @@ class Change:
     recent, usual
         Sum over those days, and what as many days usually come to.
     z
-        Evidence in standard deviations of a normal, positive. It is corrected for all comparisons of the review.
+        Evidence in standard deviations of a normal, positive.
+    corrected_z
+        The same, corrected for all comparisons of the review: what decides whether there is a change.
     also
         Other measures that changed in the same direction, strongest first.
     held
@@ -83,6 +85,7 @@ class Change:
     recent: float
     usual: float
     z: float
+    corrected_z: float = 0.0
     also: tuple[str, ...] = ()
     held: bool = False
 
@@ -124,7 +127,7 @@ def find_change(history: History) -> Change | None:
     z, _, best = min((one for one in certain if one[0] >= _ABOUT * most), key=lambda one: (one[1], -one[0]))
     certain.sort(key=lambda one: (-one[0], one[1], one[2].days))
     same = dict.fromkeys(change.measure for _, _, change in certain if change.direction == best.direction)
-    return replace(best, z=z, also=tuple(name for name in same if name != best.measure))
+    return replace(best, corrected_z=z, also=tuple(name for name in same if name != best.measure))
 
 
 def corrected(z: float, comparisons: int) -> float:
@@ -227,7 +230,8 @@ class _Sides(NamedTuple):
         if 1.0 / factor < recent / usual < factor:
             return None
         excess = [now - then / times for now, then in zip(self.recent, self.before, strict=True)]
-        loudest = excess.index(max(excess) if recent > usual else min(excess))
+        rises = recent > usual
+        loudest = excess.index(max(excess) if rises else min(excess))
         dispersion = self._dispersion(measure.clump)
         found = rate_change(
             (recent - self.recent[loudest]) / dispersion,
@@ -238,7 +242,7 @@ class _Sides(NamedTuple):
             min_z=0.0,
             min_count=1.0,
         )
-        direction: Literal["up", "down"] = "up" if recent > usual else "down"
+        direction: Literal["up", "down"] = "up" if rises else "down"
         if found is None or found.direction != direction:
             return None
         weeks = times * shift // 7
