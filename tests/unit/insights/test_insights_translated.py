@@ -65,6 +65,6 @@ def test_it_reads_as_one_speaks() -> None:
 def test_a_shops_words_are_the_packs_and_a_cards_are_others() -> None:
     sentences = {insight.explanation.summary for insight in told("ecommerce")}
     assert any("at least 3; days with visits" in sentence for sentence in sentences)
-    paid = [event("u", START_MS + n * 6 * 60 * MINUTE_MS, "payment", amount=5.0, tx_id=f"t{n}") for n in range(40)]
+    paid = [event("u", START_MS + n * 4 * 60 * MINUTE_MS, "payment", amount=5.0, tx_id=f"t{n}") for n in range(70)]
     (segment,) = (i for i in Runner(load_pack("payments")).run(*paid).insights if i.kind is InsightKind.SEGMENT)
-    assert segment.explanation.summary.startswith("The customer is now regular payer (before: occasional payer): ")
+    assert segment.explanation.summary.startswith("The customer is now heavy payer (before: regular payer): ")
