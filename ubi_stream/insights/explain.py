@@ -67,19 +67,10 @@ class Explainer:
         """Features of a row by name: what a pack's sentence may use."""
         return dict(zip(self._names, scores.batch.values[row].tolist(), strict=True))
 
-    def reasons(self, contributions: Iterable[Contribution]) -> str:
-        """Contributions in words, one after another."""
-        return self._texts.separator.join(map(self.phrase, contributions))
-
     def title(self, name: str) -> str:
         """What a feature is called; a name that is none of the entity's features stays as it is."""
         feature = self._features.get(name)
         return self._texts.features.get(name, name.replace("_", " ") if feature is None else feature.title)
-
-    def phrase(self, contribution: Contribution) -> str:
-        """A contribution in words: `events in an hour: 40 (usually 3)`; its title where there is nothing to compare."""
-        claim = self.claim_of(contribution)
-        return self.title(contribution.feature) if claim is None else self.say(claim)
 
     def claim(self, feature: str, value: float | None, op: Operator, bound: float, bound_is: BoundIs) -> Claim:
         """A claim about one of the entity's features, in that feature's unit."""

@@ -42,8 +42,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
 
     `state` is the live state right after it, valid until the next moment is asked for. `new` says whether it is to be
     scored, learned from and told about, or only folded. `event` is None for a silence; `ended` is the visit that is
-    over and was not told about before; `day_over` is the day (since 1970, UTC) on which the visit that the event ended
-    had its last event, told about or not, -1 if it ended none; `dormant` says that the silence made the entity
+    over and was not told about before; `dormant` says that the silence made the entity
     dormant; `answers` are to questions asked at earlier moments. `cause_id` and `origin` are those of the event that
     brought it about, which for a silence is another entity's. `watermark_ms` is the partition's watermark with that
     event. `erased` is set where the event had the entity erased. `late_visit` is the visit that the event belongs to,
@@ -58,7 +57,6 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     event: Event | None
     event_hash: int
     ended: EndedVisit | None
-    day_over: int
     dormant: bool
     answers: tuple[Answer, ...]
     cause_id: str
@@ -131,7 +129,7 @@ class Fold:
             return None
         if event.event_type == LABEL_TYPE:
             return self._labelled(event, entity_id, live, event_hash, new=new)
-        ended, day_over = None, -1
+        ended = None
         answers: list[Answer] = []
         if live is None:
             live = self._erasures.begin(entity_id, self._states.new(entity_id))
@@ -145,7 +143,7 @@ class Fold:
         events_before = state.session.events
         over = fold(state, event, plan)
         if over is not None:
-            ended, day_over = over, over.session.last_ms // DAY_MS  # not of what is forgotten: it may be gone already
+            ended = over
         answers += answer_at_event(state, event, over, plan, progress.watermark_ms)
         told = ended is not None and self._is_over(ended.session)
         is_in_visit = over is not None or state.session.events > events_before
@@ -163,7 +161,6 @@ class Fold:
             new=new,
             # Where the watermark had passed the visit's end before this event, it was told about then.
             ended=None if told else ended,
-            day_over=day_over,
             answers=tuple(answers),
             late_visit=late_visit,
         )
@@ -213,7 +210,6 @@ class Fold:
         *,
         new: bool,
         ended: EndedVisit | None = None,
-        day_over: int = -1,
         answers: tuple[Answer, ...] = (),
         erased: Erased | None = None,
         late_visit: EndedVisit | None = None,
@@ -226,7 +222,6 @@ class Fold:
             event=event,
             event_hash=event_hash,
             ended=ended,
-            day_over=day_over,
             dormant=False,
             answers=answers,
             cause_id=event.event_id,
@@ -277,7 +272,6 @@ class Fold:
                 event=None,
                 event_hash=0,
                 ended=ended_visit(live.state) if due.stage == SESSION_STAGE else None,
-                day_over=-1,
                 dormant=due.stage == DORMANT_STAGE,
                 answers=self._answers_of_silence(live.state, due),
                 reviewed=day_reviewed(due.deadline_ms) if due.stage == REVIEW_STAGE else -1,

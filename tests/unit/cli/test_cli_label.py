@@ -174,7 +174,8 @@ def test_the_worker_of_the_settings_is_found_at_any_host(ubi: Ubi, host: str, sh
     [
         (
             ["--label", "bogus"],
-            "label is 'bogus'; there are: true, false, confirmed, false_positive, accepted, ignored",
+            "label is 'bogus'; there are: true, false, confirmed, false_positive, accepted, implemented, ignored, "
+            "dismissed",
         ),
         (["--label", "true", "--outcome", "bogus"], "outcome is 'bogus'; there are: buys_in_visit"),
         (["--label", "confirmed", "--weight", "11"], "weight is 11.0"),

@@ -25,7 +25,6 @@ def teller(state: UserState, population: Memo, minute: float) -> Teller:
         event=None,
         event_hash=0,
         ended=None,
-        day_over=-1,
         dormant=False,
         answers=(),
         cause_id="e1",

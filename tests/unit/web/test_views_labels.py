@@ -130,7 +130,10 @@ async def test_a_user_of_whom_nothing_is_known_is_a_404(client: Client, worker: 
         ({"user_id": "u1", "label": True, "weight": "2"}, "weight is '2'"),
         ({"user_id": "u1", "label": True, "insight_id": "7"}, "insight_id is '7'"),
         ({"user_id": "u1", "label": "bogus"}, "label is 'bogus'; there are: true, false, confirmed"),
-        ({"user_id": "u1", "label": "bogus", "insight_id": INSIGHT}, "false_positive, accepted, ignored"),
+        (
+            {"user_id": "u1", "label": "bogus", "insight_id": INSIGHT},
+            "accepted, implemented, ignored, dismissed",
+        ),
         ({"user_id": "u1", "label": True, "outcome": "o"}, "outcome is 'o'; there are: "),
         ({"user_id": "u1", "label": True, "lable": 1}, "no member 'lable'"),
         ({"user_id": "u1", "label": True, "entity": "shop"}, "entity is not one of: user"),
