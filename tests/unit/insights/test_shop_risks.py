@@ -174,6 +174,14 @@ def test_jumping_amounts_are_found_by_the_fifth_purchase_in_the_currency_of_the_
     )
 
 
+def test_a_spike_of_a_customer_of_long_standing_is_found_though_it_hardly_moves_the_spread() -> None:
+    usual = [event("u", NOON_MS + n * DAY_MS, "purchase", price=20.0 + n % 4, context=ZONE) for n in range(15)]
+    spike = event("u", NOON_MS + 15 * DAY_MS, "purchase", price=430.0, currency="EUR", context=ZONE)
+    (found,) = risks_of([*usual, spike])
+    assert found.label == "spending_volatility"
+    assert found.explanation.summary.startswith("Spending jumps: a purchase of 430 EUR, ")
+
+
 def known_customer(days: int = 8) -> list[dict[str, Any]]:
     return [
         event(
