@@ -68,6 +68,8 @@ def _chosen(options: argparse.Namespace) -> Iterator[str]:
         yield "--quick"
     if options.seeds:
         yield f"--seeds {options.seeds}"
+    if options.quick and options.read is not None:
+        yield f"--read {options.read.name}"
     yield from (f"--only {stream}" for stream in options.only or ())
 
 
@@ -85,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds = tuple(map(int, options.seeds.split(","))) if options.seeds else default
     tasks = list(quick_tasks(seeds) if options.quick else full_tasks(seeds))
     if options.quick and options.read is not None:
-        tasks += public_tasks()
+        tasks = list(dict.fromkeys((*tasks, *public_tasks())))
     if options.only is not None:
         tasks = [task for task in tasks if task.stream in options.only]
     if not tasks:
@@ -101,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("\n".join([f"{name}:", *goals_table(goals_of(total))]))
     if options.read is not None:
         options.read.write_text(
-            "\n".join(line for one in measured for line in (f"# {one.task.stream}", *one.to_read, "")), encoding="utf-8"
+            "\n".join(line for one in measured if one.to_read for line in (f"# {one.task.stream}", *one.to_read, "")),
+            encoding="utf-8",
         )
     out = options.out or (None if options.quick or options.only or options.seeds else PAGE)
     if out is not None:

@@ -23,7 +23,7 @@ _EXAMPLES = 3
 
 def page(measured: Sequence[Measured], by_partitions: dict[str, Total], command: str) -> str:
     """The page in Markdown."""
-    seeds = sorted({one.task.seed for one in measured})
+    seeds = sorted({one.task.seed for one in measured if one.task.seed})
     events = sum(one.figures.events for one in measured)
     head = _HEAD.format(command=command, seeds=", ".join(map(str, seeds)), events=events, streams=len(measured))
     lines = [head]
