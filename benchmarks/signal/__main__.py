@@ -102,10 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, total in totals.items():
         print("\n".join([f"{name}:", *goals_table(goals_of(total))]))
     if options.read is not None:
-        options.read.write_text(
-            "\n".join(line for one in measured if one.to_read for line in (f"# {one.task.stream}", *one.to_read, "")),
-            encoding="utf-8",
-        )
+        lines = [line for one in measured if one.to_read for line in (f"# {one.task.stream}", *one.to_read, "")]
+        options.read.write_text("\n".join(lines), encoding="utf-8")
     out = options.out or (None if options.quick or options.only or options.seeds else PAGE)
     if out is not None:
         command = " ".join(["python -m benchmarks.signal", *_chosen(options)])
