@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ubi_stream.errors import ConfigError, SnapshotError
+from ubi_stream.events.decode import Decode, decode
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.policy.stage import Policy
@@ -51,6 +52,8 @@ class PartitionSetup:
     """Keys the hashes of erased users' ids."""
     home: Callable[[bytes], int] | None = None
     """Partition that a user's id belongs to; None takes the record's key alone for it."""
+    decode: Decode = decode
+    """How a record of a topic becomes the fields of an event."""
 
 
 class Partition:
@@ -127,6 +130,7 @@ class Partition:
             home=self.setup.home,
             further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
             progress=self.progress,
+            decode=self.setup.decode,
             validator=Validator.of(pack),
             folder=Fold(plan, self.store, self.progress, self.timers, self._wakings, self._erasures),
             featurizer=self._featurizer,

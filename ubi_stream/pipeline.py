@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ubi_stream.effects import Effects, Told, tally
+from ubi_stream.events.decode import Decode
 from ubi_stream.events.model import Event, Record
 from ubi_stream.events.stage import read_events, up_to_commands
 from ubi_stream.events.validate import Validator
@@ -37,6 +38,7 @@ class Pipeline:
     home: Callable[[bytes], int] | None
     further: tuple[Plan, ...]
     progress: Progress
+    decode: Decode
     validator: Validator
     folder: Fold
     featurizer: Featurizer
@@ -53,7 +55,7 @@ class Pipeline:
 
         Afterwards states, models and memory contain the batch, and its effects are to be delivered.
         """
-        read = read_events(records, self.validator, forwarded=forwarded)
+        read = read_events(records, self.validator, forwarded=forwarded, decode=self.decode)
         ours, strangers = (read.events, []) if forwarded else key_by_user(read.events, records, self.home)
         told = [self._tell(part) for part in up_to_commands(ours)]
         moments = [moment for part in told for moment in part.batch.moments]

@@ -30,6 +30,12 @@ class Settings(BaseSettings):
         "",
         description="Ids that stand for nobody, besides those of the pack, comma-separated: their events are refused",
     )
+    events_mapping: str | None = Field(
+        None, description="Mapping of the events topic, where its records are in a sender's form; default: our own form"
+    )
+    pii_key: SecretStr = Field(
+        SecretStr(""), description="Keys the hashes of values that a mapping hides, such as addresses of people"
+    )
     processes: int = Field(
         1, ge=1, le=64, description="Processes of one `ubi worker`, about a core each; they share its partitions"
     )
@@ -141,6 +147,11 @@ class Settings(BaseSettings):
     def nobody(self) -> tuple[str, ...]:
         """Ids that stand for nobody, besides those of the pack."""
         return tuple(name.strip() for name in self.nobody_ids.split(",") if name.strip())
+
+    @property
+    def hash_key(self) -> bytes:
+        """Keys the hashes of values that a mapping hides."""
+        return self.pii_key.get_secret_value().encode()
 
     @property
     def events_topic(self) -> str:

@@ -10,9 +10,9 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
+from ubi_stream.mappings.model import load_mapping
 from ubi_stream.replay.chaos import Chaos, ChaosOptions
 from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.mapping import load_mapping
 from ubi_stream.replay.population import TrafficOptions
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.source import ReplaySource

@@ -10,8 +10,8 @@ from typing import Final
 from benchmarks.signal.people import Calendar
 from benchmarks.signal.shop import DAY_MS
 from benchmarks.signal.streams import Stream
+from ubi_stream.mappings.model import load_mapping
 from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.mapping import load_mapping
 from ubi_stream.replay.population import TrafficOptions
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.source import ReplaySource

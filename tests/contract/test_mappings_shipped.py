@@ -14,19 +14,12 @@ import pytest
 from pydantic import BaseModel
 
 from support.files import processed
+from support.forms import FORMS
 from support.public_data import public_file
-from ubi_stream.replay.mapping import (
-    AlsoSpec,
-    EventSpec,
-    FileSpec,
-    Mapping,
-    TimeSpec,
-    ValueSpec,
-    load_mapping,
-    mapping_names,
-)
+from ubi_stream.mappings.model import Mapping, load_mapping, mapping_names
+from ubi_stream.mappings.specs import AlsoSpec, EventSpec, FileSpec, TimeSpec, ValueSpec, WhereSpec
+from ubi_stream.mappings.values import COLUMN_TYPES
 from ubi_stream.replay.source import ReplaySource
-from ubi_stream.replay.values import COLUMN_TYPES
 from ubi_stream.resources import config_dir
 
 _DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "mappings.md"
@@ -102,6 +95,7 @@ SAMPLES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         '{"event_id": "e1", "event_time": "2019-10-01T00:00:00Z", "event_type": "view", "user_id": "u1"}\n',
         [{"event_id": "e1", "event_time": "2019-10-01T00:00:00Z", "event_type": "view", "user_id": "u1"}],
     ),
+    **FORMS,
 }
 
 
@@ -125,11 +119,17 @@ ROWS: dict[str, str] = {name: text for name, (text, _) in SAMPLES.items()} | {
 }
 
 
+def written(folder: Path, name: str, text: str) -> Path:
+    """A file of the form that a mapping is for."""
+    ending = "jsonl" if text.startswith("{") else "log" if load_mapping(name).file.pattern else "csv"
+    path = folder / f"rows.{ending}"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_its_pack_takes_every_kind_of_row_today(tmp_path: Path, name: str) -> None:
-    path = tmp_path / ("rows.jsonl" if ROWS[name].startswith("{") else "rows.csv")
-    path.write_text(ROWS[name], encoding="utf-8")
-    found = processed(path, name)
+    found = processed(written(tmp_path, name, ROWS[name]), name)
     assert found.dead_letters == []
     rows = ROWS[name].count("\n") - _has_header(name)
     assert found.tally.accepted.total() == rows * load_mapping(name).events_per_row
@@ -159,14 +159,13 @@ def test_every_shipped_mapping_has_a_sample() -> None:
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_reads_a_row_of_the_file_that_it_is_for(tmp_path: Path, name: str) -> None:
     text, expected = SAMPLES[name]
-    path = tmp_path / ("rows.jsonl" if text.startswith("{") else "rows.csv")
-    path.write_text(text, encoding="utf-8")
-    assert events(path, name) == expected
+    assert events(written(tmp_path, name, text), name) == expected
     assert len(expected) == load_mapping(name).events_per_row * (text.count("\n") - (_has_header(name)))
 
 
 def _has_header(name: str) -> bool:
-    return name not in ("taobao", "own")
+    layout = load_mapping(name).file
+    return not (layout.columns or layout.pattern or SAMPLES[name][0].startswith("{"))
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))
@@ -174,7 +173,7 @@ def test_is_documented(name: str) -> None:
     assert f"| `{name}` |" in _DOCUMENT.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("model", [Mapping, FileSpec, EventSpec, AlsoSpec, TimeSpec, ValueSpec])
+@pytest.mark.parametrize("model", [Mapping, FileSpec, EventSpec, AlsoSpec, TimeSpec, ValueSpec, WhereSpec])
 def test_every_key_and_type_is_documented(model: type[BaseModel]) -> None:
     text = _DOCUMENT.read_text(encoding="utf-8")
     for key in model.model_fields:

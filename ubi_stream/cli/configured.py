@@ -107,9 +107,11 @@ def pack_for(settings: Settings, mapping_pack: str | None) -> Settings:
 
 
 def absolute_pack(settings: Settings) -> Settings:
-    """Settings that mean the same pack file from another working directory."""
-    path = Path(settings.pack)
-    return settings.model_copy(update={"pack": str(path.absolute())}) if path.suffix and path.is_file() else settings
+    """Settings that mean the same pack and mapping files from another working directory."""
+    files = {"pack": settings.pack, "events_mapping": settings.events_mapping}
+    paths = {name: Path(value) for name, value in files.items() if value is not None}
+    update = {name: str(path.absolute()) for name, path in paths.items() if path.suffix and path.is_file()}
+    return settings.model_copy(update=update)
 
 
 def _explain(item: Any) -> str:

@@ -26,12 +26,14 @@ _SAY_EVERY = 1_000
 class OfflineSummary(msgspec.Struct, frozen=True):
     """What became of a file: `events` = `accepted` + `dead_letters` + `duplicates` + `dropped`.
 
-    `rows` are those of the file that are not blank; each gives an event, and one more for each `[[also]]`.
+    `rows` are those of the file that are not blank; each that the mapping does not leave out gives an event, and one
+    more for each `[[also]]`.
     `visits_by_class` are visits that ended.
     """
 
     rows: int
     blank_rows: int
+    rows_left_out: dict[str, int]
     events: int
     accepted: int
     dead_letters: int
@@ -101,6 +103,7 @@ def run_offline(
     return OfflineSummary(
         rows=source.rows_read,
         blank_rows=source.rows_skipped,
+        rows_left_out=dict(source.left_out.most_common()),
         events=events,
         accepted=tally.accepted.total(),
         dead_letters=tally.dead_letters.total(),
@@ -137,7 +140,7 @@ def describe(summary: OfflineSummary, account: Account, pack: Pack) -> Iterator[
         yield f"dead letters: {reasons}; docs/dead-letters.md says what to do"
     if summary.blank_rows:
         yield f"{counted(summary.blank_rows, 'blank line')} skipped"
-    yield from sentences(account, pack, summary.unreadable_values, late=summary.late)
+    yield from sentences(account, pack, summary.unreadable_values, summary.rows_left_out, late=summary.late)
     if summary.accepted and not summary.insights:
         yield _why_nothing(pack)
 

@@ -37,6 +37,7 @@ class SentSummary(msgspec.Struct, frozen=True):
 
     rows: int
     blank_rows: int
+    rows_left_out: dict[str, int]
     events: int
     acknowledged: int
     not_sent: int
@@ -59,7 +60,7 @@ def replay_offline(run: FileRun, settings: Settings, out: Path | None, dead_lett
     """
     account = Account()
     with ExitStack() as stack:
-        source = stack.enter_context(ReplaySource(run.path, run.mapping, sort=run.sort))
+        source = stack.enter_context(ReplaySource(run.path, run.mapping, sort=run.sort, key=settings.hash_key))
         bar, lines = stack.enter_context(progress_bar(source.total_bytes)), stack.enter_context(open_lines(out))
         letters = None if dead_letters is None else stack.enter_context(open_lines(dead_letters))
         settings = pack_for(settings, source.mapping.pack)
@@ -95,7 +96,7 @@ async def replay_online(run: FileRun, settings: Settings, speed: str) -> None:
         More become dead letters than may.
     """
     clock, pace, account = SystemClock(), parse_speed(speed), Account()
-    with ReplaySource(run.path, run.mapping, sort=run.sort) as source:
+    with ReplaySource(run.path, run.mapping, sort=run.sort, key=settings.hash_key) as source:
         settings = pack_for(settings, source.mapping.pack)
         pack = load_pack(settings.pack, nobody=settings.nobody)
         await require_events_topic(settings, clock, on_retry=say)
@@ -113,6 +114,7 @@ async def replay_online(run: FileRun, settings: Settings, speed: str) -> None:
         summary = SentSummary(
             rows=source.rows_read,
             blank_rows=source.rows_skipped,
+            rows_left_out=dict(source.left_out.most_common()),
             events=report.records,
             acknowledged=report.acknowledged,
             not_sent=report.refused,
@@ -129,7 +131,7 @@ async def replay_online(run: FileRun, settings: Settings, speed: str) -> None:
             say(f"{counted(source.rows_skipped, 'blank line')} skipped")
         if account.refused:
             say(f"A worker with pack {escape(pack.name)} makes {counted(account.refused, 'dead letter')} of them:")
-        for sentence in sentences(account, pack, source.unread):
+        for sentence in sentences(account, pack, source.unread, source.left_out):
             say(escape(sentence))
     if report.refused:
         raise ConfigError(not_sent(report.refused, report.first_refused_row))

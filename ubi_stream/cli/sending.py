@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from ubi_stream.cli.console import counted
 from ubi_stream.clock import Clock
-from ubi_stream.errors import BrokerUnavailableError, TopicLayoutError
+from ubi_stream.errors import BrokerUnavailableError, ConfigError, TopicLayoutError
 from ubi_stream.replay.pacing import Speed
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.sender import Producer, Sender, SendReport
@@ -62,7 +62,14 @@ async def require_events_topic(settings: Settings, clock: Clock, on_retry: Calla
         No answer within the configured time.
     TopicLayoutError
         The events topic does not exist.
+    ConfigError
+        Workers read it in a sender's form: events in ours would become dead letters.
     """
+    if settings.events_mapping is not None:
+        raise ConfigError(
+            f"UBI_EVENTS_MAPPING = {settings.events_mapping}: the events topic is in a sender's form, and this command "
+            "sends events in our own; send them to another topic (UBI_TOPIC_PREFIX), or unset it"
+        )
     admin = await connect_admin(settings, clock, on_retry)
     try:
         if settings.events_topic not in await admin.list_topics():

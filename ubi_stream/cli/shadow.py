@@ -14,6 +14,7 @@ from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.chunked.transport import chunks_by_time
 from ubi_stream.clock import Clock
 from ubi_stream.effects import Effects
+from ubi_stream.mappings.live import decoder_of
 from ubi_stream.packs.schema import Pack
 from ubi_stream.replay.live import TopicReader, as_record, insights_in_postgres, insights_on_topic, position_window
 from ubi_stream.replay.offline import OfflineRun
@@ -141,7 +142,7 @@ async def _replay_topic(
 ) -> tuple[int, Window]:
     """Everything that the topic still has up to the end of the window: what came before it makes states and models."""
     home = lru_cache(_KNOWN_HOMES)(partial(partition_of, partitions=settings.partitions))
-    run = OfflineRun(pack, settings, now_ms=clock.now_ms(), home=home)
+    run = OfflineRun(pack, settings, now_ms=clock.now_ms(), home=home, decode=decoder_of(settings))
     events = 0
     async with TopicReader(settings) as reader:
         first, end = await reader.stretch(settings.events_topic, options.from_ms, options.to_ms)
@@ -167,7 +168,7 @@ def _replay_file(
     assert options.file is not None, "there is a file"
     run = OfflineRun(pack, settings, now_ms=clock.now_ms())
     times = _Times()
-    with ReplaySource(options.file, options.mapping) as source:
+    with ReplaySource(options.file, options.mapping, key=settings.hash_key) as source:
         asked = TimeWindow(options.from_ms, options.to_ms)
         _keep(shadow, asked, run.run(times.noting(source, on_progress)))
     # Without limits: not what is live of the days before and after the file.

@@ -16,8 +16,8 @@ import numpy as np
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.ids import uniform_hash
+from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.models.bandit import ArmChooser
-from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.readers import open_rows
 
 _Z: Final = 1.96

@@ -12,8 +12,8 @@ from typing import Any
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.progressive import Example, Task
 from ubi_stream.evaluate.shop import shop_examples
+from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.models.catalogue import bundled_rows
-from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.readers import open_rows
 
 DATA_DIR = Path("../shared/data")

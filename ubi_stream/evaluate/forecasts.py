@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import fmean
 
 from ubi_stream.features.days import MAX_DAYS
+from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.models.forecast import Forecast, forecast
 from ubi_stream.packs.models import ForecastModel
-from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.readers import open_rows
 
 DAY_S = 86_400

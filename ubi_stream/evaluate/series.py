@@ -13,7 +13,7 @@ import msgspec
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.progressive import Example
-from ubi_stream.replay.mapping import FileSpec
+from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.replay.readers import open_rows
 
 PROBATION_SHARE = 0.15

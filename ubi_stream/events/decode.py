@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from ubi_stream.events.limits import MAX_DEPTH, MAX_VALUE_BYTES
-from ubi_stream.events.model import DeadLetter, Record
+from ubi_stream.events.model import DeadLetter, Record, Unwanted
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 _OTHER_FORMS: Final = {
@@ -18,6 +19,9 @@ _OTHER_FORMS: Final = {
     b"\xfe\xff": ": it is UTF-16",
 }
 _decode_json = msgspec.json.Decoder().decode
+
+Decode = Callable[[Record], dict[str, Any] | DeadLetter | Unwanted]
+"""How a record becomes the fields of an event: `decode`, or a mapping where senders have a form of their own."""
 
 
 def decode(record: Record) -> dict[str, Any] | DeadLetter:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from ubi_stream.events.decode import decode
+from ubi_stream.events.decode import Decode, decode
 from ubi_stream.events.model import DeadLetter, Event, Headers, Origin, Record, Sender, Unwanted
 from ubi_stream.events.validate import Validator
 from ubi_stream.packs.schema import ERASE_TYPE
@@ -31,13 +31,16 @@ class Read:
     unknown_fields: int = 0
 
 
-def read_events(records: Iterable[Record], validator: Validator, *, forwarded: bool) -> Read:
+def read_events(records: Iterable[Record], validator: Validator, *, forwarded: bool, decode: Decode = decode) -> Read:
     """Decode and validate records; `forwarded` says that they come from a repartition topic."""
     read, fields_before = Read(), validator.unknown_fields
     for record in records:
         data = decode(record)
         if isinstance(data, DeadLetter):
             read.dead_letters.append(data)
+            continue
+        if isinstance(data, Unwanted):
+            read.unwanted.append(data)
             continue
         origin, sender = _sent(record) if forwarded else (position_of(record), None)
         outcome = validator.validate(data, record, origin, sender)

@@ -19,6 +19,7 @@ from ubi_stream.replay.order import OrderWatch
 from ubi_stream.replay.records import ProducerRecord
 
 SHOWN_CAUSES: Final = 3
+_SHOWN_LEFT_OUT: Final = 10
 _MAX_TYPES: Final = 1_000
 """Unknown event types that are kept apart: a column of free text must not fill the memory."""
 
@@ -104,11 +105,13 @@ def foreseen(records: Iterable[ProducerRecord], account: Account, pack: Pack, cl
         yield item
 
 
-def sentences(account: Account, pack: Pack, unread: Mapping[str, int], *, late: int | None = None) -> Iterator[str]:
+def sentences(
+    account: Account, pack: Pack, unread: Mapping[str, int], left_out: Mapping[str, int], *, late: int | None = None
+) -> Iterator[str]:
     """What a person should look at, in sentences: refused rows first, then the order of the times.
 
-    `unread` are values that the mapping could not read, by place. `late` is how many events were late; None where
-    nobody has counted them, and the order of the file must tell.
+    `unread` are values that the mapping could not read, by place, `left_out` rows that its filters leave out. `late` is
+    how many events were late; None where nobody has counted them, and the order of the file must tell.
     """
     causes = account.causes()
     for cause in causes[:SHOWN_CAUSES]:
@@ -126,6 +129,13 @@ def sentences(account: Account, pack: Pack, unread: Mapping[str, int], *, late: 
     if unread:
         found = ", ".join(f"{place} ({count:,})" for place, count in sorted(unread.items()))
         yield f"Values that are not of the type that the mapping says: {found}"
+    if left_out:
+        found = ", ".join(f"{what} ({count:,})" for what, count in Counter(left_out).most_common(_SHOWN_LEFT_OUT))
+        more = len(left_out) - _SHOWN_LEFT_OUT
+        yield (
+            f"Rows that the mapping leaves out: {sum(left_out.values()):,}: {found}"
+            + (f" and {more:,} more" if more > 0 else "")
+        )
     yield from _of_order(account, late)
 
 

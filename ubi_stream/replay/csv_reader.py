@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.replay.compression import DAMAGE
-from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.records import Row
 from ubi_stream.replay.row_reader import RowReader, is_utf8
 

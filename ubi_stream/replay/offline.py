@@ -11,6 +11,7 @@ from itertools import islice
 
 from ubi_stream.chunked.partitioner import partition_of as hashed_partition
 from ubi_stream.effects import Effects, Forward, Tally
+from ubi_stream.events.decode import Decode, decode
 from ubi_stream.events.model import Record
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
@@ -38,6 +39,8 @@ class OfflineRun:
         Processing time that stands for the broker's: events further ahead of it are dead letters.
     home
         Partition that a user's id belongs to, for records that come from a topic; None takes their key for it.
+    decode
+        How records become the fields of events: as ours, unless they come from a topic in a sender's form.
 
     Attributes
     ----------
@@ -46,12 +49,19 @@ class OfflineRun:
     """
 
     def __init__(
-        self, pack: Pack, settings: Settings, *, now_ms: int, home: Callable[[bytes], int] | None = None
+        self,
+        pack: Pack,
+        settings: Settings,
+        *,
+        now_ms: int,
+        home: Callable[[bytes], int] | None = None,
+        decode: Decode = decode,
     ) -> None:
         self._pack = pack
         self._settings = settings
         self._now_ms = now_ms
         self._home = home
+        self._decode = decode
         self._batches = 0
         self._offsets: dict[tuple[str, int], int] = {}
         self._states: dict[tuple[str, int], dict[bytes, bytes]] = {}
@@ -121,6 +131,7 @@ class OfflineRun:
             erasure_key=self._settings.erasure_key.get_secret_value().encode(),
             cache_size=self._settings.state_cache_users,
             home=self._home,
+            decode=self._decode,
         )
         states = self._states[entity, number] = {}
         return Partition(setup, states, {})

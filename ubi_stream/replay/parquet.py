@@ -14,8 +14,8 @@ from typing import IO, Any, ClassVar
 import polars as pl
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.replay.compression import DAMAGE, decompressed, is_compressed
-from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.records import Row
 from ubi_stream.replay.row_reader import RowReader
 

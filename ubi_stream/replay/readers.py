@@ -7,7 +7,7 @@ a whole (missing, unknown, without a needed column, damaged) raises.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +15,10 @@ from typing import Any, Final
 import msgspec
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.mappings.paths import root_of
+from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.replay.compression import COMPRESSIONS
 from ubi_stream.replay.csv_reader import CsvReader, IsRow
-from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.records import Row
 from ubi_stream.replay.row_reader import RowReader
 
@@ -26,8 +27,26 @@ _NOT_UTF8: Final = 'not UTF-8: the mapping can say what it is under [file], such
 _decode_json = msgspec.json.Decoder().decode
 
 
+class LogReader(RowReader):
+    """Lines of text that fit the pattern of the mapping: its named groups are the columns."""
+
+    def __init__(self, path: Path, layout: FileSpec, pattern: str) -> None:
+        super().__init__(path, layout)
+        self._pattern = re.compile(pattern)
+
+    def _rows(self) -> Iterator[Row]:
+        for number, line in enumerate(self._text(), 1):
+            raw = line.rstrip("\r\n")
+            if not raw.strip():
+                self.rows_skipped += 1
+                continue
+            match = self._pattern.fullmatch(raw)
+            fault = "" if match else "the line does not fit file.pattern of the mapping"
+            yield Row(match.groupdict() if match else None, raw, number, fault)
+
+
 class JsonLinesReader(RowReader):
-    """One JSON object a line; blank lines are no rows."""
+    """One JSON object a line, or one for each entry of a list in it (`file.each`); blank lines are no rows."""
 
     def _rows(self) -> Iterator[Row]:
         for number, line in enumerate(self._lines_of_bytes(), 1):
@@ -38,7 +57,11 @@ class JsonLinesReader(RowReader):
             if self.rows_read == 0:
                 self._refuse_other_forms(raw.strip())
             values, fault = _object(raw)
-            yield Row(values, raw, number, fault)
+            each = self._layout.each
+            if values is None or each is None or not isinstance(items := values.get(each), list) or not items:
+                yield Row(values, raw, number, fault)
+            else:
+                yield from (Row({**values, each: item}, raw, number) for item in items)
 
     def _refuse_other_forms(self, first: bytes) -> None:
         """Refuse a document over many lines: each of its lines would become a dead letter."""
@@ -78,11 +101,14 @@ _PARQUET: Final = frozenset((".parquet",))
 _KINDS: Final = ".csv, .tsv, .jsonl, .ndjson, .json, .parquet"
 
 
+Needed = Mapping[str, str] | Mapping[tuple[str, ...], str]
+
+
 def _no_line(_values: dict[str, Any]) -> bool:
     return False
 
 
-def open_rows(path: Path, layout: FileSpec, needed: dict[str, str], is_row: IsRow = _no_line) -> RowReader:
+def open_rows(path: Path, layout: FileSpec, needed: Needed, is_row: IsRow = _no_line) -> RowReader:
     """Open a file of rows by its name, with `.gz` or `.zst` behind it or not.
 
     Parameters
@@ -92,7 +118,7 @@ def open_rows(path: Path, layout: FileSpec, needed: dict[str, str], is_row: IsRo
     layout
         What the mapping says about it.
     needed
-        Columns that must be there, each with the key of the mapping that needs it.
+        Columns that must be there, or groups of which one must be, each with the key of the mapping that needs it.
     is_row
         Whether a line of a CSV file, split into as many fields as there are columns, looks like a row: it tells two
         stray quotes from a text over several lines.
@@ -104,8 +130,10 @@ def open_rows(path: Path, layout: FileSpec, needed: dict[str, str], is_row: IsRo
     """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     kind = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] in COMPRESSIONS else "".join(suffixes[-1:])
-    if kind in _CSV:
-        reader: RowReader = CsvReader(path, layout, is_row)
+    if layout.pattern is not None:
+        reader: RowReader = LogReader(path, layout, layout.pattern)
+    elif kind in _CSV:
+        reader = CsvReader(path, layout, is_row)
     elif kind in _JSON:
         reader = JsonLinesReader(path, layout)
     elif kind in _PARQUET:
@@ -131,20 +159,22 @@ def _parquet(path: Path) -> type[RowReader]:
     return ParquetReader
 
 
-def _check_columns(reader: RowReader, layout: FileSpec, needed: dict[str, str]) -> None:
+def _check_columns(reader: RowReader, layout: FileSpec, needed: Needed) -> None:
     """Refuse a file that lacks a column which is needed, or has it twice. Others may have any names."""
     columns = reader.columns
     if columns is None:
         return
-    for column, key in needed.items():
-        if column not in columns:
+    for wanted, key in needed.items():
+        paths = (wanted,) if isinstance(wanted, str) else wanted
+        found = [name for path in paths for name in (path, root_of(path)) if name in columns]
+        if not found:
             have = ", ".join(columns)
             raise ConfigError(
-                f"file {reader.path} has no column {column!r}, which {key} needs; it has: {have}"
+                f"file {reader.path} has no column {' or '.join(map(repr, paths))}, which {key} needs; it has: {have}"
                 + _other_delimiter(columns, layout)
             )
-        if columns.count(column) > 1:
-            raise ConfigError(f"file {reader.path} has column {column!r} twice in its header: {key} needs it once")
+        if columns.count(found[0]) > 1:
+            raise ConfigError(f"file {reader.path} has column {found[0]!r} twice in its header: {key} needs it once")
 
 
 def _other_delimiter(columns: tuple[str, ...], layout: FileSpec) -> str:

@@ -56,7 +56,7 @@ class Row(msgspec.Struct, gc=False):
 def record_of(event: dict[str, Any], time_ms: int) -> ProducerRecord:
     """Encode an event that is known to be good, keyed by its user.
 
-    >>> record_of({"user_id": "u1", "event_type": "view"}, 5)
-    ProducerRecord(key=b'u1', value=b'{"user_id":"u1","event_type":"view"}', time_ms=5)
+    >>> record_of({"user_id": "u1", "event_type": "view"}, 5).value
+    b'{"user_id":"u1","event_type":"view"}'
     """
     return ProducerRecord(event["user_id"].encode(), orjson.dumps(event), time_ms)

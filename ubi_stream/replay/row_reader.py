@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, ClassVar, Final, Self
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.replay.compression import DAMAGE, decompressed, other_kind
-from ubi_stream.replay.mapping import FileSpec
 from ubi_stream.replay.records import Row
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ubi_stream.replay.mapping import Mapping, load_mapping
+from ubi_stream.mappings.mapper import time_is_read
+from ubi_stream.mappings.model import Mapping, load_mapping
 from ubi_stream.replay.readers import open_rows
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.sorting import by_time
-from ubi_stream.replay.transform import map_rows, time_is_read
+from ubi_stream.replay.transform import map_rows
 
 
 class ReplaySource:
@@ -26,11 +27,15 @@ class ReplaySource:
         Name of a shipped mapping, path of a mapping file, or a loaded one.
     sort
         Whether the records come in the order of their time, not of the file.
+    key
+        Keys the hashes of values that the mapping hides.
 
     Attributes
     ----------
     unread
         Values that are not of the type that the mapping says, counted by their place in the event.
+    left_out
+        Rows that don't fit the mapping's filters, counted by what they had.
 
     Raises
     ------
@@ -38,11 +43,17 @@ class ReplaySource:
         The mapping or the file is wrong; also while reading, where the file turns out to be damaged.
     """
 
-    def __init__(self, path: str | Path, mapping: str | Path | Mapping, *, sort: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, mapping: str | Path | Mapping, *, sort: bool = False, key: bytes = b""
+    ) -> None:
         self._sort = sort
+        self._key = key
         self.unread: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
         self.mapping = mapping if isinstance(mapping, Mapping) else load_mapping(mapping)
-        self._reader = open_rows(Path(path), self.mapping.file, self.mapping.columns(), time_is_read(self.mapping))
+        self._reader = open_rows(
+            Path(path), self.mapping.file, self.mapping.needed_columns(), time_is_read(self.mapping)
+        )
         self.total_bytes = self._reader.total_bytes
 
     @property
@@ -61,7 +72,7 @@ class ReplaySource:
         return self._reader.rows_skipped
 
     def __iter__(self) -> Iterator[ProducerRecord]:
-        records = map_rows(self.mapping, self._reader, self.unread)
+        records = map_rows(self.mapping, self._reader, self.unread, self.left_out, self._key)
         return by_time(records) if self._sort else records
 
     def __enter__(self) -> Self:

@@ -15,6 +15,7 @@ from ubi_stream.chunked.table import PartitionedTable
 from ubi_stream.chunked.transport import ChunkConsumer, Records
 from ubi_stream.clock import Clock
 from ubi_stream.errors import DeliveryError, StateStoreError
+from ubi_stream.mappings.live import decoder_of
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import PartitionSetup
 from ubi_stream.reasons import FailStopReason
@@ -70,6 +71,7 @@ class Lanes:
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._log = structlog.get_logger("ubi_stream.lanes")
         self._lane_of_topic = {settings.repartition_topic(entity.name): entity.name for entity in pack.entities}
+        self._decode = decoder_of(settings)
         self._home = lru_cache(_KNOWN_HOMES)(partial(partition_of, partitions=settings.partitions))
         self.consumer: ChunkConsumer | None = None
         self.on_change: Callable[[], None] = lambda: None
@@ -139,6 +141,7 @@ class Lanes:
             erasure_key=self._settings.erasure_key.get_secret_value().encode(),
             cache_size=self._settings.state_cache_users,
             home=self._home,
+            decode=self._decode,
         )
         io = LaneIO(
             outbox=self._outbox,

@@ -68,6 +68,7 @@ def outcome(
 ) -> Outcome:
     return make_outcome(
         rows=(events + refused, 1),
+        left_out=0,
         sent=SendReport(events + refused, events, refused, 100, 7 if refused else 0),
         figures=Figures({"accepted": 9, "duplicate": 1, "unwanted": unwanted}, late=2, users=4, lag=0),
         results=Results({"a": "segment", "b": "risk"}, {"a", "b", "c"}, {"x", "y"}),
@@ -113,8 +114,8 @@ def test_the_report_as_json_has_exactly_these_keys(capsys: pytest.CaptureFixture
     show_outcome(outcome(events=13), as_json=True)
     out, err = capsys.readouterr()
     assert " ".join(json.loads(out)) == (
-        "rows blank_rows events not_sent accepted dead_letters duplicates dropped late users insights insights_by_kind "
-        "postgres_rows seconds events_per_second"
+        "rows blank_rows rows_left_out events not_sent accepted dead_letters duplicates dropped late users "
+        "insights insights_by_kind postgres_rows seconds events_per_second"
     )
     assert err.startswith("not accounted for: 13 events")
 

@@ -11,7 +11,6 @@ from ubi_stream.events.model import Record
 from ubi_stream.events.stage import Read, read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.packs.schema import Events
-from ubi_stream.replay.mapping import Mapping, load_mapping
 from ubi_stream.replay.records import ProducerRecord
 
 _DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
@@ -27,18 +26,6 @@ def public_file() -> Callable[[str], Path]:
         return _DATA / name
 
     return find
-
-
-@pytest.fixture
-def make_mapping(tmp_path: Path) -> Callable[[str], Mapping]:
-    """Load a mapping from TOML text."""
-
-    def make(text: str, name: str = "shop") -> Mapping:
-        path = tmp_path / f"{name}.toml"
-        path.write_text(text, encoding="utf-8")
-        return load_mapping(path)
-
-    return make
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.mappings.model import Mapping
+from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.replay import parquet
-from ubi_stream.replay.mapping import FileSpec, Mapping
 from ubi_stream.replay.readers import open_rows
 from ubi_stream.replay.source import ReplaySource
 from ubi_stream.zstd import ZstdFile

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ubi_stream.replay import transform
-from ubi_stream.replay.mapping import Mapping, load_mapping
+from ubi_stream.mappings import ids
+from ubi_stream.mappings.model import Mapping, load_mapping
 from ubi_stream.replay.records import ProducerRecord, Row
 from ubi_stream.replay.transform import map_rows
 
@@ -134,11 +134,11 @@ def test_ids_are_the_same_in_every_run_and_identical_rows_stay_distinct(make_map
 def test_identical_rows_beyond_the_window_share_an_id(
     make_mapping: MakeMapping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transform, "OCCURRENCE_WINDOW", 3)
+    monkeypatch.setattr(ids, "OCCURRENCE_WINDOW", 3)
     same, others = {"t": "5", "e": "view", "u": "u1"}, [{"t": str(n), "e": "view", "u": "u1"} for n in range(10, 16)]
-    ids = [event_of(r)["event_id"] for r in records(make_mapping(SHOP), rows(same, same, *others, same))]
-    assert ids[0] != ids[1]
-    assert ids[0] == ids[-1], "memory is bounded: after two windows a row is forgotten"
+    found = [event_of(r)["event_id"] for r in records(make_mapping(SHOP), rows(same, same, *others, same))]
+    assert found[0] != found[1]
+    assert found[0] == found[-1], "memory is bounded: after two windows a row is forgotten"
 
 
 def test_an_id_column_is_taken_as_it_is(make_mapping: MakeMapping) -> None:
@@ -258,5 +258,5 @@ def test_every_row_gives_exactly_its_events_whatever_it_holds(values: list[dict[
     )
     result = records(mapping, rows(*values))
     assert len(result) == 2 * len(values)
-    ids = [orjson.loads(r.value or b"")["event_id"] for r in result if (r.value or b"").startswith(b'{"event_id"')]
-    assert len(set(ids)) == len(ids)
+    found = [orjson.loads(r.value or b"")["event_id"] for r in result if (r.value or b"").startswith(b'{"event_id"')]
+    assert len(set(found)) == len(found)

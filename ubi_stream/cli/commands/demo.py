@@ -88,7 +88,7 @@ def demo(
             if exit_at_end:
                 outcome = run_async(until_signalled(run_to_end(job, account, clock)))
                 show_outcome(outcome, as_json=as_json)
-                for sentence in sentences(account, job.pack, job.unread, late=outcome.report.late):
+                for sentence in sentences(account, job.pack, job.unread, job.left_out, late=outcome.report.late):
                     say(escape(sentence))
                 if outcome.problems:
                     raise typer.Exit(1)

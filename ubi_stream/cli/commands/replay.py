@@ -145,7 +145,7 @@ def _shadow(
     as_json: bool,
 ) -> None:
     from ubi_stream.cli.shadow import ShadowOptions, describe, parse_time, run_shadow  # noqa: PLC0415 - loads the models
-    from ubi_stream.replay.mapping import load_mapping  # noqa: PLC0415 - as above
+    from ubi_stream.mappings.model import load_mapping  # noqa: PLC0415 - as above
 
     try:
         from_ms, to_ms = (None if text is None else parse_time(text) for text in window)

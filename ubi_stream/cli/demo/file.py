@@ -46,6 +46,7 @@ async def run_to_end(job: Job, account: Account, clock: Clock) -> Outcome:
         dsn = stack.settings.postgres_dsn.get_secret_value()
         return make_outcome(
             rows=job.rows(),
+            left_out=sum(job.left_out.values()),
             sent=sent,
             figures=(await fetch_figures(session, stack.url)).since(before),
             results=results,

@@ -24,8 +24,8 @@ class Report(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
-    rows, blank_rows
-        Rows of the file, and blank lines besides.
+    rows, blank_rows, rows_left_out
+        Rows of the file, blank lines besides, and rows that the mapping leaves out.
     events
         Sent and acknowledged by the broker: `accepted` + `dead_letters` + `duplicates` + `dropped`.
     not_sent
@@ -46,6 +46,7 @@ class Report(msgspec.Struct, frozen=True):
 
     rows: int
     blank_rows: int
+    rows_left_out: int
     events: int
     not_sent: int
     accepted: int
@@ -71,6 +72,7 @@ class Outcome(msgspec.Struct, frozen=True):
 def make_outcome(
     *,
     rows: tuple[int, int],
+    left_out: int,
     sent: SendReport,
     figures: Figures,
     results: Results,
@@ -84,6 +86,8 @@ def make_outcome(
     ----------
     rows
         Rows of the file, and blank lines besides.
+    left_out
+        Rows that don't fit the filters of the mapping.
     sent
         What became of the events on their way to the broker.
     figures
@@ -99,6 +103,7 @@ def make_outcome(
     report = Report(
         rows=rows[0],
         blank_rows=rows[1],
+        rows_left_out=left_out,
         events=events,
         not_sent=sent.refused,
         accepted=figures.outcomes.get("accepted", 0),

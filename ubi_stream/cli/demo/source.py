@@ -51,6 +51,8 @@ class Job(msgspec.Struct, frozen=True):
         Bytes of the file read so far; None for invented users.
     rows
         Rows of the file read so far, and blank lines; of invented users none.
+    left_out
+        Rows that don't fit the filters of the mapping, counted by what they had.
     unread
         Values that the mapping could not read, counted by their place in the event.
     total_bytes
@@ -64,6 +66,7 @@ class Job(msgspec.Struct, frozen=True):
     speed: Speed
     position: Callable[[], int | None]
     rows: Callable[[], tuple[int, int]]
+    left_out: Mapping[str, int]
     unread: Mapping[str, int]
     total_bytes: int | None
 
@@ -79,7 +82,7 @@ def prepared(options: DemoOptions, settings: Settings, clock: Clock) -> Iterator
     LocalServiceError
         The jars can't be downloaded.
     """
-    with _open(options, clock) as source:
+    with _open(options, clock, settings.hash_key) as source:
         is_file = isinstance(source, ReplaySource)
         settings = pack_for(settings, source.mapping.pack if isinstance(source, ReplaySource) else _GENERATED_FOR)
         pack = load_pack(settings.pack, nobody=settings.nobody)
@@ -93,15 +96,16 @@ def prepared(options: DemoOptions, settings: Settings, clock: Clock) -> Iterator
                 speed=options.speed if is_file else "realtime",
                 position=lambda: source.bytes_read if isinstance(source, ReplaySource) else None,
                 rows=lambda: (source.rows_read, source.rows_skipped) if isinstance(source, ReplaySource) else (0, 0),
+                left_out=source.left_out if isinstance(source, ReplaySource) else {},
                 unread=source.unread if isinstance(source, ReplaySource) else {},
                 total_bytes=source.total_bytes if isinstance(source, ReplaySource) else None,
             )
 
 
 @contextmanager
-def _open(options: DemoOptions, clock: Clock) -> Iterator[ReplaySource | Traffic]:
+def _open(options: DemoOptions, clock: Clock, key: bytes) -> Iterator[ReplaySource | Traffic]:
     if options.file is not None:
-        with ReplaySource(options.file, options.mapping, sort=options.sort) as source:
+        with ReplaySource(options.file, options.mapping, sort=options.sort, key=key) as source:
             yield source
     else:
         start_ms = clock.now_ms()

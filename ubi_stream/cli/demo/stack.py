@@ -104,6 +104,7 @@ def _demo_settings(settings: Settings, data_dir: Path, kafka: EmbeddedKafka) -> 
     return absolute_pack(settings).model_copy(
         update={
             "broker": kafka.bootstrap,
+            "events_mapping": None,  # what the demo sends is in our own form
             "security_protocol": "PLAINTEXT",
             "sasl_username": None,
             "sasl_password": None,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ubi_stream.replay.times import time_reader
-from ubi_stream.replay.values import CONVERTERS, ColumnType, number_reader, parse_duration_ms
+from ubi_stream.mappings.times import time_reader
+from ubi_stream.mappings.values import CONVERTERS, ColumnType, number_reader, parse_duration_ms
 
 MOMENT_MS = 1_569_888_001_250  # 2019-10-01 00:00:01.250 UTC
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from ubi_stream.replay.values import as_number
+from ubi_stream.mappings.values import as_number
 
 # Beyond the year 9999 or before year 1 a number of milliseconds is no time; `datetime` has the same limits.
 _MIN_TIME_MS, _MAX_TIME_MS = -62_135_596_800_000, 253_402_300_799_999

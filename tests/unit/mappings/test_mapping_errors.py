@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.replay.mapping import Mapping, load_mapping
+from ubi_stream.mappings.model import Mapping, load_mapping
 
 MakeMapping = Callable[..., Mapping]
 HEAD = 'description = "A shop"\n'
@@ -26,6 +26,22 @@ EVENT = '[event]\nevent_time = "when"\nevent_type = "what"\nuser_id = "who"\n'
         (HEAD + EVENT.replace('"who"', "5"), ["event.user_id = 5", "expected a column's name"]),
         (HEAD + EVENT.replace('"who"', "{}"), ["event.user_id = {}", "exactly one of column and constant"]),
         (HEAD + EVENT.replace('"who"', '{column = "a", constant = 1}'), ["exactly one of column and constant"]),
+        (
+            HEAD + EVENT.replace('"who"', '{first_of = ["a"], join = ["b", "c"]}'),
+            ["exactly one of column and constant"],
+        ),
+        (
+            HEAD + EVENT.replace('"when"', '{first_of = ["a"], column = "b"}'),
+            ["exactly one of column, first_of and join"],
+        ),
+        (HEAD + EVENT.replace('"who"', '{column = "ip", hash = true, type = "int"}'), ["hash makes a text"]),
+        (HEAD + EVENT.replace('"what"', '{column = "url", matches = {"(" = "view"}}'), ["regular expression"]),
+        (HEAD + EVENT + '[properties]\ncents = {column = "c", scale = 0.01}\n', ['type = "number"']),
+        (HEAD + EVENT + '[[where]]\ncolumn = "a"\n', ["exactly one of one_of, none_of, matches"]),
+        (HEAD + EVENT + '[[where]]\ncolumn = "a"\nis = 5\n', ["where[0].is = 5", "unknown key", "none_of"]),
+        (HEAD + "[file]\npattern = '('\n" + EVENT, ["file.pattern", "regular expression"]),
+        (HEAD + "[file]\npattern = '.*'\n" + EVENT, ["file.pattern", "named groups"]),
+        (HEAD + "[file]\npattern = '(?P<a>.*)'\ncolumns = ['a']\n" + EVENT, ["one of pattern and columns"]),
         (HEAD + EVENT.replace('"who"', '{constant = 1, type = "int"}'), ["a constant takes no other key"]),
         (HEAD + EVENT.replace('"who"', '{colum = "a"}'), ["event.user_id.colum = 'a'", "unknown key", "values"]),
         (HEAD + EVENT.replace('"when"', '{column = "t", fmt = "s"}'), ["event.event_time.fmt", "timezone"]),
@@ -66,7 +82,7 @@ def test_says_key_value_and_what_was_expected(make_mapping: MakeMapping, text: s
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"'amazon' is unknown; expected one of card_payments, .*rees46"):
+    with pytest.raises(ConfigError, match=r"'amazon' is unknown; expected one of access_log, card_payments, .*rees46"):
         load_mapping("amazon")
 
 
