@@ -17,7 +17,8 @@ from ubi_stream.sinks.queries import Database, InvalidQueryError
 
 MAX_BUCKETS: Final = 10_000
 """Most buckets of one answer: a month of five minutes."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Buckets begin at whole multiples of their width since then."""
 
 
 class SegmentShare(msgspec.Struct, frozen=True):
@@ -26,6 +27,15 @@ class SegmentShare(msgspec.Struct, frozen=True):
     segment: str
     count: int
     share: float
+
+
+class SegmentCount(msgspec.Struct, frozen=True):
+    """Users of one segment who were active in a bucket of time."""
+
+    window_start: datetime
+    window_end: datetime
+    segment: str
+    count: int
 
 
 class ClassShare(msgspec.Struct, frozen=True):
@@ -116,6 +126,31 @@ async def segment_shares(
     return [SegmentShare(row["key"], row["count"], row["count"] / total) for row in rows]
 
 
+async def segment_history(
+    database: Database, *, pack: str, since: datetime, until: datetime, width: timedelta, entity: str = "user"
+) -> list[SegmentCount]:
+    """Active users by segment in each pane of a width that starts in [since, until); the oldest pane first.
+
+    Raises
+    ------
+    InvalidQueryError
+        There would be more than `MAX_BUCKETS` panes.
+    """
+    check_buckets(since, until, width)
+    rows = await database.fetch(
+        "SELECT pane_start, key, sum(count)::bigint AS count FROM window_counts WHERE pack = $1 AND measure = $2 "
+        "AND entity = $3 AND pane_start >= $4 AND pane_start < $5 AND pane_ms = $6 "
+        "GROUP BY pane_start, key HAVING sum(count) > 0 ORDER BY pane_start, key",
+        pack,
+        USERS,
+        entity,
+        since,
+        until,
+        _milliseconds(width),
+    )
+    return [SegmentCount(row["pane_start"], row["pane_start"] + width, row["key"], row["count"]) for row in rows]
+
+
 async def newest_visit_end(database: Database, *, pack: str) -> datetime | None:
     """Just after the end of the newest visit, which a span up to there includes; None if there is none."""
     rows = await database.fetch("SELECT max(session_end) AS newest FROM visits WHERE pack = $1", pack)
@@ -133,8 +168,7 @@ async def class_distribution(
     InvalidQueryError
         There would be more than `MAX_BUCKETS`.
     """
-    if (until - since) / bucket > MAX_BUCKETS:
-        raise InvalidQueryError(f"since and until are more than {MAX_BUCKETS} buckets apart; take a longer bucket")
+    check_buckets(since, until, bucket)
     rows = await database.fetch(
         "SELECT date_bin($4, session_end, $5) AS window_start, behavior_segment, count(*) AS session_count, "
         "count(DISTINCT user_id) AS unique_users, coalesce(sum(total_amount), 0) AS total_revenue FROM visits "
@@ -144,7 +178,7 @@ async def class_distribution(
         since,
         until,
         bucket,
-        _EPOCH,
+        EPOCH,
     )
     return [
         ClassShare(
@@ -172,6 +206,12 @@ async def class_funnel(database: Database, *, pack: str, since: datetime, until:
         until,
     )
     return [ClassFunnel.of(row) for row in rows]
+
+
+def check_buckets(since: datetime, until: datetime, width: timedelta) -> None:
+    """Raise `InvalidQueryError` for a span of more than `MAX_BUCKETS` buckets."""
+    if (until - since) / width > MAX_BUCKETS:
+        raise InvalidQueryError(f"since and until are more than {MAX_BUCKETS} buckets apart; take a longer bucket")
 
 
 def _milliseconds(width: timedelta) -> int:

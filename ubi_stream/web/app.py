@@ -18,7 +18,9 @@ from ubi_stream.web.forward import Forwarder
 from ubi_stream.web.middleware import MIDDLEWARES
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.reader import QUERY_TIMEOUT_S, Reader
+from ubi_stream.web.views.features import Features
 from ubi_stream.web.views.health import Health
+from ubi_stream.web.views.insight_counts import InsightCounts
 from ubi_stream.web.views.insights import Insights
 from ubi_stream.web.views.labels import MAX_LABEL_BYTES, Labels
 from ubi_stream.web.views.models import Models
@@ -79,13 +81,16 @@ def create_web(
             web.get(f"/api/v1/users/{_ID}/insights", users.insights),
             web.get(f"/api/v1/users/{_ID}/forecast", users.forecast),
             web.get("/api/v1/insights", insights.page),
+            web.get("/api/v1/insights/counts", InsightCounts(port, reader).counts),
             web.get("/api/v1/segments", segments.shares),
+            web.get("/api/v1/segments/history", segments.history),
             web.get("/api/v1/segments/distribution", segments.distribution),
             web.get("/api/v1/segments/funnel", segments.funnel),
             web.get("/api/v1/visits", visits.page),
             web.get(f"/api/v1/visits/{_ID}", visits.one),
             web.get("/api/segments/user_behavior_segments", visits.behavior_segments),
             web.get("/api/v1/models", Models(port).report),
+            web.get("/api/v1/features", Features(port).words),
             web.post("/api/v1/labels", Labels(port, forwarder, clock).take),
             web.get("/", StaticFile("index.html").serve),
             *(web.get(f"/static/{name}", StaticFile(name).serve) for name in STATIC_FILES),

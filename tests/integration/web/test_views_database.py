@@ -267,6 +267,50 @@ async def test_the_distribution_and_the_funnel_of_the_newest_day(client: Client,
     assert "10000 buckets" in (await get(client, too_many, status=400))["detail"]
 
 
+async def test_users_by_segment_over_time(client: Client, sink: PostgresSink) -> None:
+    assert (await get(client, "/api/v1/segments/history"))["history"] == []
+    hours = [
+        window_row(n, 3 + n, key="active", pane_ms=3_600_000, pane_start=START + timedelta(hours=12 * n))
+        for n in range(4)
+    ]
+    other = [window_row(4, 2, key="active", pane_ms=3_600_000, pane_start=START + timedelta(hours=36), partition=1)]
+    await sink.write(stretch(WINDOWS, 0, 4, *hours))
+    await sink.write(stretch(WINDOWS, 4, 5, *other, partition=1))
+    past = await get(client, "/api/v1/segments/history")
+    assert (past["since"], past["until"]) == ("2019-10-01T13:00:00Z", "2019-10-02T13:00:00Z")
+    assert [(row["window_start"], row["segment"], row["count"]) for row in past["history"]] == [
+        ("2019-10-02T00:00:00Z", "active", 5),
+        ("2019-10-02T12:00:00Z", "active", 8),
+    ]
+    whole = await get(client, "/api/v1/segments/history?since=2019-10-01&until=2019-10-01T12:00:00Z")
+    assert [row["count"] for row in whole["history"]] == [3]
+    too_many = "/api/v1/segments/history?bucket=5m&since=2019-01-01&until=2019-10-01"
+    assert "10000 buckets" in (await get(client, too_many, status=400))["detail"]
+
+
+async def test_numbers_of_insights_by_severity(client: Client, sink: PostgresSink) -> None:
+    assert (await get(client, "/api/v1/insights/counts"))["counts"] == []
+    rows = [insight_row(n, severity="high" if n % 3 == 0 else "low") for n in range(6)]
+    rows += [
+        insight_row(6, severity="high", at=START + timedelta(hours=30)),
+        insight_row(7, severity="high", pack="payments"),
+        insight_row(8, kind="label", at=START + timedelta(days=90)),  # an answer, at the time of the request
+    ]
+    await sink.write(stretch(INSIGHTS, 0, 9, *rows))
+    day = await get(client, "/api/v1/insights/counts")
+    assert (day["since"], day["until"]) == ("2019-10-01T06:00:00.001000Z", "2019-10-02T06:00:00.001000Z")
+    assert [(row["window_start"], row["severity"], row["count"]) for row in day["counts"]] == [
+        ("2019-10-02T06:00:00Z", "high", 1)
+    ]
+    minutes = await get(client, "/api/v1/insights/counts?bucket=1m&since=2019-10-01&until=2019-10-02")
+    assert [(row["window_end"], row["severity"], row["count"]) for row in minutes["counts"]] == [
+        ("2019-10-01T00:01:00Z", "high", 2),
+        ("2019-10-01T00:01:00Z", "low", 4),
+    ]
+    too_many = "/api/v1/insights/counts?bucket=1m&since=2019-01-01&until=2019-10-01"
+    assert "10000 buckets" in (await get(client, too_many, status=400))["detail"]
+
+
 async def test_ready_with_a_database(client: Client) -> None:
     document = await get(client, "/health/ready")
     assert document["status"] == "ready"

@@ -17,14 +17,17 @@ from ubi_stream.insights.model import InsightKind, Severity
 from ubi_stream.insights.windows import PANE_MS
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.sinks.insight_counts import SeverityCount
 from ubi_stream.sinks.queries import MAX_PAGE, StoredInsight
-from ubi_stream.sinks.segment_queries import MAX_BUCKETS, ClassFunnel, ClassShare, SegmentShare
+from ubi_stream.sinks.segment_queries import MAX_BUCKETS, ClassFunnel, ClassShare, SegmentCount, SegmentShare
 from ubi_stream.sinks.visit_queries import StoredVisit
 from ubi_stream.web.app import create_web
 from ubi_stream.web.problems import ProblemType
+from ubi_stream.web.views.features import FeatureWords
+from ubi_stream.web.views.insight_counts import COUNT_BUCKETS, Counts
 from ubi_stream.web.views.insights import DEFAULT_PAGE
 from ubi_stream.web.views.labels import LABELS_AT_ONCE, LABELS_PER_S, MAX_LABEL_BYTES
-from ubi_stream.web.views.segments import BUCKETS, Distribution, Funnel, Shares
+from ubi_stream.web.views.segments import BUCKETS, Distribution, Funnel, History, Shares
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -110,15 +113,26 @@ def test_every_status_of_a_label_and_every_limit_has_a_line() -> None:
 
 def test_rows_of_the_database_have_the_members_of_the_examples() -> None:
     assert tuple(examples("Insights")[0]["insights"][0]) == StoredInsight.__struct_fields__
-    shares, distribution, funnel = examples("Segments")
+    shares, history, distribution, funnel = examples("Segments")
+    (counts,) = examples("Numbers of insights")
     for document, page, row in (
+        (counts, Counts, SeverityCount),
         (shares, Shares, SegmentShare),
+        (history, History, SegmentCount),
         (distribution, Distribution, ClassShare),
         (funnel, Funnel, ClassFunnel),
     ):
         assert tuple(document) == page.__struct_fields__
         assert tuple(document[page.__struct_fields__[-1]][0]) == row.__struct_fields__
     assert tuple(examples("Visits")[0]["visits"][0]) == StoredVisit.__struct_fields__
+
+
+async def test_features_are_called_what_the_example_says(client: Client) -> None:
+    answer = await (await client.get("/api/v1/features")).json()
+    shown = examples("Features")[0]
+    assert tuple(shown["features"][0]) == FeatureWords.__struct_fields__
+    assert shown["features"][0] in answer["features"]
+    assert answer["pack"] == shown["pack"]
 
 
 async def test_the_error_of_the_example_is_told_so(client: Client) -> None:
@@ -144,3 +158,4 @@ def test_limits_are_the_ones_in_force() -> None:
     assert f"1 to {MAX_PAGE}; {DEFAULT_PAGE} unless given" in section("Insights")
     assert timedelta(milliseconds=PANE_MS) == BUCKETS["5m"]
     assert f"{MAX_BUCKETS:,} buckets at most" in section("Segments")
+    assert set(re.findall(r"`(\d+[mhd])`", section("Numbers of insights"))) == set(COUNT_BUCKETS)

@@ -11,9 +11,10 @@ from ubi_stream.insights.model import InsightKind, Severity
 
 FILES = {
     "/": "text/html",
-    "/static/app.js": "text/javascript",
-    "/static/dom.js": "text/javascript",
-    "/static/user.js": "text/javascript",
+    **{
+        f"/static/{name}.js": "text/javascript"
+        for name in ("app", "charts", "dom", "figures", "insights", "models", "user", "worth")
+    },
     "/static/app.css": "text/css",
     "/static/icon.svg": "image/svg+xml",
 }

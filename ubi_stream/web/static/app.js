@@ -1,78 +1,30 @@
 "use strict";
-// Shows what the API says, again every three seconds, and sends what a person says about it.
+// Shows what the API says, again every three seconds unless it is paused, and says so when nobody answers.
 
-import { ask, byId, decimals, element, moment, percent, tableRow, whole, words } from "./dom.js";
-import { addressOf, chosenUser, showUser } from "./user.js";
+import { ask, byId, clock, noAnswer, patch, moment } from "./dom.js";
+import { countInsights, showFigures, showSegments, showVisits } from "./figures.js";
+import { distinct, forgetShown, insightItem, loadTitles, say } from "./insights.js";
+import { showModels } from "./models.js";
+import { chosenUser, showUser } from "./user.js";
+import { showWorth, toggleAll } from "./worth.js";
 
 const EVERY_MS = 3000;
-const seen = new Set();
-const verdicts = new Map(); // what was said here, by insight: label, text of the answer, whether it is awaited
-const LABELLED = ["anomaly", "prediction"];
+const SLOW_ROUNDS = 5; // history changes slowly
+const ANSWERS = ["label", "erasure"]; // kinds whose time is that of a request
 const FILTERS = ["kind", "severity", "user_id"]; // ids of the inputs, and parameters of the API
-let firstPage = true;
+const known = new Set(); // insights that the list has shown
+let round = 0;
+let fetched = null; // when all parts last had an answer
+let paused = false;
+let wake = () => {};
 
-async function say(insight, label) {
-  verdicts.set(insight.id, { label, text: "Sending", busy: true });
-  const showing = part("insights", showInsights);
-  const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0"));
-  const said = { insight_id: insight.id, user_id: insight.user_id, entity: insight.entity, label };
-  try {
-    const answer = await ask("/api/v1/labels", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "Idempotency-Key": key.join("") },
-      body: JSON.stringify(said),
-    });
-    const text = answer.insight ? answer.insight.summary : "Taken; the worker is behind and will answer later.";
-    verdicts.set(insight.id, { label, text, busy: false });
-  } catch (error) {
-    verdicts.set(insight.id, { label: "", text: error instanceof TypeError ? "No answer." : error.message, busy: false });
-  }
-  await showing;
-  await part("insights", showInsights);
-}
-
-function verdictButtons(insight) {
-  const verdict = verdicts.get(insight.id) || { label: "", text: "", busy: false };
-  const button = (label, text) => {
-    const made = element("button", "", text);
-    made.type = "button";
-    made.disabled = verdict.busy;
-    made.ariaPressed = String(verdict.label === label);
-    made.addEventListener("click", () => say(insight, label));
-    return made;
-  };
-  const buttons = [button("confirmed", "Right"), button("false_positive", "False alarm")];
-  return element("p", "meta verdict", ...buttons, element("span", "", verdict.text));
-}
-
-function insightItem(insight) {
-  const severity = ["low", "medium", "high"].includes(insight.severity) ? insight.severity : "info";
-  const user = element("a", "", insight.user_id);
-  user.href = addressOf(insight.entity, insight.user_id);
-  const contributions = (insight.explanation.contributions || [])
-    .filter((part) => Math.abs(part.contribution) >= 0.005)
-    .slice(0, 3);
-  const why = contributions
-    .map((part) => `${words(part.feature)} ${part.contribution < 0 ? "−" : "+"}${Math.abs(part.contribution).toFixed(2)}`)
-    .join(" · ");
-  const confidence = typeof insight.confidence === "number" ? `confidence ${percent(insight.confidence)}` : null;
-  const meta = element(
-    "p",
-    "meta",
-    element("span", "kind", words(insight.kind)),
-    element("span", `severity ${severity}`, severity),
-    element("span", "", `${insight.entity} `, user),
-    insight.label && element("span", "", words(insight.label)),
-    confidence && element("span", "", confidence),
-    element("time", "", moment(insight.at)),
-  );
-  const item = element("li", severity, element("p", "summary", insight.summary), meta);
-  if (why) item.append(element("p", "meta why", `Why: ${why}`));
-  if (LABELLED.includes(insight.kind)) item.append(verdictButtons(insight));
-  if (!seen.has(insight.id) && !firstPage) item.classList.add("new");
-  seen.add(insight.id);
-  return item;
-}
+// What the parts learn from each other: `asOf` is the time of the newest event that any of them knows of.
+const seen = {
+  asOf: 0,
+  notice(time) {
+    seen.asOf = Math.max(seen.asOf, time);
+  },
+};
 
 // The filters stand in the address behind #, so that what one sees can be sent to somebody.
 function filters() {
@@ -92,132 +44,111 @@ async function showInsights() {
   const filtered = query.toString() !== "";
   query.set("limit", "40");
   const page = await ask(`/api/v1/insights?${query}`);
-  if (seen.size > 5000) seen.clear();
-  if (verdicts.size > 500) verdicts.clear();
-  byId("insights").replaceChildren(...page.insights.map(insightItem));
-  firstPage = false;
+  const items = distinct(page.insights).map((insight) => {
+    const item = insightItem(insight);
+    if (known.size && !known.has(insight.id)) item.classList.add("new");
+    if (!ANSWERS.includes(insight.kind)) seen.notice(Date.parse(insight.at));
+    return item;
+  });
+  if (known.size > 5000) known.clear();
+  for (const { id } of page.insights) known.add(id);
+  patch(byId("insights"), ...items);
   if (page.insights.length) return "";
   return filtered ? "None like these." : "None yet. Insights appear here as events come in.";
 }
 
-function shareRow(name, share, count, steps) {
-  const fill = element("div", "fill");
-  fill.style.width = `${100 * share}%`;
-  return element(
-    "div",
-    "row",
-    element("span", "name", name ? words(name) : "no class"),
-    element("span", "count", `${percent(share)} · ${whole.format(count)}`),
-    element("div", "track", fill),
-    steps ? element("span", "funnel", steps) : null,
-  );
-}
-
-async function showSegments() {
-  const report = await ask("/api/v1/segments");
-  byId("segments").replaceChildren(...report.distribution.map((row) => shareRow(row.segment, row.share, row.count)));
-  if (!report.distribution.length) return "Nobody yet. Shares appear here as events come in.";
-  return `Users active from ${moment(report.since)} to ${moment(report.until)} UTC, by what they are now.`;
-}
-
-function funnelOf(row) {
-  const steps = [["interests", row.total_views], ["intents", row.total_carts], ["conversions", row.total_purchases]];
-  const counts = steps.filter(([, count]) => count).map(([step, count]) => `${whole.format(count)} ${step}`);
-  return counts.join(" → ");
-}
-
-async function showVisits() {
-  const report = await ask("/api/v1/segments/funnel");
-  const visits = report.funnel.reduce((sum, row) => sum + row.total_sessions, 0);
-  const rows = report.funnel.map((row) =>
-    shareRow(row.behavior_segment, row.total_sessions / visits, row.total_sessions, funnelOf(row)),
-  );
-  byId("visits").replaceChildren(...rows);
-  if (!rows.length) return "No visit has ended yet: one ends when its user has been silent for a while.";
-  return `Visits that ended from ${moment(report.since)} to ${moment(report.until)}, by class.`;
-}
-
-// One row for each model: the API has one for each partition as well.
-function byModel(reports) {
-  const models = new Map();
-  for (const report of reports) {
-    const key = JSON.stringify([report.entity, report.outcome, report.model]);
-    if (!models.has(key)) models.set(key, { parts: [], all: null });
-    if (report.partition === null) models.get(key).all = report;
-    else models.get(key).parts.push(report);
-  }
-  return [...models.values()].filter((model) => model.parts.length);
-}
-
-function modelRow({ parts, all }) {
-  const first = parts[0];
-  const recent = (all || first).quality.window || {};
-  const name = first.outcome ? `${words(first.outcome)}: ${first.model}` : words(first.model);
-  const role = first.outcome && !parts.some((part) => part.serves) ? `${name}, in its shadow` : name;
-  const ready = parts.filter((part) => part.warm).length;
-  const cells = [
-    first.entity === "user" ? role : `${role} (${first.entity})`,
-    whole.format(parts.reduce((sum, part) => sum + part.n_seen, 0)),
-    ready === parts.length ? "ready" : ready ? `ready in ${ready} of ${parts.length}` : "warm-up",
-    decimals(recent.roc_auc, 3),
-    decimals(recent.log_loss, 3),
-  ];
-  return tableRow(...cells);
-}
-
-async function showModels() {
-  const report = await ask("/api/v1/models");
-  byId("pack").textContent = report.pack;
-  byId("models").replaceChildren(...byModel(report.models).map(modelRow));
-  const behind = report.lag.reduce((sum, lag) => sum + lag.events, 0);
-  const lag = behind ? `${whole.format(behind)} events wait to be processed. ` : "Nothing waits to be processed. ";
-  return report.models.length ? `${lag}Quality is over the last labels.` : "This worker has no partitions now.";
-}
-
+// Whether the worker answers; else a banner says since when not, and all that is shown is greyed.
 async function showStatus() {
-  let ready = true;
-  let text = "live";
+  let problem = "";
+  let answers = true;
   try {
     await ask("/health/ready");
   } catch (error) {
-    ready = false;
-    text = error instanceof TypeError ? "worker does not answer" : error.message;
+    answers = !noAnswer(error);
+    problem = answers ? error.message : "The worker does not answer";
   }
-  byId("status").className = `status ${ready ? "good" : "bad"}`;
+  const age = fetched ? ` What you see is from ${clock(fetched)}.` : "";
+  byId("gone-text").textContent = problem ? `${problem}.${age} Trying again every ${EVERY_MS / 1000} seconds.` : "";
+  byId("gone").hidden = !problem;
+  document.body.classList.toggle("stale", problem !== "");
+  showState(problem ? "bad" : "good", problem ? (answers ? "not ready" : "no answer") : "live");
+  if (problem) round = 0; // once it is back, all is asked for again
+  return { answers, ready: !problem };
+}
+
+function showState(state, text) {
+  byId("status").className = `status ${state}`;
   byId("status-text").textContent = text;
 }
 
 async function part(name, show) {
   try {
     byId(`${name}-note`).textContent = await show();
+    return true;
   } catch (error) {
-    byId(`${name}-note`).textContent = error instanceof TypeError ? "No answer; trying again." : error.message;
+    byId(`${name}-note`).textContent = noAnswer(error) ? "No answer; trying again." : error.message;
+    return false;
   }
 }
 
 async function refresh() {
-  await Promise.all([
-    showStatus(),
-    part("user", showUser),
-    part("insights", showInsights),
-    part("segments", showSegments),
-    part("visits", showVisits),
-    part("models", showModels),
-  ]);
+  const { answers, ready } = await showStatus();
+  if (!answers) return;
+  const parts = [part("user", showUser), part("insights", showInsights), part("models", () => showModels(seen))];
+  if (round % SLOW_ROUNDS === 0) parts.push(part("segments", () => showSegments(seen)), part("visits", () => showVisits(seen)));
+  const first = await Promise.all([loadTitles().then(() => true, () => false), ...parts]);
+  const rest = await Promise.all([part("worth", () => showWorth(seen.asOf)), part("figures", () => countInsights(seen))]);
+  rest.push(await part("figures", () => showFigures(seen)));
+  if (ready) round += 1;
+  if ([...first, ...rest].every(Boolean)) fetched = Date.now();
+  showAsOf();
+}
+
+function showAsOf() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const newest = seen.asOf ? `Newest event ${moment(seen.asOf)}` : "No event yet";
+  byId("as-of").textContent = fetched ? `${newest} · fetched ${clock(fetched)} (${zone})` : "";
 }
 
 async function run() {
   for (;;) {
-    if (!document.hidden) await refresh();
-    await new Promise((done) => setTimeout(done, EVERY_MS));
+    if (!paused && !document.hidden) await refresh();
+    if (paused) showState("", "paused");
+    await new Promise((done) => {
+      wake = done;
+      setTimeout(done, EVERY_MS);
+    });
   }
+}
+
+function pause() {
+  paused = !paused;
+  byId("pause").ariaPressed = String(paused);
+  if (paused) showState("", "paused");
+  wake();
+}
+
+const showBoth = () => Promise.all([part("insights", showInsights), part("worth", () => showWorth(seen.asOf))]);
+
+function clicked({ target }) {
+  const button = target.closest("[data-label]");
+  if (button) say(button.dataset.insight, button.dataset.label, showBoth);
+  if (target.closest("[data-jump]")) byId("insights-title").focus(); // which scrolls there
 }
 
 for (const name of FILTERS) byId(name).addEventListener("change", () => (location.hash = filters()));
 addEventListener("hashchange", () => {
+  forgetShown();
   readAddress();
   part("user", showUser);
   part("insights", showInsights);
+});
+document.addEventListener("click", clicked);
+document.addEventListener("visibilitychange", () => wake());
+byId("pause").addEventListener("click", pause);
+byId("worth-all").addEventListener("click", () => {
+  toggleAll();
+  part("worth", () => showWorth(seen.asOf));
 });
 readAddress();
 run();

@@ -1,7 +1,7 @@
 "use strict";
 // One user, chosen by the address: what is known about them, and what is usual for them.
 
-import { ask, byId, decimals, element, moment, percent, tableRow, whole, words } from "./dom.js";
+import { ask, byId, decimals, element, moment, patch, percent, tableRow, whole, words } from "./dom.js";
 
 const WINDOWS = { "5m": "5 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days" };
 const PARTS = ["user-facts", "user-visits", "user-windows", "user-habits", "user-hours"];
@@ -105,11 +105,11 @@ export async function showUser() {
     ask(`${path}/forecast${query}`).catch(() => null),
     visitsOf(user),
   ]);
-  byId("user-facts").replaceChildren(...facts(profile));
-  byId("user-visits").replaceChildren(...visits.map(visitRow));
+  patch(byId("user-facts"), ...facts(profile));
+  patch(byId("user-visits"), ...visits.map(visitRow));
   byId("user-visits-table").hidden = !visits.length;
-  byId("user-windows").replaceChildren(...Object.entries(profile.windows).map(windowRow));
-  byId("user-habits").replaceChildren(...Object.entries(HABITS).map((habit) => habitRow(habit, profile)).filter(Boolean));
-  byId("user-hours").replaceChildren(...hourBars(profile.hour_profile));
+  patch(byId("user-windows"), ...Object.entries(profile.windows).map(windowRow));
+  patch(byId("user-habits"), ...Object.entries(HABITS).map((habit) => habitRow(habit, profile)));
+  patch(byId("user-hours"), ...hourBars(profile.hour_profile));
   return forecast ? inWords(forecast) : "";
 }

@@ -8,7 +8,18 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-STATIC_FILES: Final = ("app.js", "dom.js", "user.js", "app.css", "icon.svg")
+STATIC_FILES: Final = (
+    "app.js",
+    "charts.js",
+    "dom.js",
+    "figures.js",
+    "insights.js",
+    "models.js",
+    "user.js",
+    "worth.js",
+    "app.css",
+    "icon.svg",
+)
 """What the document needs, served under `/static/`."""
 _FOLDER: Final = Path(__file__).resolve().parent.parent / "static"
 _TYPES: Final = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}

@@ -13,11 +13,13 @@ from ubi_stream.sinks.queries import Database
 from ubi_stream.sinks.segment_queries import (
     ClassFunnel,
     ClassShare,
+    SegmentCount,
     SegmentShare,
     class_distribution,
     class_funnel,
     newest_pane,
     newest_visit_end,
+    segment_history,
     segment_shares,
 )
 from ubi_stream.web.parameters import Parameters
@@ -39,6 +41,17 @@ class Shares(msgspec.Struct, frozen=True):
     until: datetime | None
     bucket: str
     distribution: list[SegmentShare]
+
+
+class History(msgspec.Struct, frozen=True):
+    """Active users by segment in buckets of a span."""
+
+    pack: str
+    entity: str
+    since: datetime | None
+    until: datetime | None
+    bucket: str
+    history: list[SegmentCount]
 
 
 class Distribution(msgspec.Struct, frozen=True):
@@ -81,6 +94,20 @@ class Segments:
         )
         return json_response(await self._reader.ask(query))
 
+    async def history(self, request: web.Request) -> web.Response:
+        """Active users by segment over time; by default the day up to the newest bucket, by the hour."""
+        parameters = Parameters(request, ("pack", "entity", "since", "until", "bucket"))
+        since, until = parameters.span()
+        query = partial(
+            _history,
+            pack=self._pack(parameters),
+            entity=parameters.text("entity") or "user",
+            since=since,
+            until=until,
+            bucket=parameters.choice("bucket", BUCKETS) or "1h",
+        )
+        return json_response(await self._reader.ask(query))
+
     async def distribution(self, request: web.Request) -> web.Response:
         """Visits by class over time; by default the day up to the newest visit, by the hour."""
         parameters = Parameters(request, ("pack", "since", "until", "bucket"))
@@ -115,6 +142,20 @@ async def _shares(
         since = max(until, _EARLIEST + width) - width
     found = await segment_shares(database, pack=pack, entity=entity, since=since, until=until, width=width)
     return Shares(pack, entity, since, until, bucket, found)
+
+
+async def _history(
+    database: Database, *, pack: str, entity: str, since: datetime | None, until: datetime | None, bucket: str
+) -> History:
+    width = BUCKETS[bucket]
+    if until is None:
+        newest = await newest_pane(database, pack=pack, entity=entity, width=width)
+        until = None if newest is None else newest + width
+    if until is None:
+        return History(pack, entity, since, None, bucket, [])
+    since = since or max(until, _EARLIEST + _DAY) - _DAY
+    found = await segment_history(database, pack=pack, entity=entity, since=since, until=until, width=width)
+    return History(pack, entity, since, until, bucket, found)
 
 
 async def _distribution(
