@@ -63,8 +63,8 @@ class ShareTests:
     >>> tests = ShareTests(1, prior_hits=0.5, prior_trials=50.0, slack=0.5, left=0.1, evidence=10.0)
     >>> for at_ms in range(100):
     ...     risen = tests.update(np.array([1.0]), np.array([float(at_ms % 50 == 0)]), at_ms)
-    >>> [bool(tests.update(np.array([1.0]), np.array([1.0]), 100 + late)[0]) for late in range(6)].index(True)
-    4
+    >>> [bool(tests.update(np.array([1.0]), np.array([1.0]), 100 + late)[0]) for late in range(5)]
+    [False, False, False, True, True]
 
     References
     ----------

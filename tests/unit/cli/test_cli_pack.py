@@ -69,10 +69,11 @@ def test_check_accepts_shipped_packs(ubi: Ubi, path: Path) -> None:
         ("session_gap_min = 30", "session_gap_min = -1", "times.session_gap_min = -1: Input should be greater than 0"),
         ("session_gap_min = 30", "session_gab_min = 30", "times.session_gab_min = 30"),
         ('"distinct_categories"', '"distinct_colours"', "no feature 'distinct_colours'"),
-        ('feature = "session_depth"', 'feature = "amount_of_luck"', "uses feature 'amount_of_luck'"),
+        ('feature = "known_days"', 'feature = "amount_of_luck"', "uses feature 'amount_of_luck'"),
+        ('feature = "session_depth"', 'feature = "known_days"', "'known_days'; expected a figure of the visit alone"),
         ("[events]", "[events", "is not TOML"),
     ],
-    ids=["value", "key", "feature", "condition", "syntax"],
+    ids=["value", "key", "feature", "condition of a segment", "condition of a visit", "syntax"],
 )
 def test_check_says_key_value_and_what_was_expected(
     ubi: Ubi, tmp_path: Path, old: str, new: str, expected: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +26,8 @@ class Thread:
         self.asked: list[Any] = []
         self.committed: list[dict[TP, int]] = []
         self.commits_fail = False
-        self.positions = {EVENTS: 0}
+        self.rewound = {EVENTS: 0}
+        self.passed: dict[TP, int] = {}
         self.answers = asyncio.Event()
         self.answers.set()
 
@@ -35,7 +36,10 @@ class Thread:
         return await self.polls.get()
 
     async def rewind(self, topics: frozenset[str]) -> dict[TP, int]:
-        return dict(self.positions)
+        return dict(self.rewound)
+
+    def positions(self, tps: Iterable[TP]) -> dict[TP, int]:
+        return {tp: self.passed[tp] for tp in tps if tp in self.passed}
 
     async def commit(self, offsets: dict[TP, int]) -> bool:
         self.committed.append(dict(offsets))
@@ -94,6 +98,7 @@ async def setup(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Setup]:
     fetcher = SimpleNamespace(_stopped=asyncio.Event())
     draining = asyncio.create_task(consumer._drain_messages(fetcher))
     yield made
+    assert not draining.done() or draining.exception() is None, "delivery failed"
     draining.cancel()
     await asyncio.gather(draining, return_exceptions=True)
 
@@ -108,7 +113,7 @@ async def test_a_poll_of_a_partition_is_one_chunk(setup: Setup) -> None:
 
 async def test_a_long_poll_is_cut_and_partitions_take_turns_by_the_time_of_their_records(setup: Setup) -> None:
     setup.consumer.chunk_size = 2
-    setup.thread.positions = {EVENTS: 0, OTHER: 7}
+    setup.thread.rewound = {EVENTS: 0, OTHER: 7}
     await setup.consumer.perform_seek()
     polled = {
         EVENTS: [record(offset, timestamp=offset * 10) for offset in range(5)],  # at 0, 10, 20, 30, 40
@@ -134,6 +139,13 @@ def test_records_of_one_partition_never_overtake_one_another() -> None:
     assert len(chunks) == 5
 
 
+async def test_the_end_of_a_transaction_is_passed_though_it_is_no_record(setup: Setup) -> None:
+    setup.thread.passed = {EVENTS: 3}  # behind the marker at offset 2
+    await setup.poll(0, 1)
+    assert setup.consumer.next_offsets == {EVENTS: 3}
+    assert setup.gaps == []
+
+
 async def test_changelogs_are_not_delivered(setup: Setup) -> None:
     await setup.poll(0, 1, tp=CHANGELOG)
     assert setup.delivered == []
@@ -141,7 +153,7 @@ async def test_changelogs_are_not_delivered(setup: Setup) -> None:
 
 @pytest.mark.parametrize("first", [0, 40])
 async def test_a_hole_is_asked_about_before_what_follows_it(setup: Setup, first: int) -> None:
-    setup.thread.positions = {EVENTS: first}
+    setup.thread.rewound = {EVENTS: first}
     await setup.consumer.perform_seek()
     await setup.poll(first + 2, first + 3)
     assert setup.gaps == [(EVENTS, first, first + 2)]
@@ -181,7 +193,7 @@ async def test_a_rebalance_drops_what_was_polled_before_its_seek(setup: Setup) -
     await stopping
     assert setup.delivered == [(EVENTS, [0, 1])]
 
-    setup.thread.positions = {EVENTS: 1}
+    setup.thread.rewound = {EVENTS: 1}
     await setup.consumer.perform_seek()
     setup.consumer.resume_flow()
     await setup.poll(1, 2)
