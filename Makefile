@@ -27,7 +27,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format unit test slow coverage demo quality faults faults-quick soak signal bench bench-quick lock clean
+.PHONY: help setup check format unit test slow coverage demo quality faults faults-quick soak signal live-page bench bench-quick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -94,6 +94,9 @@ quality: $(TOOLS) ## Judge the models on public data and write benchmarks/qualit
 
 signal: setup ## Plant known things into invented streams and write what is found to benchmarks/signal.md; ARGS=--quick for a minute
 	@$(BIN)/python -m benchmarks.signal $(ARGS)
+
+live-page: $(TOOLS) ## Take README's pictures of the live page; URL=address of a worker that runs
+	$(BIN)/python -m benchmarks.live_page $(URL) $(ARGS)
 
 # Other stream processors; apart, because not all of them go with the product's versions.
 $(BENCH)/.installed: requirements-bench.lock

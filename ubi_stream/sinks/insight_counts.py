@@ -40,6 +40,8 @@ async def insight_counts(
 ) -> list[SeverityCount]:
     """Insights by severity in buckets of [since, until) by the time of the causing event; the oldest bucket first.
 
+    What several partitions saw, with one id, counts once: when the first saw it.
+
     Raises
     ------
     InvalidQueryError
@@ -47,8 +49,9 @@ async def insight_counts(
     """
     check_buckets(since, until, bucket)
     rows = await database.fetch(
-        "SELECT date_bin($4, at, $5) AS window_start, severity, count(*) AS count FROM insights "
-        "WHERE pack = $1 AND at >= $2 AND at < $3 AND kind <> ALL($6::text[]) "
+        "SELECT date_bin($4, at, $5) AS window_start, severity, count(*) AS count FROM ("
+        "SELECT DISTINCT ON (id) at, severity FROM insights "
+        "WHERE pack = $1 AND at >= $2 AND at < $3 AND kind <> ALL($6::text[]) ORDER BY id, at) AS first "
         "GROUP BY window_start, severity ORDER BY window_start, severity",
         pack,
         since,

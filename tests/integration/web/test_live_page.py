@@ -61,6 +61,8 @@ async def test_the_page_of_a_user_loads_without_an_error_and_is_accessible(brows
         await expect(page.locator("#user-windows tr")).not_to_have_count(0)
         await expect(page.locator("#user-visits tr")).to_have_count(1)
         await expect(page.locator("#user-visits tr")).to_contain_text("browser")
+        await expect(page.locator("#insights-title")).to_have_text("Insights about u1, newest first")
+        await expect(page.locator("#worth-title")).to_be_hidden()
         assert await barriers(page) == []
         assert complaints == []
 

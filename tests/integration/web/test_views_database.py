@@ -295,8 +295,9 @@ async def test_numbers_of_insights_by_severity(client: Client, sink: PostgresSin
         insight_row(6, severity="high", at=START + timedelta(hours=30)),
         insight_row(7, severity="high", pack="payments"),
         insight_row(8, kind="label", at=START + timedelta(days=90)),  # an answer, at the time of the request
+        insight_row(9, id=insight_row(0).id, severity="high", at=START + timedelta(minutes=2)),  # of another partition
     ]
-    await sink.write(stretch(INSIGHTS, 0, 9, *rows))
+    await sink.write(stretch(INSIGHTS, 0, 10, *rows))
     day = await get(client, "/api/v1/insights/counts")
     assert (day["since"], day["until"]) == ("2019-10-01T06:00:00.001000Z", "2019-10-02T06:00:00.001000Z")
     assert [(row["window_start"], row["severity"], row["count"]) for row in day["counts"]] == [

@@ -10,7 +10,6 @@ import { showWorth, toggleAll } from "./worth.js";
 
 const EVERY_MS = 3000;
 const SLOW_ROUNDS = 5; // history changes slowly
-const ANSWERS = ["label", "erasure"]; // kinds whose time is that of a request
 const FILTERS = ["kind", "severity", "user_id"]; // ids of the inputs, and parameters of the API
 const known = new Set(); // insights that the list has shown
 let round = 0;
@@ -41,13 +40,15 @@ function readAddress() {
 
 async function showInsights() {
   const query = filters();
+  const user = chosenUser();
+  byId("worth-section").hidden = user !== null;
+  byId("insights-title").textContent = user ? `Insights about ${user.id}, newest first` : "All insights, newest first";
   const filtered = query.toString() !== "";
   query.set("limit", "40");
   const page = await ask(`/api/v1/insights?${query}`);
   const items = distinct(page.insights).map((insight) => {
     const item = insightItem(insight);
     if (known.size && !known.has(insight.id)) item.classList.add("new");
-    if (!ANSWERS.includes(insight.kind)) seen.notice(Date.parse(insight.at));
     return item;
   });
   if (known.size > 5000) known.clear();
@@ -95,9 +96,11 @@ async function refresh() {
   const { answers, ready } = await showStatus();
   if (!answers) return;
   const parts = [part("user", showUser), part("insights", showInsights), part("models", () => showModels(seen))];
-  if (round % SLOW_ROUNDS === 0) parts.push(part("segments", () => showSegments(seen)), part("visits", () => showVisits(seen)));
+  const slow = round % SLOW_ROUNDS === 0;
+  if (slow) parts.push(part("segments", () => showSegments(seen)), part("visits", () => showVisits(seen)));
   const first = await Promise.all([loadTitles().then(() => true, () => false), ...parts]);
-  const rest = await Promise.all([part("worth", () => showWorth(seen.asOf)), part("figures", () => countInsights(seen))]);
+  const rest = [await part("worth", () => showWorth(seen.asOf))];
+  if (slow) rest.push(await part("figures", () => countInsights(seen)));
   rest.push(await part("figures", () => showFigures(seen)));
   if (ready) round += 1;
   if ([...first, ...rest].every(Boolean)) fetched = Date.now();

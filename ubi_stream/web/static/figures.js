@@ -88,11 +88,14 @@ function stacked(family, rows, report, label) {
 }
 
 export async function showSegments(seen) {
-  const [now, past, pane] = await Promise.all(["", "/history", "?bucket=5m"].map((rest) => ask(`/api/v1/segments${rest}`)));
+  const [now, past, pane, newest] = await Promise.all(
+    ["segments", "segments/history", "segments?bucket=5m", "insights/counts?bucket=1d"].map((rest) => ask(`/api/v1/${rest}`)),
+  );
   const rows = past.history.map((row) => ({ start: Date.parse(row.window_start), name: row.segment, count: row.count }));
   const colour = colourOf("segment", [...rows.map((row) => row.name), ...now.distribution.map((row) => row.segment)]);
   seen.history = rows;
   if (pane.since) seen.notice(Date.parse(pane.since));
+  if (newest.until) seen.notice(Date.parse(newest.until) - 1);
   patch(byId("segments"), ...now.distribution.map((row) => shareRow(row.segment, row.share, row.count, colour(row.segment))));
   if (!now.distribution.length) return "Nobody yet. Shares appear here as events come in.";
   patch(byId("segments-chart"), ...stacked("segment", rows, past, "Shares of segments among active users, by hour"));
