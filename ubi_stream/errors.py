@@ -6,9 +6,21 @@ something outside an event is broken: a setting, a pack, a broker, a database, a
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 from ubi_stream.reasons import SnapshotReason
+
+
+def likely(word: str, words: Iterable[str]) -> str:
+    """Which of the words was probably meant, as the beginning of a sentence; nothing where none is close.
+
+    >>> likely("ecomerce", ["payments", "ecommerce"]), likely("casino", ["payments", "ecommerce"])
+    ('did you mean ecommerce? ', '')
+    """
+    close = difflib.get_close_matches(word, words, n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 class UbiError(Exception):

@@ -307,6 +307,7 @@ def _with_snapshot_key(settings: Settings) -> Settings:
         return settings
     structlog.get_logger("ubi_stream.worker").warning(
         "no_snapshot_key",
-        message="UBI_SNAPSHOT_KEY is not set: models start fresh with every restart and every partition that moves",
+        message="UBI_SNAPSHOT_KEY is not set: models start fresh with every restart and every partition that moves. "
+        "Set it to a long secret, the same for all workers; `openssl rand -hex 32` prints one",
     )
     return settings.model_copy(update={"snapshot_key": SecretStr(secrets.token_hex(32))})

@@ -80,6 +80,7 @@ def replay_offline(run: FileRun, settings: Settings, out: Path | None, dead_lett
     else:
         for sentence in describe(summary, account, pack):
             say(escape(sentence))
+        _say_if_empty(source, run.path)
     end_if_refused(account, run)
 
 
@@ -133,9 +134,18 @@ async def replay_online(run: FileRun, settings: Settings, speed: str) -> None:
             say(f"A worker with pack {escape(pack.name)} makes {counted(account.refused, 'dead letter')} of them:")
         for sentence in sentences(account, pack, source.unread, source.left_out):
             say(escape(sentence))
+        _say_if_empty(source, run.path)
     if report.refused:
         raise ConfigError(not_sent(report.refused, report.first_refused_row))
     end_if_refused(account, run)
+
+
+def _say_if_empty(source: ReplaySource, path: Path) -> None:
+    if source.rows_read == 0:
+        say(
+            f"{escape(str(path))} has no rows: was it written to its end? `ubi generate --count 20000 --out FILE` "
+            "invents a file of events"
+        )
 
 
 def end_if_refused(account: Account, run: FileRun) -> None:

@@ -11,11 +11,11 @@ from aiokafka.errors import KafkaConnectionError
 
 from ubi_stream.cli.console import counted
 from ubi_stream.clock import Clock
-from ubi_stream.errors import BrokerUnavailableError, ConfigError, TopicLayoutError
+from ubi_stream.errors import ConfigError, TopicLayoutError
 from ubi_stream.replay.pacing import Speed
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.sender import Producer, Sender, SendReport
-from ubi_stream.runtime.kafka_client import client_options, connect_admin
+from ubi_stream.runtime.kafka_client import client_options, connect_admin, unreachable
 from ubi_stream.settings import Settings
 
 # Under the broker's default limit: what it refuses would leave a hole in the sequence of an idempotent producer.
@@ -44,9 +44,7 @@ async def started_producer(settings: Settings) -> AsyncIterator[Producer]:
         await producer.start()
     except KafkaConnectionError as error:
         await producer.stop()
-        raise BrokerUnavailableError(
-            f"Kafka at {settings.broker} can't be reached: is it running, and is UBI_BROKER right?"
-        ) from error
+        raise unreachable(settings) from error
     try:
         yield producer
     finally:

@@ -90,4 +90,6 @@ async def ask_worker(url: str, path: str, query: dict[str, str] | None = None) -
     if status == 404:
         return None
     detail = f"the worker at {url} answers: {answer.get('detail', status) if isinstance(answer, dict) else status}"
-    raise ConfigError(detail) if 400 <= status < 429 else WorkerUnavailableError(detail)
+    if 400 <= status < 429:
+        raise ConfigError(detail)
+    raise WorkerUnavailableError(f"{detail}; `ubi status` shows which servers answer, `ubi doctor` says what to do")

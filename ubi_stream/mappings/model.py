@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
-from ubi_stream.errors import ConfigError
+from ubi_stream.errors import ConfigError, likely
 from ubi_stream.mappings.specs import (
     AlsoSpec,
     EventSpec,
@@ -135,7 +135,8 @@ def load_mapping(name_or_path: str | Path) -> Mapping:
         path = config_dir() / "mappings" / f"{name_or_path}.toml"
         if str(name_or_path) not in mapping_names():
             raise ConfigError(
-                f"mapping {str(name_or_path)!r} is unknown; expected one of {', '.join(mapping_names())}, "
+                f"mapping {str(name_or_path)!r} is unknown; {likely(str(name_or_path), mapping_names())}"
+                f"expected one of {', '.join(mapping_names())}, "
                 "or the path of a .toml file"
             )
     try:

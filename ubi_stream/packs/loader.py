@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ubi_stream.errors import ConfigError
+from ubi_stream.errors import ConfigError, likely
 from ubi_stream.packs.overlay import Table, overlaid
 from ubi_stream.packs.schema import Pack
 from ubi_stream.resources import config_dir
@@ -60,7 +60,7 @@ def _content(name_or_path: str, *, beside: Path, through: tuple[str, ...]) -> tu
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        there_are = f"shipped are {', '.join(shipped)}; or give a file's path"
+        there_are = f"{likely(name_or_path, shipped)}shipped are {', '.join(shipped)}; or give a file's path"
         raise ConfigError(f"no pack {name_or_path!r}: {there_are} ({path}: {error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"pack {path} is not UTF-8: {error}") from error

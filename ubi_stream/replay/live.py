@@ -9,10 +9,10 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from ubi_stream.errors import BrokerUnavailableError, DatabaseUnavailableError, TopicLayoutError
+from ubi_stream.errors import DatabaseUnavailableError, TopicLayoutError
 from ubi_stream.events.model import Record
 from ubi_stream.replay.shadow import PositionWindow
-from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.runtime.kafka_client import client_options, unreachable
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.base import InsightRow, Position
 from ubi_stream.sinks.database import parse_target
@@ -51,9 +51,7 @@ class TopicReader:
             await self._consumer.start()
         except KafkaConnectionError as error:
             await self._consumer.stop()
-            raise BrokerUnavailableError(
-                f"Kafka at {self._settings.broker} can't be reached: is it running, and is UBI_BROKER right?"
-            ) from error
+            raise unreachable(self._settings) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, ClassVar, Final, Self
 
-from ubi_stream.errors import ConfigError
+from ubi_stream.errors import ConfigError, likely
 from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.replay.compression import DAMAGE, decompressed, other_kind
 from ubi_stream.replay.records import Row
@@ -53,6 +53,8 @@ class RowReader(ABC):
         try:
             self.total_bytes = path.stat().st_size
             self._file: IO[bytes] = path.open("rb")
+        except FileNotFoundError as error:
+            raise ConfigError(f"file {path} can't be read: {error.strerror}; {_instead_of(path)}") from error
         except OSError as error:
             raise ConfigError(f"file {path} can't be read: {error.strerror}") from error
         try:
@@ -161,3 +163,13 @@ class _Raw(io.RawIOBase):
 def is_utf8(text: str) -> bool:
     """Whether a text of `RowReader._text` was UTF-8 in the file."""
     return not any("\udc80" <= character <= "\udcff" for character in text)
+
+
+def _instead_of(path: Path) -> str:
+    """Where a file that is missing may be."""
+    folder = path.parent
+    try:
+        found = likely(path.name, (other.name for other in folder.iterdir() if other.is_file()))
+    except OSError:
+        return f"there is no folder {folder.absolute()}"
+    return found.rstrip() or f"looked for it in {folder.absolute()}"

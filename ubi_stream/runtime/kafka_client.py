@@ -53,6 +53,14 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
+def unreachable(settings: Settings, after: str = "") -> BrokerUnavailableError:
+    """Say that no broker answers, and what to do."""
+    return BrokerUnavailableError(
+        f"Kafka at {settings.broker} can't be reached{after}: is it running? UBI_BROKER or --broker names it; `ubi up` "
+        "starts one on this machine"
+    )
+
+
 async def connect_admin(
     settings: Settings, clock: Clock, on_retry: Callable[[str], None] | None = None
 ) -> AIOKafkaAdminClient:
@@ -72,10 +80,7 @@ async def connect_admin(
             await admin.close()
             waited_s = clock.monotonic_s() - started_s
             if waited_s + pause_s > settings.startup_timeout_s:
-                raise BrokerUnavailableError(
-                    f"Kafka at {settings.broker} can't be reached after {waited_s:.0f} s: is it running, "
-                    "and is UBI_BROKER right?"
-                ) from error
+                raise unreachable(settings, f" after {waited_s:.0f} s") from error
             if on_retry is not None:
                 on_retry(f"Kafka at {settings.broker} can't be reached yet; trying again in {pause_s:.1f} s")
             await asyncio.sleep(pause_s)

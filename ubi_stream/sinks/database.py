@@ -212,7 +212,8 @@ async def wait_for_database(
             if not is_retriable(error) or clock.monotonic_s() - started_s + wait_s > within_s:
                 patience = f"did not answer within {within_s:g} s" if within_s else "does not answer"
                 raise DatabaseUnavailableError(
-                    f"Postgres at {target} {patience} ({code}): is it running, and is UBI_POSTGRES_DSN right?"
+                    f"Postgres at {target} {patience} ({code}): is it running? UBI_POSTGRES_DSN or --dsn "
+                    "names it; `ubi up` starts one on this machine"
                 ) from error
         else:
             await connection.close()

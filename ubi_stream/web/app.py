@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Final
 
@@ -134,9 +135,15 @@ class WebServer:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as error:
             await self._runner.cleanup()
+            what = f"The views can't listen on {self._host}:{self._port}"
+            if error.errno == errno.EADDRINUSE:
+                raise ConfigError(
+                    f"{what}: another program does, perhaps another worker. Choose another port by UBI_WEB_PORT or "
+                    "--web-port; 0 takes a free one"
+                ) from error
             raise ConfigError(
-                f"The views can't listen on {self._host}:{self._port} ({error.strerror or type(error).__name__}): "
-                "set UBI_WEB_HOST to an address of this machine and UBI_WEB_PORT to a free port, or to 0"
+                f"{what} ({error.strerror or type(error).__name__}): set UBI_WEB_HOST to an address of this machine "
+                "and UBI_WEB_PORT to a port that may be used, or to 0"
             ) from error
 
     async def stop(self) -> None:

@@ -41,4 +41,4 @@ def test_options_that_make_no_sense_are_refused(ubi: Callable[..., Result], argu
 def test_without_kafka_it_says_so(ubi: Callable[..., Result]) -> None:
     result = ubi("replay", "--shadow", UBI_BROKER=f"127.0.0.1:{free_port()}")
     assert result.exit_code == 69
-    assert "can't be reached: is it running, and is UBI_BROKER right?" in result.stderr
+    assert "can't be reached: is it running? UBI_BROKER or --broker names it" in result.stderr

@@ -47,7 +47,7 @@ async def test_a_port_that_is_taken_is_a_sentence_that_says_what_to_set() -> Non
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"can't listen on 127.0.0.1:{port} .*UBI_WEB_PORT"):
+        with pytest.raises(ConfigError, match=f"can't listen on 127.0.0.1:{port}: another program .*UBI_WEB_PORT"):
             await server(port=port).start()
 
 

@@ -22,7 +22,7 @@ def erase(
     wait: Annotated[float, typer.Option("--wait", min=0.0, help="Seconds to wait for the receipt.")] = 10.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as one JSON object.")] = False,
 ) -> None:
-    """Have all forgotten that is known of a user, and print the receipt.
+    """Forget all that is known of a user, and print the receipt.
 
     Puts an erasure on the events topic, in order with the user's events. What happens after it is of a new user.
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def insights(
-    kind: Annotated[str | None, typer.Option("--kind", help="Of this kind alone.", show_default=False)] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help=f"{', '.join(InsightKind)}.", show_default=False)] = None,
     severity: Annotated[
-        str | None, typer.Option("--severity", help="info, low, medium or high.", show_default=False)
+        str | None, typer.Option("--severity", help=f"{', '.join(Severity)}.", show_default=False)
     ] = None,
     user: Annotated[str | None, typer.Option("--user", help="About this user alone.", show_default=False)] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print those that come from now on.")] = False,

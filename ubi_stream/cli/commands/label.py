@@ -64,7 +64,7 @@ def label(
 
     - `ubi label --user u-1 --insight 28f563a3-1299-5e40-bb25-8d5b4ab3bb0f --label false_positive --author ann`
 
-    - `ubi label --user u-1 --outcome churned --label confirmed --broker kafka:9092 --json`
+    - `ubi label --user u-1 --outcome returns_within_week --label true --broker kafka:9092 --json`
     """
     from ubi_stream.cli import labelling  # noqa: PLC0415 - loads aiohttp and aiokafka
     from ubi_stream.web.address import local_url  # noqa: PLC0415 - as above

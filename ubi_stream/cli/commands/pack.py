@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from ubi_stream.cli.console import say, stdout
+from ubi_stream.cli.console import counted, say, stdout
 from ubi_stream.errors import ConfigError
 from ubi_stream.packs.base import Model
 from ubi_stream.packs.loader import load_pack, shipped_overlays, shipped_packs
@@ -72,8 +72,8 @@ def check(
 ) -> None:
     """Check a pack as a worker would at its start, and print what is wrong: key, value, what was expected.
 
-    Invented events go through it, and each of its candidates is made, put to River's checks and ours, and measured.
-    Ends with status 0 if a worker can run it, 64 if not.
+    Invented events go through its features, and each of its candidates is made, put to River's checks and ours, and
+    measured. Ends with status 0 if a worker can run it, 64 if not. `ubi pack show` prints what is in it.
 
     Examples:
 
@@ -98,7 +98,7 @@ def check(
         tried = list(try_pack(pack))
     except ConfigError as error:
         raise ConfigError(f"pack {name} is wrong: models.candidates: {error}") from error
-    stdout().print(_picture(pack))
+    stdout().print(_verdicts(pack, tried))
     if tried:
         stdout().print(_candidates(tried))
     unfit = [f"{one.candidate.name}: {problem}" for one in tried for problem in one.vetted.problems]
@@ -152,18 +152,46 @@ def _models(pack: Pack) -> Table:
     return _titled(table, "models")
 
 
+def _verdicts(pack: Pack, tried: list[Tried]) -> Table:
+    """Each part of a pack, whether it is fine, and what was looked at."""
+    table = Table("part", "verdict", "what was checked", box=None, pad_edge=False, header_style="bold")
+    fine, entities = "[green]fine[/]", len(pack.entities)
+    features = sum(len(entity.features) for entity in pack.entities)
+    table.add_row("keys", fine, "each is known, and its value is of the right kind and size")
+    table.add_row("features", fine, f"{features} of {counted(entities, 'kind')} of entity, run on invented events")
+    table.add_row(
+        "conditions", fine, f"of {counted(len(pack.segments), 'segment')} and {counted(len(pack.rules), 'risk')}"
+    )
+    if tried:
+        unfit, dear = sum(map(_is_unfit, tried)), sum(map(_is_dear, tried))
+        word = f"[bold red]{unfit} unfit[/]" if unfit else f"[yellow]fine, {dear} dear[/]" if dear else fine
+        table.add_row(
+            "candidates", word, f"{counted(len(tried), 'model')}: made, checked, and measured on this machine"
+        )
+    return table
+
+
+def _is_unfit(one: Tried) -> bool:
+    return bool(one.vetted.problems)
+
+
+def _is_dear(one: Tried) -> bool:
+    """Whether it takes more time than it was given: no reason to refuse it, another machine may be faster."""
+    return not _is_unfit(one) and one.us_per_event > one.candidate.budget_us
+
+
 def _candidates(tried: list[Tried]) -> Table:
     table = Table("for", "model", "µs an event", "budget", "snapshot", "verdict", box=None, pad_edge=False)
     for one in tried:
         candidate, vetted = one.candidate, one.vetted
-        dear = "dearer than its budget on this machine" if one.us_per_event > candidate.budget_us else "fit"
+        verdict = "dearer than its budget on this machine" if _is_dear(one) else "fine"
         table.add_row(
             candidate.outcome if candidate.task == "classification" else candidate.task,
             candidate.name,
             "-" if vetted.problems else f"{one.us_per_event:.0f}",
             f"{candidate.budget_us:g}",
             "-" if vetted.problems else f"{vetted.snapshot_bytes / 1000:.0f} kB",
-            escape("; ".join(vetted.problems) or dear),
+            escape("; ".join(vetted.problems) or verdict),
         )
     return _titled(table, "candidates, tried on invented events")
 

@@ -78,7 +78,7 @@ def replay(
     file needs one. --out and --pack go with --offline and --shadow only: a worker has its own pack.
 
     --shadow (or --from and --to without a file) reads the events topic itself, or a file, writes nothing anywhere, and
-    tells which insights would be missing, more or another: what would change if a changed pack were deployed.
+    says which insights would be missing, additional or changed: what a changed pack would bring.
 
     Examples:
 

@@ -29,7 +29,7 @@ def topics(
     """Create the topics that are missing, and compare the others with what the product would make.
 
     Another number of partitions ends with status 65. A configuration that differs (retention, compaction, timestamps,
-    size of records) is told. Waits for the broker up to UBI_STARTUP_TIMEOUT_S. Never changes or deletes a topic.
+    size of records) is listed. Waits for the broker up to UBI_STARTUP_TIMEOUT_S. Never changes or deletes a topic.
 
     Examples:
 

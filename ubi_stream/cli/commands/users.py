@@ -78,7 +78,10 @@ def user(
     settings = server_settings(dsn=dsn)
     profile = run_async(ask_worker(worker_url(settings, web_url), entity_path(user_id)))
     if profile is None:
-        say(f"Nothing is known about the user {escape(user_id)}: no event of theirs came, or they were forgotten.")
+        say(
+            f"Nothing is known about the user {escape(user_id)}: no event of theirs came, or they were forgotten. "
+            "`ubi users` lists those there are."
+        )
         raise typer.Exit(1)
     page = run_async(ask_database(settings, lambda database: insights_of(database, user_id, limit=5)))
     if as_json:

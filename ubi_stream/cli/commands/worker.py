@@ -79,7 +79,10 @@ def _run_apart(settings: Settings, *, supervised: bool) -> int:
     if supervised:
         settings = with_membership(settings)
     if settings.processes > 1 and not settings.snapshot_key.get_secret_value():
-        say("UBI_SNAPSHOT_KEY is not set: models start fresh when these processes are started again")
+        say(
+            "UBI_SNAPSHOT_KEY is not set: models start fresh when these processes are started again. Set it to a long "
+            "secret; `openssl rand -hex 32` prints one"
+        )
     environments = [child_environment(one) for one in settings_of_processes(settings)]
     return Supervisor(command, environments, SystemClock(), _tell_end, again=supervised).run()
 
