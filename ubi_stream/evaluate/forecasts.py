@@ -113,11 +113,7 @@ def _figures(
         for ahead, (expected, actual) in enumerate(zip(found.days, coming, strict=True))
     ]
     totals = [(found, sum(coming), sum(known[-horizon:])) for found, known, coming in pairs]
-    told = [
-        (found, actual, before)
-        for found, actual, before in totals
-        if found.backtest.skill > 0 and abs(found.change) >= model.min_change
-    ]
+    told = [(found, actual, before) for found, actual, before in totals if found.is_worth_reading(model)]
     return {
         "day": _mean(abs(expected.value - actual) for expected, actual, _, _ in days),
         "day_naive": _mean(abs(last - actual) for _, actual, last, _ in days),

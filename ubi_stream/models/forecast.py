@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import ceil, floor, isfinite, isnan, sqrt
-from statistics import fmean
+from math import ceil, floor, hypot, isfinite, isnan, sqrt
+from statistics import NormalDist, fmean
 from typing import Any, Final
 
 from river.time_series import SNARIMAX, HoltWinters
 
 from ubi_stream.models.river_models import make_listed
 from ubi_stream.packs.candidates import FORECASTERS, of_task
-from ubi_stream.packs.models import Models
+from ubi_stream.packs.models import ForecastModel, Models
 
 WEEK: Final = 7
 MIN_ERRORS: Final = 9
@@ -87,6 +87,18 @@ class Forecast:
         """How much more or less the days ahead are expected to come to than the newest, as a share of the larger."""
         most = max(self.total.value, self.recent)
         return (self.total.value - self.recent) / most if most > 0 else 0.0
+
+    def is_worth_reading(self, model: ForecastModel) -> bool:
+        """Whether it says something: it has skill, and the change is large enough, as a share and in the series' unit.
+
+        Where the total may as well be nothing, of those who buy now and then, it is no forecast.
+        """
+        return (
+            self.backtest.skill > 0
+            and self.total.low > 0
+            and abs(self.change) >= model.min_change
+            and abs(self.total.value - self.recent) >= model.min_difference
+        )
 
 
 class _BegunByAWeek(HoltWinters):  # type: ignore[misc]  # River has no types
@@ -184,9 +196,10 @@ def forecast(
     Notes
     -----
     The interval of a day are the empirical quantiles of the one-step errors, with the correction for few of them of
-    split conformal prediction (Lei et al. 2018); further ahead, and for the total, they widen as the variance of
-    exponential smoothing does (Hyndman, Koehler, Ord, Snyder 2008, section 6.3). The total's errors are taken around
-    their mean, so that it is symmetric about a forecast without bias.
+    split conformal prediction (Lei et al. 2018); further ahead they widen as the variance of exponential smoothing does
+    (Hyndman, Koehler, Ord, Snyder 2008, section 6.3). A day may be skewed, most days nothing and one day much; a sum of
+    days is less so: the total's interval is that of a normal distribution with the mean square that the days'
+    errors sum to.
 
     Raises
     ------
@@ -245,9 +258,9 @@ class _Run:
             _expected(value, low * widening, high * widening)
             for value, widening in zip(self.ahead, self._widening(horizon), strict=True)
         )
-        centre = fmean(self.errors)
         widening = sqrt(sum((1 + k * self._alpha) ** 2 for k in range(horizon)))
-        total = _expected(sum(self.ahead), (low - centre) * widening, (high - centre) * widening)
+        half = NormalDist().inv_cdf((1 + interval) / 2) * hypot(*self.errors) / sqrt(len(self.errors)) * widening
+        total = _expected(sum(self.ahead), -half, half)
         return Forecast(days, total, sum(series[-horizon:]), self.rhythm, self._backtest(series), self.name)
 
     def _widening(self, horizon: int) -> list[float]:

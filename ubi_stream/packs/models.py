@@ -61,6 +61,7 @@ class ForecastModel(Model):
     min_days: int = Field(14, ge=1, le=29, description="Days with events among the last 29 that it takes")
     interval: float = Field(0.8, gt=0, lt=1, description="Share of the cases in which the figure is to be within")
     min_change: float = Field(0.25, ge=0, lt=1, description="Told where it is that much more or less than of late")
+    min_difference: float = Field(0.0, ge=0, description="And by as much money, or as many events, at the least")
     every_days: int = Field(7, ge=1, le=365, description="A user's is made and told once in so many days, at most")
 
 

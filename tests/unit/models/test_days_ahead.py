@@ -145,6 +145,37 @@ def test_any_days_give_ordered_numbers_that_are_not_negative_and_the_same_again(
     assert ahead(days) == found
 
 
+def test_of_somebody_who_buys_seldom_the_total_lies_within_an_interval_that_holds_what_it_says() -> None:
+    rng = np.random.default_rng(4)
+    within = []
+    for share in rng.uniform(0.05, 0.3, 300):
+        days = (rng.random(36) < share) * rng.gamma(2.0, 20.0, 36)
+        found = ahead(days[:29].tolist())
+        assert found.total.low <= found.total.value <= found.total.high
+        within.append(found.total.low <= days[29:].sum() <= found.total.high)
+    assert 0.76 <= np.mean(within) <= 0.92
+
+
+UNUSUAL = [100.0, 110.0, 95.0, 105.0] * 5 + [90.0, 20.0, 180.0, 15.0, 12.0, 25.0, 18.0]
+"""A week of a third less, and the usual is expected again."""
+
+
+@pytest.mark.parametrize(
+    ("days", "model", "worth"),
+    [
+        (UNUSUAL, ForecastModel(min_change=0.25), True),
+        (UNUSUAL, ForecastModel(min_change=0.9), False),
+        (UNUSUAL, ForecastModel(min_difference=1000), False),
+        ([value / 100 for value in UNUSUAL], ForecastModel(min_difference=25), False),
+        ([0.0, 0.0, 90.0, *[0.0] * 5] * 3, ForecastModel(), False),  # may as well be nothing
+    ],
+)
+def test_only_a_large_change_that_is_foreseen_is_worth_reading(
+    days: list[float], model: ForecastModel, worth: bool
+) -> None:
+    assert ahead(days).is_worth_reading(model) is worth
+
+
 def with_models(*candidates: CandidateModel) -> Models:
     return Models(forecast=ForecastModel(), candidates=candidates)
 

@@ -35,7 +35,7 @@ class Forecasts:
         if model is None or not teller.allows(InsightKind.FORECAST, "", model.every_days * _MINUTES_A_DAY):
             return
         found = forecast(days.values, horizon=model.horizon_days, interval=model.interval, further=self._further)
-        if found is None or found.backtest.skill <= 0 or abs(found.change) < model.min_change:
+        if found is None or not found.is_worth_reading(model):
             return
         label = f"{model.target}_{'up' if found.change > 0 else 'down'}"
         part = Contribution(f"expected_{model.target}", found.total.value, found.change, usual=found.recent)
