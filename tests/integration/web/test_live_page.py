@@ -18,15 +18,15 @@ HOUR_MS = 3_600_000
 
 @pytest.fixture
 async def filled(views: LiveViews) -> LiveViews:
-    """An insight of each severity, two visits, and two hours of active users."""
+    """An insight of each severity, two visits, and three hours of active users."""
     await views.add(*(notable(n, severity, user_id="u1") for n, severity in enumerate(SEVERITIES)))
     await views.sink.write(stretch(VISITS, 0, 2, visit_row(0, 1), visit_row(1, 2, behavior_segment="bouncer")))
     rows = [
         window_row(n, 5 + n, key=segment, pane_ms=HOUR_MS, pane_start=START + timedelta(hours=n // 2))
-        for n, segment in enumerate(("active", "new", "active", "at_risk"))
+        for n, segment in enumerate(("active", "new", "active", "at_risk", "active", "at_risk"))
     ]
-    days = [window_row(4, 9, key="active", pane_ms=24 * HOUR_MS)]
-    await views.sink.write(stretch(WINDOWS, 0, 5, *rows, *days))
+    days = [window_row(6, 9, key="active", pane_ms=24 * HOUR_MS)]
+    await views.sink.write(stretch(WINDOWS, 0, 7, *rows, *days))
     return views
 
 
@@ -70,7 +70,7 @@ async def test_the_page_of_a_user_loads_without_an_error_and_is_accessible(brows
 async def test_figures_and_shares_are_those_of_the_database(browser: Browser, filled: LiveViews) -> None:
     async with opened(browser, filled.url) as (page, _complaints):
         assert await figure(page, "worth") == ("2", "1 high, 1 medium")
-        assert await figure(page, "active") == ("15", "")  # 7 active and 8 at risk in the newest hour
+        assert await figure(page, "active") == ("19", "")  # 9 active and 10 at risk in the newest hour
         assert await figure(page, "visits") == ("2", "")
         titles = await page.locator("#segments-chart rect title").all_text_contents()
         assert [title.split(": ")[1] for title in titles] == [
@@ -78,8 +78,11 @@ async def test_figures_and_shares_are_those_of_the_database(browser: Browser, fi
             "new 6, 55 %",
             "active 7, 47 %",
             "at risk 8, 53 %",
+            "active 9, 47 %",
+            "at risk 10, 53 %",
         ]
         await expect(page.locator("#visits-chart rect")).to_have_count(2)
+        await expect(page.locator("#visits-note")).to_contain_text("below by five minutes")  # two hours alone have any
         await expect(page.locator("#count-low")).to_have_text("1 low")
         await page.locator("#count-low").click()
         await expect(page.locator("#insights > li")).to_have_count(1)

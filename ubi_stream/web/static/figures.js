@@ -8,6 +8,7 @@ import { SEVERITIES } from "./insights.js";
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const FEW_HOURS = 3; // with fewer of them, five minutes say more
 const SAMPLES = 60;
 const ACCEPTED = /^ubi_events_total\{[^}]*outcome="accepted"[^}]*\} (\S+)$/gm;
 const samples = []; // events this worker has accepted, and when it said so
@@ -43,10 +44,10 @@ function insightTiles({ day, hour, asOf }) {
   ];
 }
 
-function overTime(key, name, value, detail, rows, asOf) {
+function overTime(key, name, value, detail, { rows, span, width, each }, asOf) {
   const order = [{ name: "", colour: "plain", title: "" }];
   const all = rows.map(({ start, count }) => ({ start, name: "", count }));
-  return tile(key, name, value, detail, bars(all, { since: asOf - DAY, until: asOf + 1, width: HOUR, order, label: `${name}, by hour` }));
+  return tile(key, name, value, detail, bars(all, { since: asOf - span, until: asOf + 1, width, order, label: `${name}, by ${each}` }));
 }
 
 export async function showFigures(seen) {
@@ -56,11 +57,11 @@ export async function showFigures(seen) {
   const tiles = [tile("rate", "Events a second, this worker", rate(now), lag, line(rates, "Events a second, since this page was opened"))];
   if (seen.history && seen.asOf) {
     const { history, visits, revenue, asOf } = seen;
-    const newest = Math.max(0, ...history.map(({ start }) => start));
-    const active = sum(history.filter(({ start }) => start === newest));
+    const newest = Math.max(0, ...history.hours.map(({ start }) => start));
+    const active = sum(history.hours.filter(({ start }) => start === newest));
     if (seen.insights) tiles.push(...insightTiles({ ...seen.insights, asOf }));
     tiles.push(overTime("active", "Active users, newest hour", whole.format(active), "", history, asOf));
-    if (visits) tiles.push(overTime("visits", "Visits ended, 24 hours", whole.format(sum(visits)), revenue ? `${whole.format(Math.round(revenue))} spent` : "", visits, asOf));
+    if (visits) tiles.push(overTime("visits", "Visits ended, 24 hours", whole.format(sum(visits.hours)), revenue ? `${whole.format(Math.round(revenue))} spent` : "", visits, asOf));
   }
   patch(byId("figures"), ...tiles);
   return "";
@@ -79,27 +80,41 @@ export async function countInsights(seen) {
   return "";
 }
 
-function stacked(family, rows, report, label) {
+// What was counted over the newest day, by the hour; where that is a start alone, over two hours by five minutes.
+async function overDay(path, list, named) {
+  const asRows = (report) => report[list].map((row) => ({ start: Date.parse(row.window_start), ...named(row) }));
+  const report = await ask(path);
+  const hours = asRows(report);
+  const until = Date.parse(report.until);
+  if (!hours.length || new Set(hours.map(({ start }) => start)).size >= FEW_HOURS) {
+    return { hours, rows: hours, until, span: DAY, width: HOUR, each: "hour" };
+  }
+  const query = new URLSearchParams({ bucket: "5m", since: new Date(until - 2 * HOUR).toISOString(), until: report.until });
+  return { hours, rows: asRows(await ask(`${path}?${query}`)), until, span: 2 * HOUR, width: 5 * MINUTE, each: "five minutes" };
+}
+
+function stacked(family, { rows, until, span, width, each }, name) {
   const names = [...new Set(rows.map((row) => row.name))];
   const colour = colourOf(family, names);
   const order = names.sort().map((name) => ({ name, colour: colour(name), title: name ? words(name) : "no class" }));
-  const [since, until] = [Date.parse(report.since), Date.parse(report.until)];
-  return [bars(rows, { since, until, width: HOUR, order, label, shares: true }), axis(since, until)];
+  const label = `Shares of ${name}, by ${each}`;
+  return [bars(rows, { since: until - span, until, width, order, label, shares: true }), axis(until - span, until)];
 }
 
 export async function showSegments(seen) {
-  const [now, past, pane, newest] = await Promise.all(
-    ["segments", "segments/history", "segments?bucket=5m", "insights/counts?bucket=1d"].map((rest) => ask(`/api/v1/${rest}`)),
+  const [now, pane, newest] = await Promise.all(
+    ["segments", "segments?bucket=5m", "insights/counts?bucket=1d"].map((rest) => ask(`/api/v1/${rest}`)),
   );
-  const rows = past.history.map((row) => ({ start: Date.parse(row.window_start), name: row.segment, count: row.count }));
+  const past = await overDay("/api/v1/segments/history", "history", ({ segment, count }) => ({ name: segment, count }));
+  const { rows } = past;
   const colour = colourOf("segment", [...rows.map((row) => row.name), ...now.distribution.map((row) => row.segment)]);
-  seen.history = rows;
+  seen.history = past;
   if (pane.since) seen.notice(Date.parse(pane.since));
   if (newest.until) seen.notice(Date.parse(newest.until) - 1);
   patch(byId("segments"), ...now.distribution.map((row) => shareRow(row.segment, row.share, row.count, colour(row.segment))));
   if (!now.distribution.length) return "Nobody yet. Shares appear here as events come in.";
-  patch(byId("segments-chart"), ...stacked("segment", rows, past, "Shares of segments among active users, by hour"));
-  return `Above: users active from ${moment(now.since)} on, by what they are now. Below: users active in each hour.`;
+  patch(byId("segments-chart"), ...stacked("segment", past, "segments among active users"));
+  return `Above: users active from ${moment(now.since)} on, by what they are now. Below: users active in each ${past.each}.`;
 }
 
 function funnelOf(row) {
@@ -108,11 +123,13 @@ function funnelOf(row) {
 }
 
 export async function showVisits(seen) {
-  const [report, past] = await Promise.all(["funnel", "distribution"].map((name) => ask(`/api/v1/segments/${name}`)));
-  const rows = past.distribution.map((row) => ({ start: Date.parse(row.window_start), name: row.behavior_segment || "", count: row.session_count }));
+  const named = (row) => ({ name: row.behavior_segment || "", count: row.session_count });
+  const report = await ask("/api/v1/segments/funnel");
+  const past = await overDay("/api/v1/segments/distribution", "distribution", named);
+  const { rows } = past;
   const colour = colourOf("visit", [...rows.map((row) => row.name), ...report.funnel.map((row) => row.behavior_segment || "")]);
   const visits = sum(report.funnel, (row) => row.total_sessions);
-  seen.visits = rows;
+  seen.visits = past;
   seen.revenue = sum(report.funnel, (row) => row.total_revenue);
   if (report.until) seen.notice(Date.parse(report.until) - 1);
   patch(
@@ -122,6 +139,6 @@ export async function showVisits(seen) {
     ),
   );
   if (!report.funnel.length) return "No visit has ended yet: one ends when its user has been silent for a while.";
-  patch(byId("visits-chart"), ...stacked("visit", rows, past, "Shares of visit classes, by hour"));
-  return `Visits that ended from ${moment(report.since)} to ${moment(report.until)}; below by the hour.`;
+  patch(byId("visits-chart"), ...stacked("visit", past, "visit classes"));
+  return `Visits that ended from ${moment(report.since)} to ${moment(report.until)}; below by ${past.each}.`;
 }
