@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import tomllib
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ from typing import Any
 import orjson
 import pytest
 from pydantic import BaseModel
+from typer.testing import CliRunner
 
 from support.files import processed
 from support.forms import FORMS
 from support.public_data import public_file
+from ubi_stream.cli.main import app
 from ubi_stream.mappings.model import Mapping, load_mapping, mapping_names
 from ubi_stream.mappings.specs import AlsoSpec, EventSpec, FileSpec, TimeSpec, ValueSpec, WhereSpec
 from ubi_stream.mappings.values import COLUMN_TYPES
@@ -182,11 +183,35 @@ def test_every_key_and_type_is_documented(model: type[BaseModel]) -> None:
         assert f"| `{column_type}` |" in text
 
 
-def test_the_documents_example_works(tmp_path: Path) -> None:
-    blocks = dict(re.findall(r"```(\w+)\n(.*?)```", _DOCUMENT.read_text(encoding="utf-8"), re.DOTALL))
-    (tmp_path / "visits.csv").write_text(blocks["csv"], encoding="utf-8")
-    mapping = tmp_path / "visits.toml"
-    mapping.write_text("\n".join(line.strip() for line in blocks["toml"].splitlines()), encoding="utf-8")
-    assert tomllib.loads(mapping.read_text(encoding="utf-8"))["pack"] == "ecommerce"
-    second = events(tmp_path / "visits.csv", mapping)[1]
-    assert orjson.loads(blocks["json"]) == {"event_id": "…", **second}
+def blocks() -> dict[str, str]:
+    """Blocks of the document by what stands behind their three marks."""
+    fence = re.compile(r"^ *```(\w+(?: \w+)?)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+    found = fence.findall(_DOCUMENT.read_text(encoding="utf-8"))
+    return {name: "\n".join(line.removeprefix("   ") for line in text.splitlines()) + "\n" for name, text in found}
+
+
+def test_the_tutorial_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("visits.csv").write_text(blocks()["csv"], encoding="utf-8")
+    assert CliRunner().invoke(app, ["try", "visits.csv"]).exit_code == 0
+    assert Path("visits.toml").read_text(encoding="utf-8") == blocks()["toml guessed"]
+    Path("visits.toml").write_text(blocks()["toml corrected"], encoding="utf-8")
+    checked = CliRunner().invoke(app, ["mapping", "check", "visits.toml", "--file", "visits.csv"])
+    assert checked.exit_code == 0
+    second = events(Path("visits.csv"), "visits.toml")[1]
+    assert orjson.loads(blocks()["json"]) == {"event_id": "…", **second}
+
+
+def test_the_example_of_a_log_works(tmp_path: Path) -> None:
+    (tmp_path / "log.toml").write_text(blocks()["toml log"], encoding="utf-8")
+    (tmp_path / "our.log").write_text(blocks()["log"], encoding="utf-8")
+    [event] = events(tmp_path / "our.log", tmp_path / "log.toml")
+    assert (event["event_type"], event["user_id"], event["properties"]) == ("search", "ann", {"latency_ms": 120.0})
+
+
+def test_the_example_of_nested_json_works(tmp_path: Path) -> None:
+    (tmp_path / "app.toml").write_text(blocks()["toml nested"], encoding="utf-8")
+    (tmp_path / "app.jsonl").write_text(blocks()["jsonl"], encoding="utf-8")
+    [event] = events(tmp_path / "app.jsonl", tmp_path / "app.toml")
+    assert (event["event_type"], event["user_id"]) == ("cart", "d-1")
+    assert event["properties"] == {"price": 19.9, "product_id": "A4"}

@@ -20,6 +20,7 @@ from ubi_stream.cli.commands import (
     generate,
     insights,
     label,
+    mapping,
     migrate,
     pack,
     repartition,
@@ -27,6 +28,7 @@ from ubi_stream.cli.commands import (
     segments,
     status,
     topics,
+    try_file,
     up,
     users,
     worker,
@@ -79,6 +81,7 @@ def _root(
 
 
 _FIRST, _RUN, _KEEP, _LOOK = "Try it", "Run it", "Keep it", "Look into it"
+app.command("try", rich_help_panel=_FIRST)(try_file.try_file)
 app.command("demo", rich_help_panel=_FIRST)(demo.demo)
 app.command("up", rich_help_panel=_FIRST)(up.up)
 app.command("down", rich_help_panel=_FIRST)(up.down)
@@ -103,6 +106,7 @@ app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)
 app.command("label", rich_help_panel=_LOOK)(label.label)
 app.command("evaluate", rich_help_panel=_LOOK)(evaluate.evaluate)
+app.add_typer(mapping.app, name="mapping", rich_help_panel=_LOOK)
 app.add_typer(pack.app, name="pack", rich_help_panel=_LOOK)
 
 

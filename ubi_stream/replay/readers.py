@@ -132,7 +132,7 @@ def open_rows(path: Path, layout: FileSpec, needed: Needed, is_row: IsRow = _no_
     kind = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] in COMPRESSIONS else "".join(suffixes[-1:])
     if layout.pattern is not None:
         reader: RowReader = LogReader(path, layout, layout.pattern)
-    elif kind in _CSV:
+    elif kind in _CSV or (layout.columns is not None and kind not in _JSON | _PARQUET):
         reader = CsvReader(path, layout, is_row)
     elif kind in _JSON:
         reader = JsonLinesReader(path, layout)

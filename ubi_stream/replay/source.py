@@ -11,7 +11,7 @@ from typing import Self
 from ubi_stream.mappings.mapper import time_is_read
 from ubi_stream.mappings.model import Mapping, load_mapping
 from ubi_stream.replay.readers import open_rows
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.replay.records import ProducerRecord, Row
 from ubi_stream.replay.sorting import by_time
 from ubi_stream.replay.transform import map_rows
 
@@ -70,6 +70,10 @@ class ReplaySource:
     def rows_skipped(self) -> int:
         """Blank lines so far, which are no rows."""
         return self._reader.rows_skipped
+
+    def rows(self) -> Iterator[Row]:
+        """The rows as the file has them, in place of the records."""
+        return iter(self._reader)
 
     def __iter__(self) -> Iterator[ProducerRecord]:
         records = map_rows(self.mapping, self._reader, self.unread, self.left_out, self._key)

@@ -28,6 +28,7 @@ Ubi = Callable[..., Result]
 
 # In the order of the help.
 COMMANDS = [
+    "try",
     "demo",
     "up",
     "down",
@@ -54,9 +55,17 @@ COMMANDS = [
     "evaluate",
 ]
 PACK_COMMANDS = ["list", "show", "check"]
+MAPPING_COMMANDS = ["list", "show", "init", "check"]
 
 
-@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), *(["pack", name] for name in PACK_COMMANDS)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *([name] for name in COMMANDS),
+        *(["pack", name] for name in PACK_COMMANDS),
+        *(["mapping", name] for name in MAPPING_COMMANDS),
+    ],
+)
 def test_every_command_has_help_with_an_example(ubi: Ubi, command: list[str]) -> None:
     result = ubi(*command, "--help", COLUMNS="200")
     assert result.exit_code == 0
@@ -66,7 +75,7 @@ def test_every_command_has_help_with_an_example(ubi: Ubi, command: list[str]) ->
 
 def test_all_commands_are_listed(ubi: Ubi) -> None:
     assert [command.name for command in app.registered_commands] == COMMANDS
-    assert [group.name for group in app.registered_groups] == ["pack"]
+    assert [group.name for group in app.registered_groups] == ["mapping", "pack"]
     listed = ubi("--help").stdout
     assert all(f" {name} " in listed for name in (*COMMANDS, "pack"))
 
