@@ -160,7 +160,7 @@ def _timed_stages(stages: Pipeline, watch: Stopwatch) -> Iterator[Pipeline]:
 
 
 def _partition(pack: Pack) -> Partition:
-    cache_size = Settings().state_cache_users
+    cache_size = Settings(partitions=4).state_cache_of_a_partition
     setup = PartitionSetup(pack, "user", 0, epoch=1, seed=1, snapshot_key=b"key", cache_size=cache_size)
     return Partition(setup, {}, {})
 

@@ -38,7 +38,13 @@ def measure(store: str, users: int, events: int) -> dict[str, float | str]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(_env_file=None)
         setup = PartitionSetup(
-            load_pack("ecommerce"), "user", 0, epoch=1, seed=1, snapshot_key=b"k", cache_size=settings.state_cache_users
+            load_pack("ecommerce"),
+            "user",
+            0,
+            epoch=1,
+            seed=1,
+            snapshot_key=b"k",
+            cache_size=settings.state_cache_of_a_partition,
         )
         blobs = sample_states(settings)
         Partition(setup, {}, {})  # what is imported and compiled once

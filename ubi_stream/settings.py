@@ -48,7 +48,13 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,249}$",
         description="Events topic that is there already; without it <topic_prefix>.events",
     )
-    partitions: int = Field(4, ge=1, le=1024, description="Partitions of every topic; `ubi repartition` makes more")
+    partitions: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Partitions of every topic: one for each worker process. What many users have in common is noticed "
+        "in each on its own, so as few as do; `ubi repartition` makes more",
+    )
     replication_factor: int = Field(1, ge=1, le=9, description="Copies of every topic; 3 in production")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
@@ -78,7 +84,9 @@ class Settings(BaseSettings):
         120.0, ge=1, description="A record that the broker does not take for so long ends the worker (code 70)"
     )
     state_cache_users: int = Field(
-        2_500, ge=1, description="Decoded states kept per partition, about 7 kB each; the rest stay encoded, 1 kB"
+        10_000,
+        ge=1,
+        description="Decoded states kept of all partitions together, about 7 kB each; the rest stay encoded, 1 kB",
     )
     state_store: Literal["memory", "rocksdb"] = Field(
         "memory", description="rocksdb: encoded states on disk, for more users than memory holds"
@@ -198,6 +206,11 @@ class Settings(BaseSettings):
             self.visits_topic,
             self.recommendations_topic,
         )
+
+    @property
+    def state_cache_of_a_partition(self) -> int:
+        """Decoded states that each partition keeps."""
+        return max(1, self.state_cache_users // self.partitions)
 
     @property
     def state_root(self) -> Path:

@@ -40,7 +40,7 @@ class Core:
                     epoch=0,
                     seed=settings.seed,
                     snapshot_key=b"contestants keep no models",
-                    cache_size=settings.state_cache_users,
+                    cache_size=settings.state_cache_of_a_partition,
                 ),
                 states if entity.key is None else {},
                 {},

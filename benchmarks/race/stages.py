@@ -53,7 +53,7 @@ def _cost_us(settings: Settings, records: Sequence[Record], chunk: int, stage: S
         epoch=0,
         seed=settings.seed,
         snapshot_key=b"stages write no snapshots",
-        cache_size=settings.state_cache_users,
+        cache_size=settings.state_cache_of_a_partition,
     )
     partition = Partition(setup, {}, {})
     started_s = process_time()

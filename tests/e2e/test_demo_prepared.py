@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from ubi_stream.cli.demo.source import DemoOptions, prepared
-from ubi_stream.clock import ManualClock
 from ubi_stream.errors import ConfigError
 from ubi_stream.settings import Settings
 
@@ -28,32 +27,31 @@ def options(file: Path | None, **changes: Any) -> DemoOptions:
 
 
 def test_a_file_brings_the_pack_of_its_mapping(shop_file: Path) -> None:
-    with prepared(options(shop_file), Settings(), ManualClock()) as job:
+    with prepared(options(shop_file), Settings()) as job:
         assert job.pack.name == "ecommerce"
-        assert sum(1 for _ in job.records()) == 3_000
-        assert (job.total_bytes, job.position()) == (shop_file.stat().st_size, shop_file.stat().st_size)
+        assert job.source is not None
+        assert sum(1 for _ in job.source) == 3_000
 
 
-def test_invented_users_are_paced_and_start_now() -> None:
-    with prepared(options(None), Settings(), ManualClock(now_ms=1_700_000_000_000)) as job:
-        first = next(job.records())
-    assert first.time_ms is not None
-    assert 0 <= first.time_ms - 1_700_000_000_000 < 60_000
-    assert (job.speed, job.total_bytes, job.position()) == ("realtime", None, None)
+def test_without_a_file_it_is_a_story(tmp_path: Path) -> None:
+    with prepared(options(None), Settings()) as job:
+        assert (job.source, job.pack.name, job.keeps_data) == (None, "ecommerce", False)
+    with prepared(options(None, data=tmp_path / "kept"), Settings()) as job:
+        assert job.keeps_data
 
 
 def test_the_folder_that_was_asked_for_stays_and_a_temporary_one_goes(tmp_path: Path) -> None:
-    with prepared(options(None, data=tmp_path / "new"), Settings(), ManualClock()) as job:
+    with prepared(options(None, data=tmp_path / "new"), Settings()) as job:
         assert job.folder == tmp_path / "new"
     assert job.folder.is_dir()
-    with prepared(options(None), Settings(), ManualClock()) as job:
+    with prepared(options(None), Settings()) as job:
         assert job.folder.is_dir()
     assert not job.folder.exists()
-    with prepared(options(None), Settings(data_dir=tmp_path / "set"), ManualClock()) as job:
+    with prepared(options(None), Settings(data_dir=tmp_path / "set")) as job:
         assert job.folder == tmp_path / "set"
 
 
 def test_nothing_is_started_for_a_wrong_file_or_option(tmp_path: Path) -> None:
     for wrong, message in ((options(tmp_path / "no.csv"), "no.csv"), (options(None, users=3), "users = 3")):
-        with pytest.raises(ConfigError, match=message), prepared(wrong, Settings(), ManualClock()):
+        with pytest.raises(ConfigError, match=message), prepared(wrong, Settings()):
             pytest.fail("it went on")

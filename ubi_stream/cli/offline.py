@@ -11,6 +11,7 @@ import msgspec
 from ubi_stream.cli.console import counted
 from ubi_stream.clock import Clock
 from ubi_stream.insights.encode import encode_dead_letter, encode_insight
+from ubi_stream.insights.policy.teller import POPULATION
 from ubi_stream.insights.visits import VisitRecord
 from ubi_stream.insights.windows import NO_CLASS
 from ubi_stream.packs.schema import Pack
@@ -85,9 +86,14 @@ def run_offline(
             yield record
 
     kinds: Counter[str] = Counter()
+    incidents: set[str] = set()  # several partitions may see one: the same id
     visits: Counter[str] = Counter()
     for effects in run.run(noted()):
         for insight in effects.insights:
+            if insight.entity == POPULATION:
+                if insight.id in incidents:
+                    continue
+                incidents.add(insight.id)
             out.write(encode_insight(insight) + b"\n")
             kinds[insight.kind.value] += 1
         for visit in effects.visits:

@@ -36,8 +36,12 @@ _SLACK: Final = 0.5
 """Log-odds that a share may differ between hours: more than half again as many are ordinary."""
 
 _PRIOR_TRIALS: Final = 10.0
+_PRIOR_TRIALS_OF_AN_HOUR: Final = 1.0
+"""Of an hour of the day the pack knows little: at night nearly all are awake at night."""
 _LEAST: Final = 30.0
 """Users from which on the usual share is known."""
+
+_HOURS: Final = 24
 
 _AGAIN_MS: Final = HOUR_MS
 """Time in which a user counts once."""
@@ -117,28 +121,36 @@ class RuleWaves:
         Of the rules.
     usual
         Share of users who are expected to meet each.
+    hourly
+        Whether the usual share of each is that of the same hour of the day (UTC): it then takes 24 columns of tests.
     """
 
-    def __init__(self, names: Sequence[str], usual: Sequence[float]) -> None:
+    def __init__(self, names: Sequence[str], usual: Sequence[float], hourly: Sequence[bool]) -> None:
         self.names = tuple(names)
-        n = len(self.names)
+        widths = [_HOURS if by_hour else 1 for by_hour in hourly]
+        self._first = np.cumsum([0, *widths[:-1]]).tolist()
+        self._hourly = tuple(hourly)
+        self._columns = [column for column, width in enumerate(widths) for _ in range(width)]  # rule of each column
+        n = len(self._columns)
+        trials = np.repeat([_PRIOR_TRIALS_OF_AN_HOUR if by_hour else _PRIOR_TRIALS for by_hour in hourly], widths)
         self._tests = ShareTests(
             n,
-            prior_hits=_PRIOR_TRIALS * np.array(usual, dtype=np.float64),
-            prior_trials=_PRIOR_TRIALS,
+            prior_hits=trials * np.repeat(np.array(usual, dtype=np.float64), widths),
+            prior_trials=trials,
             slack=_SLACK,
             left=_LEFT,
             evidence=_EVIDENCE,
             least=_LEAST,
         )
         self._recent: list[deque[_Seen]] = [deque(maxlen=_MOST) for _ in self.names]
-        self._held = [0] * n
-        self._until_ms = [0] * n
+        self._wave_column: list[int | None] = [None] * len(self.names)
+        self._held = [0] * len(self.names)
+        self._until_ms = [0] * len(self.names)
 
     @property
     def active(self) -> tuple[str, ...]:
         """Rules that many users meet now."""
-        return tuple(name for name, active in zip(self.names, self._tests.active, strict=True) if active)
+        return tuple(name for name, column in zip(self.names, self._wave_column, strict=True) if column is not None)
 
     def watch(self, exposures: Iterable[Exposure]) -> tuple[dict[int, list[RuleWave]], set[tuple[int, int]]]:
         """Take in exposures, in order.
@@ -152,7 +164,7 @@ class RuleWaves:
         for one in exposures:
             if self._counts(one):
                 waves.setdefault(one.row, []).extend(self._test(one))
-            if one.met and self._tests.active[one.rule]:
+            if one.met and self._wave_column[one.rule] is not None:
                 self._until_ms[one.rule] = max(self._until_ms[one.rule], one.at_ms)
                 self._held[one.rule] += 1
                 held.add((one.row, one.rule))
@@ -169,34 +181,44 @@ class RuleWaves:
         return True
 
     def _test(self, one: Exposure) -> list[RuleWave]:
-        tests, rule = self._tests, one.rule
-        trials, hits = np.zeros(len(self.names)), np.zeros(len(self.names))
-        trials[rule], hits[rule] = 1.0, float(one.met)
+        tests, rule, column = self._tests, one.rule, self._column(one)
+        trials, hits = np.zeros(len(self._columns)), np.zeros(len(self._columns))
+        trials[column], hits[column] = 1.0, float(one.met)
         risen = tests.update(trials, hits, one.at_ms)
-        if risen[rule] and tests.hits[rule] >= _MIN_ENTITIES:
-            tests.begin(rule)
+        if risen[column] and tests.hits[column] >= _MIN_ENTITIES:
+            tests.begin(column)
+            self._wave_column[rule] = column
             self._held[rule], self._until_ms[rule] = 0, one.at_ms
-            return [self._wave(rule, begins=True)]
-        if not tests.active[rule]:
+            return [self._wave(rule, column, begins=True)]
+        if self._wave_column[rule] is None:
             return []
-        is_long = one.at_ms - int(tests.since_ms[rule]) > _LONGEST_MS
-        if not (is_long or rule in tests.ended() or one.at_ms - self._until_ms[rule] > _SILENT_MS):
+        is_long = one.at_ms - int(tests.since_ms[column]) > _LONGEST_MS
+        if not (is_long or column in tests.ended() or one.at_ms - self._until_ms[rule] > _SILENT_MS):
             return []
-        wave = self._wave(rule, begins=False)
-        tests.end(rule, forget=is_long)
+        wave = self._wave(rule, column, begins=False)
+        tests.end(column, forget=is_long)
+        self._wave_column[rule] = None
         return [wave]
 
-    def _wave(self, rule: int, *, begins: bool) -> RuleWave:
-        tests, since_ms = self._tests, int(self._tests.since_ms[rule])
+    def _column(self, one: Exposure) -> int:
+        """The column of tests: that of the wave while there is one, whatever the hour."""
+        column = self._wave_column[one.rule]
+        if column is not None:
+            return column
+        first: int = self._first[one.rule]
+        return first + one.at_ms // HOUR_MS % _HOURS if self._hourly[one.rule] else first
+
+    def _wave(self, rule: int, column: int, *, begins: bool) -> RuleWave:
+        tests, since_ms = self._tests, int(self._tests.since_ms[column])
         values = [seen.value for seen in self._recent[rule] if seen.met and seen.at_ms >= since_ms]
         return RuleWave(
             self.names[rule],
             begins,
             since_ms,
             self._until_ms[rule],
-            round(float(tests.hits[rule])),
-            round(float(tests.trials[rule])),
-            float(tests.usual[rule]),
+            round(float(tests.hits[column])),
+            round(float(tests.trials[column])),
+            float(tests.usual[column]),
             median(values) if values else float("nan"),
             self._held[rule],
         )
@@ -220,7 +242,11 @@ class RuleWatch:
         conditions = [Conditions(rules[place].when, features) for place in places]
         self._checks = Checks(conditions) if conditions else None
         self._columns = [one.columns[0] for one in conditions]
-        self.waves = RuleWaves([rules[place].name for place in places], [rules[place].usual_share for place in places])
+        self.waves = RuleWaves(
+            [rules[place].name for place in places],
+            [rules[place].usual_share for place in places],
+            [rules[place].together_by == "hour" for place in places],
+        )
 
     def run(
         self, values: Matrix, moments: Sequence[Moment], first: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import Final
 
 import msgspec
@@ -51,8 +52,15 @@ class RuleShares(msgspec.Struct):
 
     def of(self, rule: Rule) -> float:
         """Share of a day's users that meet the rule, in [0, 1]."""
-        met = self.met.get(rule.name, 0.0) + rule.usual_share * PRIOR_USER_DAYS
-        return min(1.0, met / (self.users + PRIOR_USER_DAYS))
+        return min(1.0, self._met(rule) / (self.users + PRIOR_USER_DAYS))
+
+    def is_common(self, rule: Rule) -> bool:
+        """Whether more meet the rule than the pack's `common_above`, by a deviation at least: not a few by chance."""
+        met = self._met(rule)
+        return met - sqrt(met) > rule.common_above * (self.users + PRIOR_USER_DAYS)
+
+    def _met(self, rule: Rule) -> float:
+        return self.met.get(rule.name, 0.0) + rule.usual_share * PRIOR_USER_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +71,8 @@ class Met:
     ----------
     rule, way
         Positions of the rule, and of the way in which it is met.
-    common_share
-        Share of a day's users that meet it.
+    common_share, is_common
+        Share of a day's users that meet it, and whether that makes it common.
     habit_days
         Earlier days on which the user met it, where that is usual for the user; else 0.
     """
@@ -72,6 +80,7 @@ class Met:
     rule: int
     way: int
     common_share: float
+    is_common: bool
     habit_days: int
 
 
@@ -125,7 +134,7 @@ class Rules:
         if note_rule(moment.state, rule.name, moment.at_ms, known.day, known.visit, self._plan) and moment.new:
             self._shares.add_met(rule.name)
         habit_days = days_of_habit(moment.state, rule.name) if rule.habit else 0
-        return Met(position, way, self._shares.of(rule), habit_days)
+        return Met(position, way, self._shares.of(rule), self._shares.is_common(rule), habit_days)
 
     def _is_explained(self, moment: Moment, visit: int) -> bool:
         met = (moment.state.rules.get(name) for name in self._alone)

@@ -256,8 +256,14 @@ class Pack(Model):
         return self
 
     @model_validator(mode="after")
-    def _rules_have_names(self) -> Pack:
+    def _rules_have_names_and_peers(self) -> Pack:
         no_twins("rules", [rule.name for rule in self.rules])
+        for rule in self.rules:
+            if rule.beyond_peers is not None and rule.beyond_peers.feature not in self.entities[0].features:
+                raise ValueError(
+                    f"rule {rule.name!r}: beyond_peers names {rule.beyond_peers.feature!r}, which the user entity does "
+                    "not list: what is typical is known of its features alone"
+                )
         return self
 
     @model_validator(mode="after")

@@ -77,6 +77,13 @@ class Alternative(Model):
     summary: str | None = Field(None, min_length=1, max_length=300, description="In place of the rule's summary")
 
 
+class Beyond(Model):
+    """So many times what is typical of a feature of the peers: the median of those who have any."""
+
+    feature: Name
+    times: float = Field(gt=0)
+
+
 class Rule(Model):
     """A risk: reported when all conditions hold, then not again for the cool-down of its cause."""
 
@@ -91,6 +98,9 @@ class Rule(Model):
     cause: Literal["user", "visit", "day"] = Field("user", description="Another cause is reported at once")
     usual_share: float = Field(0.001, ge=0, le=1, description="Share of a day's users that is expected to meet it")
     common_above: float = Field(0.01, gt=0, le=1, description="Severity is low where a larger share meets it")
+    beyond_peers: Beyond | None = Field(
+        None, description="Severity is low where the last condition's value is not far beyond what the peers do"
+    )
     habit: bool = Field(True, description="Severity is low for a user who meets it on most days")
     alone: bool = Field(False, description="It explains its visit and the day after: nothing else unusual is reported")
     dimension: Literal["impulsivity", "nocturnal", "fatigue", "volatility"] | None = Field(
@@ -102,6 +112,9 @@ class Rule(Model):
         min_length=1,
         max_length=300,
         description="One sentence for many users who meet it at once: {count}, {of}, {usual}, {median}, {bound}",
+    )
+    together_by: Literal["all", "hour"] = Field(
+        "all", description="Whether the usual share of users who meet it is that of the same hour of the day (UTC)"
     )
 
     @property

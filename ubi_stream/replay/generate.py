@@ -15,6 +15,8 @@ from itertools import accumulate, islice
 from random import Random
 from typing import Any
 
+import msgspec
+
 from ubi_stream.replay.catalogue import make_catalogue
 from ubi_stream.replay.personas import NIGHT_OWL
 from ubi_stream.replay.population import (
@@ -31,7 +33,8 @@ from ubi_stream.replay.visit import Step, Visit
 
 _NIGHT_STARTS_AT_MIN, _NIGHT_ENDS_MIN = 120, 300  # the owls' clock: 02:00 at the stream's start, whatever it is here
 _DAY_MIN = 1440
-_UTC_OFFSETS_MIN = (-300, 0, 60, 60, 120, 330, 480)
+_UTC_OFFSETS_MIN: tuple[int, ...] = (-300, 0, 60, 60, 120, 330, 480)
+_NOON_MIN, _AWAKE_MIN = 720, 360  # awake is within six hours of noon
 _TRIES = 8  # users that are asked instead of a busy one, before the visit is dropped
 
 
@@ -101,6 +104,7 @@ class _Play:
 
     def __init__(self, options: TrafficOptions, groups: list[Group], catalogue: list[dict[str, Any]]) -> None:
         self._start_ms = options.start_ms
+        self._ordinary = options.ordinary  # then no visit is without its beginning
         self._groups = groups
         self._catalogue = catalogue
         self._rng = Random(f"play {options.seed}")
@@ -110,12 +114,13 @@ class _Play:
         self._busy: set[int] = set()
         self._heap: list[tuple[float, int, _Session]] = []
         self._order = 0
-        stream = repr((options.users, options.rate, options.start_ms, options.seed, options.zipf))
+        stream = repr(msgspec.structs.astuple(options)[: 6 if options.ordinary else 5])
         self._id_prefix = hashlib.blake2b(stream.encode(), digest_size=6).hexdigest()
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Step by step: the next step of a running session, or the next visit, whichever comes first."""
-        self._begin_in_the_middle()
+        if not self._ordinary:
+            self._begin_in_the_middle()
         heap, busy, prefix = self._heap, self._busy, self._id_prefix
         number = 0
         arrival_ms = self._start_ms + self._gap_ms()
@@ -194,10 +199,15 @@ class _Play:
 
 def _contexts(options: TrafficOptions, groups: list[Group]) -> list[dict[str, int]]:
     """Each user's context: where their clock is."""
-    shared = {offset: {"utc_offset_min": offset} for offset in _UTC_OFFSETS_MIN}
-    rng = Random(f"places {options.seed}")
-    contexts = [shared[rng.choice(_UTC_OFFSETS_MIN)] for _ in range(options.users)]
     start_min = options.start_ms // 60_000 % _DAY_MIN
+    places = _UTC_OFFSETS_MIN
+    if options.ordinary:
+        places = tuple(
+            offset for offset in range(-600, 781, 60) if abs((start_min + offset) % _DAY_MIN - _NOON_MIN) <= _AWAKE_MIN
+        )
+    shared = {offset: {"utc_offset_min": offset} for offset in places}
+    rng = Random(f"places {options.seed}")
+    contexts = [shared[rng.choice(places)] for _ in range(options.users)]
     offset = (_NIGHT_STARTS_AT_MIN - start_min) % _DAY_MIN
     owls_context = {"utc_offset_min": offset if offset <= 840 else offset - _DAY_MIN}  # zones end at UTC+14:00
     for group in groups:

@@ -129,7 +129,7 @@ class OfflineRun:
             seed=self._settings.seed,
             snapshot_key=b"offline runs write no snapshots",
             erasure_key=self._settings.erasure_key.get_secret_value().encode(),
-            cache_size=self._settings.state_cache_users,
+            cache_size=self._settings.state_cache_of_a_partition,
             home=self._home,
             decode=self._decode,
         )

@@ -111,11 +111,12 @@ class Persona(NamedTuple):
 
 NIGHT_OWL = Persona("night_owl", 0.05, 0.0, night_owl)
 BOT = Persona("bot", 0.001, 0.0, bot)
+AT_RISK = Persona("at_risk", 0.099, 2.0, at_risk)
 DAILY = (
     Persona("browser", 0.37, 1.5, browser),
     Persona("bouncer", 0.25, 1.0, bouncer),
     Persona("engaged_shopper", 0.18, 2.0, engaged_shopper),
-    Persona("at_risk", 0.099, 2.0, at_risk),
+    AT_RISK,
     Persona("power_user", 0.05, 4.0, power_user),
 )
 PERSONAS = (*DAILY, NIGHT_OWL, BOT)
@@ -152,8 +153,15 @@ def session(name: str, user_id: str, session_id: str, base_time: datetime | int)
     start_ms = base_time if isinstance(base_time, int) else _milliseconds(base_time)
     visit = Visit(Random(f"{name} {user_id} {session_id}"), make_catalogue(Random("catalogue")), 0)
     context = {"utc_offset_min": NIGHT.offset_min(start_ms) if name == NIGHT_OWL.name else 0}
+    return events_of(script(visit), user_id, session_id, start_ms, context)
+
+
+def events_of(
+    steps: Iterator[Step], user_id: str, session_id: str, start_ms: int, context: dict[str, int]
+) -> list[dict[str, Any]]:
+    """A visit's steps as events: the first one at `start_ms`, the others after their pauses."""
     time_ms, events = float(start_ms), []
-    for number, (pause_ms, event_type, properties) in enumerate(script(visit)):
+    for number, (pause_ms, event_type, properties) in enumerate(steps):
         time_ms += pause_ms if number else 0.0
         events.append(
             {

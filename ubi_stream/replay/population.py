@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.replay.personas import BOT, DAILY, NIGHT_OWL, PERSONAS, Persona
+from ubi_stream.replay.personas import AT_RISK, BOT, DAILY, NIGHT_OWL, PERSONAS, Persona
 from ubi_stream.replay.visit import Visit
 
 MIN_USERS = 20  # fewer would leave personas without anybody
@@ -44,6 +44,8 @@ class TrafficOptions(msgspec.Struct, frozen=True):
         Another seed, another stream.
     zipf
         Exponent of how unequally visits are spread over the users of a persona; 0 is evenly, 1 is typical of the web.
+    ordinary
+        Leave out bots, bursts at night and customers whose checkout gets slower, and let it be day where the users are.
     """
 
     users: int = 1_000
@@ -51,6 +53,7 @@ class TrafficOptions(msgspec.Struct, frozen=True):
     start_ms: int = 0
     seed: int = 7
     zipf: float = 0.0
+    ordinary: bool = False
 
     def check(self) -> None:
         """Raise `ConfigError` for a value out of range."""
@@ -106,7 +109,10 @@ def populate(options: TrafficOptions, rng: Random) -> list[Group]:
     numbers = list(range(options.users))
     rng.shuffle(numbers)
     groups, taken = [], 0
+    left_out = (AT_RISK, NIGHT_OWL, BOT) if options.ordinary else ()
     for persona in reversed(PERSONAS):  # the first persona takes all who are left
+        if persona in left_out:
+            continue
         size = max(1, round(persona.users * options.users)) if persona is not PERSONAS[0] else options.users - taken
         groups.append(Group(persona, array("I", numbers[taken : taken + size]), options.zipf))
         taken += size
@@ -115,16 +121,20 @@ def populate(options: TrafficOptions, rng: Random) -> list[Group]:
 
 def share_out(groups: list[Group], rate: float) -> None:
     """Set how often each group comes, so that events add up to `rate` a second, and how fast it must be for that."""
-    by_persona = {group.persona: group for group in groups}
-    bots, owls = by_persona[BOT], by_persona[NIGHT_OWL]
-    bot_rate = min(_BOT_SHARE * rate, _BOT_EVENTS_PER_S * len(bots.users))
-    owl_rate = _NIGHT_SHARE * rate
-    bots.visits_per_s = bot_rate / bots.events
-    owls.visits_per_s = owl_rate / owls.events / _BURST_DUTY
-    people = [by_persona[persona] for persona in DAILY]
+    left = rate
+    for group in groups:
+        if group.persona is BOT:
+            bot_rate = min(_BOT_SHARE * rate, _BOT_EVENTS_PER_S * len(group.users))
+            group.visits_per_s = bot_rate / group.events
+            left -= bot_rate
+        elif group.persona is NIGHT_OWL:
+            group.visits_per_s = _NIGHT_SHARE * rate / group.events / _BURST_DUTY
+            left -= _NIGHT_SHARE * rate
+    people = [group for group in groups if group.persona in DAILY]
     weights = [len(group.users) * group.persona.visits for group in people]
     per_weight = sum(weight * group.events for weight, group in zip(weights, people, strict=True))
     for weight, group in zip(weights, people, strict=True):
-        group.visits_per_s = weight * (rate - bot_rate - owl_rate) / per_weight
-    for group in (*people, owls):
-        group.pause_scale = min(1.0, _MOST_BUSY * len(group.users) / (group.visits_per_s * group.seconds))
+        group.visits_per_s = weight * left / per_weight
+    for group in groups:
+        if group.persona is not BOT:
+            group.pause_scale = min(1.0, _MOST_BUSY * len(group.users) / (group.visits_per_s * group.seconds))

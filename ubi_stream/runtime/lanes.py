@@ -139,7 +139,7 @@ class Lanes:
             seed=self._settings.seed,
             snapshot_key=self._settings.snapshot_key.get_secret_value().encode(),
             erasure_key=self._settings.erasure_key.get_secret_value().encode(),
-            cache_size=self._settings.state_cache_users,
+            cache_size=self._settings.state_cache_of_a_partition,
             home=self._home,
             decode=self._decode,
         )

@@ -14,7 +14,7 @@ from ubi_stream.cli.demo.figures import Figures, read_figures
 from ubi_stream.cli.demo.insights import InsightFeed
 from ubi_stream.cli.demo.report import Outcome, make_outcome, show_outcome
 from ubi_stream.cli.demo.topics import Results
-from ubi_stream.cli.demo.view import LiveView, Moment, insight_line
+from ubi_stream.cli.demo.view import LiveView, Screen, figures_line, sentence_line
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.insights.encode import encode_insight
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
@@ -23,21 +23,31 @@ from ubi_stream.replay.sender import SendReport
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.runtime.status import Lag
 
+START_S = 1_569_888_000
 
-def insight(number: int, *, user: str = "u1", kind: InsightKind = InsightKind.SEGMENT, label: str = "browser") -> bytes:
+
+def insight(
+    number: int,
+    *,
+    user: str = "u1",
+    severity: Severity = Severity.LOW,
+    entity: str = "user",
+    number_of_id: int | None = None,
+    summary: str = "Looks at [many] things",
+) -> bytes:
     return encode_insight(
         Insight(
-            id=f"00000000-0000-0000-0000-{number:012d}",
-            kind=kind,
-            entity="user",
+            id=f"00000000-0000-0000-0000-{number_of_id or number:012d}",
+            kind=InsightKind.RISK,
+            entity=entity,
             user_id=user,
             pack="ecommerce",
-            at_ms=1_569_888_000_000 + number * 1000,
-            label=label,
+            at_ms=(START_S + number) * 1000,
+            label="bot_pace",
             score=0.5,
             confidence=0.9,
-            severity=Severity.LOW,
-            explanation=Explanation("Looks at [many] things"),
+            severity=severity,
+            explanation=Explanation(summary),
             evidence={},
             model_version="m",
             source=Source("ubi.events", 0, number),
@@ -133,54 +143,75 @@ def test_the_table_of_a_run_without_insights(capsys: pytest.CaptureFixture[str])
     assert ["insights", "by", "kind", "none"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
-def test_the_feed_counts_each_user_in_the_newest_segment() -> None:
+def test_the_feed_gives_out_the_most_urgent_first_and_counts_the_rest() -> None:
     feed = InsightFeed()
-    feed.add(insight(1, user="u1", label="bouncer"))
-    feed.add(insight(2, user="u2", label="browser"))
-    feed.add(insight(3, user="u1", label="browser"))
-    feed.add(insight(4, user="u3", kind=InsightKind.RISK, label="night_time"))
-    assert feed.segments() == [("browser", 2)]
-    assert feed.counts == {"segment": 3, "risk": 1}
-    assert [seen.user_id for seen in feed.newest] == ["u1", "u2", "u1", "u3"]
+    feed.add(insight(1, user="old", severity=Severity.HIGH))
+    feed.begin(START_S + 2)
+    feed.add(insight(2, user="u1", severity=Severity.MEDIUM))
+    feed.add(insight(3, user="u2", severity=Severity.HIGH))
+    feed.add(insight(4, user="user/0", severity=Severity.HIGH, entity="population"))
+    feed.add(insight(4, user="user/1", severity=Severity.HIGH, entity="population"))  # another partition's
+    feed.add(insight(5, severity=Severity.LOW))
+    feed.add(insight(1, user="late", number_of_id=9, severity=Severity.HIGH))
+    given = [seen.about for seen in iter(feed.next_to_show, None)]
+    assert given == ["all users", "u2", "u1"]
+    assert (feed.history, dict(feed.counts)) == (2, {"medium": 1, "high": 2, "low": 1})
+    assert [seen.about for seen in feed.ranked(2)] == ["all users", "u2"]
 
 
-def test_the_feed_keeps_a_hundred() -> None:
-    feed = InsightFeed()
-    for number in range(250):
-        feed.add(insight(number))
-    assert (len(feed.newest), feed.counts.total()) == (100, 250)
+SENTENCE = "Looks like a bot: [40] events within a minute, where people do fewer than that, and it goes on and on so"
+SCREEN = Screen(
+    url="http://127.0.0.1:8088",
+    broker="127.0.0.1:9092",
+    postgres="127.0.0.1:5432/ubi",
+    elapsed_s=75.0,
+    rate=51.4,
+    figures=Figures({"accepted": 900, "dead_letter": 3, "duplicate": 2}, late=0, users=4_000, lag=6),
+    scene="since 0:30 a bot reads five pages a second",
+)
 
 
-def drawn(view: LiveView, *, height: int = 20) -> str:
-    console = Console(file=io.StringIO(), width=140, height=height, force_terminal=True, color_system=None)
+def drawn(view: LiveView, *, width: int = 80, height: int = 24) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
     with console.capture() as capture:
         console.print(view)
-    return capture.get()
+    return [line.rstrip() for line in capture.get().splitlines()]
 
 
-def test_the_view_shows_all_that_a_person_wants_to_know() -> None:
+def test_the_view_fits_a_terminal_and_cuts_no_sentence_off() -> None:
     feed = InsightFeed()
-    view = LiveView(feed)
-    assert view.line() == ""
     for number in range(40):
-        feed.add(insight(number, user=f"u{number}", label="browser" if number % 4 else "bouncer"))
-    figures = Figures({"accepted": 900, "dead_letter": 3, "duplicate": 2}, late=0, users=40, lag=6)
-    view.moment = Moment("http://127.0.0.1:8088", 12.0, 51.4, 910, figures)
-    screen = drawn(view)
-    for part in ("http://127.0.0.1:8088/", "51 events/s", "lag 6", "users 40", "sent 910", "dead letters 3"):
+        feed.add(insight(number, user=f"u{number}", severity=Severity.HIGH, summary=f"{SENTENCE} {number}."))
+        feed.next_to_show()
+    for number in range(40, 54):
+        feed.add(insight(number, severity=Severity.INFO))
+    view = LiveView(feed, START_S)
+    view.screen = SCREEN
+    lines = drawn(view)
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    screen = " ".join(" ".join(lines).split())
+    for part in ("http://127.0.0.1:8088/", "51 events/s", "lag 6", "4,000 users", "3 dead letters", "127.0.0.1:9092"):
         assert part in screen
-    assert "75%" in screen
-    newest = [line for line in screen.splitlines() if "Looks at [many] things" in line]
-    assert "u39" in newest[0]  # the newest first
-    assert len(screen.splitlines()) == 20
-    assert view.line() == "12 s  51 events/s  lag 6  users 40  insights 40"
+    assert "40 high, 0 medium, and 14 of low severity or for information" in screen
+    assert "Now: since 0:30 a bot reads five pages a second" in screen
+    whole = [number for number in range(40) if f"{SENTENCE} {number}." in screen]
+    assert len(whole) >= 4
+    assert whole == list(range(40 - len(whole), 40))  # the newest, each to its last word
+    assert screen.count("Looks like a bot") == len(whole)
 
 
-def test_the_view_before_the_first_insight() -> None:
-    view = LiveView(InsightFeed())
-    view.moment = Moment("http://127.0.0.1:8088", 0.5, 0.0, 0, Figures({}, 0, 0, 0))
-    assert "nobody yet" in drawn(view)
+def test_the_view_before_anything_was_looked_at_is_empty() -> None:
+    assert drawn(LiveView(InsightFeed(), START_S)) == []
 
 
-def test_an_insight_as_a_line() -> None:
-    assert insight_line(InsightFeed().add(insight(61))) == "00:01:01 segment: u1  Looks at [many] things"
+def test_lines_for_what_is_no_terminal() -> None:
+    feed = InsightFeed()
+    feed.add(insight(61, severity=Severity.HIGH))
+    seen = feed.next_to_show()
+    assert seen is not None
+    assert sentence_line(seen, START_S) == " 1:01 high   u1: Looks at [many] things"
+    assert figures_line(SCREEN, feed) == (
+        " 1:15 51 events/s  4,000 users  lag 6  3 dead letters  "
+        "insights: 1 high, 0 medium, and 0 of low severity or for information"
+    )

@@ -28,7 +28,7 @@ def checkouts(
 
 
 def make() -> RuleWaves:
-    return RuleWaves(["slow", "other"], [0.01, 0.01])
+    return RuleWaves(["slow", "other"], [0.01, 0.01], [False, False])
 
 
 def found(exposures: Iterator[Exposure]) -> list[RuleWave]:
@@ -90,3 +90,22 @@ def test_exposures_may_come_in_any_batches_and_a_snapshot_changes_nothing(cut: i
             parts = loads(dumps(parts, key=b"k", feature_hash="f"), key=b"k", feature_hash="f")  # type: ignore[assignment]  # what was written
     assert (waves, held) == told
     assert digest(parts) == digest(whole)
+
+
+def test_what_all_do_at_an_hour_is_usual_there_and_a_burst_at_another_hour_is_a_wave() -> None:
+    waves = RuleWaves(["night"], [0.002], [True])
+    draw, exposures, row = Random(3), list[Exposure](), 0
+    for hour in range(24 * 6):
+        for _ in range(120):
+            at_ms = hour * HOUR_MS + draw.randrange(HOUR_MS)
+            exposures.append(Exposure(row, 0, f"u{row}", at_ms, hour % 24 < 5, 2.0))
+            row += 1
+    exposures.sort(key=lambda one: one.at_ms)
+    assert waves.watch(iter(exposures)) == ({}, set())  # from the first night on
+    noon_ms = 6 * DAY_MS + 12 * HOUR_MS
+    burst = [Exposure(number, 0, f"b{number}", noon_ms + 1000 * number, True, 2.0) for number in range(20)]
+    found, held = waves.watch(iter(burst))
+    [[wave]] = found.values()
+    assert wave.begins
+    assert wave.met <= 5
+    assert len(held) >= 15

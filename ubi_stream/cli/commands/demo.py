@@ -39,8 +39,8 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print the account as one JSON object.")] = False,
     sort: SortRows = False,
     allow_dead_letters: DeadLettersAllowed = "50%",
-    rate: Annotated[float, typer.Option("--rate", help="Invented events a second, on average.")] = 50.0,
-    users: Annotated[int, typer.Option("--users", help="How many invented users, at least 20.")] = 1_000,
+    rate: Annotated[float, typer.Option("--rate", help="Ordinary events a second, on average.")] = 10.0,
+    users: Annotated[int, typer.Option("--users", help="How many ordinary users, at least 20.")] = 4_000,
     seed: Annotated[int, typer.Option("--seed", help="Another seed, another stream.")] = 7,
     data: Annotated[
         Path | None,
@@ -55,7 +55,10 @@ def demo(
         int | None, typer.Option("--web-port", help="Port of the views; taken, or 0: a free one.")
     ] = None,
 ) -> None:
-    """Start Kafka, Postgres and a worker on this machine, and stream users through them. Ctrl-C ends all of it.
+    """Start Kafka, Postgres and a worker on this machine, and stream a shop's users through it. Ctrl-C ends it.
+
+    First some history, then a story: at 0:30 a bot, at 0:45 a shopper in a hurry, at 1:15 a checkout that is slow for
+    everybody, at 1:45 a burst at night, at 2:15 tracking that breaks. The shipped pack has to find them.
 
     Nothing has to be installed or running. The first time, Kafka (43 MB) is downloaded into a cache. With --exit the
     status is 0 only if every event is accounted for and every insight is in Postgres.
@@ -84,11 +87,13 @@ def demo(
     options = DemoOptions(data, file, mapping, sort, pace, rate, users, seed)
     account, allowed = Account(), parse_share(allow_dead_letters)
     try:
-        with prepared(options, settings, clock) as job:
-            if exit_at_end:
-                outcome = run_async(until_signalled(run_to_end(job, account, clock)))
+        with prepared(options, settings) as job:
+            if exit_at_end and job.source is not None:
+                outcome = run_async(until_signalled(run_to_end(job, job.source, account, clock)))
                 show_outcome(outcome, as_json=as_json)
-                for sentence in sentences(account, job.pack, job.unread, job.left_out, late=outcome.report.late):
+                for sentence in sentences(
+                    account, job.pack, job.source.unread, job.source.left_out, late=outcome.report.late
+                ):
                     say(escape(sentence))
                 if outcome.problems:
                     raise typer.Exit(1)

@@ -20,12 +20,13 @@ from ubi_stream.cli.sending import send_all
 from ubi_stream.clock import Clock
 from ubi_stream.replay.account import Account, foreseen
 from ubi_stream.replay.sender import SendReport
+from ubi_stream.replay.source import ReplaySource
 
 _POLL_S: Final = 0.1
 _HTTP_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
-async def run_to_end(job: Job, account: Account, clock: Clock) -> Outcome:
+async def run_to_end(job: Job, source: ReplaySource, account: Account, clock: Clock) -> Outcome:
     """Start everything, send the file, wait until all of it is processed and stored, and account for it.
 
     `account` is filled with what is refused, and with the order of the times.
@@ -38,15 +39,15 @@ async def run_to_end(job: Job, account: Account, clock: Clock) -> Outcome:
         await topics.until_settled(stack.check_alive, clock)  # what an earlier run on this folder left
         marks, before = await topics.result_ends(), await fetch_figures(session, stack.url)
         started_s = clock.monotonic_s()
-        sent = await _send(job, account, stack, clock)
+        sent = await _send(job, source, account, stack, clock)
         await _until_processed(sent.acknowledged, before, stack, topics, session)
         processing_s = clock.monotonic_s() - started_s
         await topics.until_settled(stack.check_alive, clock)
         results = await read_results(topics, stack.settings, marks)
         dsn = stack.settings.postgres_dsn.get_secret_value()
         return make_outcome(
-            rows=job.rows(),
-            left_out=sum(job.left_out.values()),
+            rows=(source.rows_read, source.rows_skipped),
+            left_out=sum(source.left_out.values()),
             sent=sent,
             figures=(await fetch_figures(session, stack.url)).since(before),
             results=results,
@@ -56,15 +57,15 @@ async def run_to_end(job: Job, account: Account, clock: Clock) -> Outcome:
         )
 
 
-async def _send(job: Job, account: Account, stack: Stack, clock: Clock) -> SendReport:
-    with progress_bar(job.total_bytes) as bar:
+async def _send(job: Job, source: ReplaySource, account: Account, stack: Stack, clock: Clock) -> SendReport:
+    with progress_bar(source.total_bytes) as bar:
 
         def show(sent: SendReport) -> None:
             stack.check_alive()
-            bar.move(job.position(), f"{sent.acknowledged:,} events sent")
+            bar.move(source.bytes_read, f"{sent.acknowledged:,} events sent")
 
-        records = foreseen(job.records(), account, job.pack, clock)
-        return await send_all(records, stack.settings, clock, speed=job.speed, on_progress=show)
+        records = foreseen(source, account, job.pack, clock)
+        return await send_all(records, stack.settings, clock, speed=job.options.speed, on_progress=show)
 
 
 async def _until_processed(

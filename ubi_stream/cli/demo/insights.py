@@ -1,8 +1,9 @@
-"""Follows the insights topic for the live view."""
+"""Follows the insights topic for the live view: what is worth a sentence now, and what is only counted."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -11,8 +12,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.settings import Settings
 
-_KEPT: Final = 100
-_USERS_KEPT: Final = 200_000  # segments of more users than that are not remembered: 20 MB
+RANKS: Final = ("high", "medium", "low", "info")
+"""Severities, the most urgent first."""
+_LOUD: Final = ("high", "medium")
+_KEPT: Final = 50
+_WAITING: Final = 200
+_IDS_KEPT: Final = 200_000  # insights about all users come once from each partition
 
 
 class _Explanation(msgspec.Struct):
@@ -22,6 +27,7 @@ class _Explanation(msgspec.Struct):
 class Seen(msgspec.Struct):
     """What the view shows of an insight."""
 
+    id: str
     kind: str
     entity: str
     user_id: str
@@ -29,7 +35,16 @@ class Seen(msgspec.Struct):
     severity: str
     explanation: _Explanation
     label: str | None = None
-    score: float | None = None
+
+    @property
+    def at_s(self) -> float:
+        """Event time, Unix seconds."""
+        return datetime.fromisoformat(self.at).timestamp()
+
+    @property
+    def about(self) -> str:
+        """Whom it is about, in words."""
+        return "all users" if self.entity == "population" else self.user_id
 
 
 class _Envelope(msgspec.Struct):
@@ -40,33 +55,62 @@ _decode = msgspec.json.Decoder(_Envelope).decode
 
 
 class InsightFeed:
-    """The newest insights, and what all of them add up to.
+    """What was noticed since the story began.
 
     Attributes
     ----------
-    newest
-        Up to 100, the newest last.
+    since_s
+        Start of the story, Unix seconds of event time: what is older was in the history, and is only counted.
+    history
+        How many insights the history brought.
     counts
-        Insights by kind since the feed began, or of the topic where it began with that.
+        Insights of the story by severity.
+    shown
+        Insights of high and medium severity that were given out by `next_to_show`, the newest last.
     """
 
     def __init__(self) -> None:
-        self.newest: deque[Seen] = deque(maxlen=_KEPT)
+        self.since_s = 0.0
+        self.history = 0
         self.counts: Counter[str] = Counter()
-        self._segments: dict[str, str] = {}
+        self.shown: list[Seen] = []
+        self._waiting: list[Seen] = []
+        self._ids: set[str] = set()
 
-    def add(self, value: bytes) -> Seen:
-        """Take one record of the topic."""
+    def add(self, value: bytes) -> None:
+        """Take one record of the topic; the same insight from another partition counts once."""
         seen = _decode(value).data
-        self.newest.append(seen)
-        self.counts[seen.kind] += 1
-        if seen.kind == "segment" and seen.label and (seen.user_id in self._segments or self._has_room):
-            self._segments[seen.user_id] = seen.label
+        if seen.id in self._ids:
+            return
+        if len(self._ids) < _IDS_KEPT:
+            self._ids.add(seen.id)
+        if seen.at_s < self.since_s:
+            self.history += 1
+            return
+        self.counts[seen.severity] += 1
+        if seen.severity in _LOUD and len(self._waiting) < _WAITING:
+            self._waiting.append(seen)
+
+    def begin(self, since_s: float) -> None:
+        """Let the story begin: what was there before is history."""
+        self.since_s = since_s
+        self.history += self.counts.total()
+        self.counts.clear()
+        self._waiting.clear()
+
+    def next_to_show(self) -> Seen | None:
+        """The most urgent of those that wait, among equals the oldest; None if none waits."""
+        if not self._waiting:
+            return None
+        seen = min(self._waiting, key=lambda one: (RANKS.index(one.severity), one.entity != "population", one.at))
+        self._waiting.remove(seen)
+        self.shown.append(seen)
         return seen
 
-    def segments(self) -> list[tuple[str, int]]:
-        """How many users are in each segment, the largest first."""
-        return Counter(self._segments.values()).most_common()
+    def ranked(self, limit: int) -> list[Seen]:
+        """The newest that were shown, ranked: the most urgent first, among equals the newest."""
+        newest = sorted(self.shown[-_KEPT:], key=lambda one: one.at, reverse=True)
+        return sorted(newest, key=lambda one: RANKS.index(one.severity))[:limit]
 
     async def follow(self, settings: Settings) -> None:
         """Read the topic from its beginning and on, until cancelled."""
@@ -81,7 +125,3 @@ class InsightFeed:
                     self.add(record.value)
         finally:
             await consumer.stop()
-
-    @property
-    def _has_room(self) -> bool:
-        return len(self._segments) < _USERS_KEPT

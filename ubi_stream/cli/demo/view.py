@@ -1,4 +1,4 @@
-"""The live view: what the demo shows of itself on one screen, and line by line where there is no terminal."""
+"""The live view: figures on top, below them whole sentences; on a terminal of 80 columns, or line by line."""
 
 from __future__ import annotations
 
@@ -6,119 +6,121 @@ from typing import Final
 
 import msgspec
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.layout import Layout
-from rich.markup import escape
-from rich.panel import Panel
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from ubi_stream.cli.demo.figures import Figures
 from ubi_stream.cli.demo.insights import InsightFeed, Seen
+from ubi_stream.cli.tables import SEVERITY_STYLE
 
-_SEVERITY_STYLE: Final = {"info": "dim", "low": "cyan", "medium": "yellow", "high": "bold red"}
-_BAR_WIDTH: Final = 18
-_HEAD_LINES, _FRAME_LINES = 4, 3
+_INDENT: Final = 13
+"""Columns before a sentence: time and severity."""
+_HEAD_LINES: Final = 7
+_MOST_SHOWN: Final = 20
 
 
-class Moment(msgspec.Struct, frozen=True):
-    """What the view shows at one moment.
+class Screen(msgspec.Struct, frozen=True):
+    """What the view shows at one time.
 
     Attributes
     ----------
+    url, broker, postgres
+        Addresses.
     elapsed_s
-        Since the worker is ready.
+        Of the story.
     rate
         Events processed a second, over the last seconds.
-    sent
-        Events sent so far.
+    scene
+        What was done to the stream last, with its second; empty before, and for a file.
     """
 
     url: str
+    broker: str
+    postgres: str
     elapsed_s: float
     rate: float
-    sent: int
     figures: Figures
+    scene: str = ""
 
 
 class LiveView:
-    """Draws the newest moment; as tall as the terminal."""
+    """Draws the newest screen, as tall as the terminal: the most urgent sentences first, none cut off."""
 
-    def __init__(self, feed: InsightFeed) -> None:
+    def __init__(self, feed: InsightFeed, start_s: float) -> None:
         self._feed = feed
-        self.moment: Moment | None = None
+        self._start_s = start_s
+        self.screen: Screen | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        moment = self.moment
-        if moment is None:
+        if self.screen is None:
             return
-        layout = Layout()
-        layout.split_column(Layout(_head(moment, self._feed), size=_HEAD_LINES), Layout(name="body"))
-        layout["body"].split_row(
-            Layout(Panel(_segments(self._feed), title="segments"), size=48),
-            Layout(Panel(_newest(self._feed, console.height), title="newest insights")),
+        yield _head(self.screen, self._feed)
+        room = console.height - _HEAD_LINES
+        for seen in self._feed.ranked(_MOST_SHOWN):
+            entry = self._entry(seen)
+            lines = len(console.render_lines(entry, options))
+            if lines > room:
+                break
+            room -= lines
+            yield entry
+
+    def _entry(self, seen: Seen) -> RenderableType:
+        head = Text.assemble(
+            (f"{minutes(seen.at_s - self._start_s):>5} ", "dim"),
+            (f"{seen.severity:6} ", SEVERITY_STYLE[seen.severity]),
+            (seen.about, "bold"),
         )
-        yield layout
-
-    def line(self) -> str:
-        """The moment in one line, for what is no terminal."""
-        moment = self.moment
-        if moment is None:
-            return ""
-        figures = moment.figures
-        return (
-            f"{moment.elapsed_s:.0f} s  {moment.rate:,.0f} events/s  lag {figures.lag:,}  users {figures.users:,}  "
-            f"insights {self._feed.counts.total():,}"
-        )
+        return Group(head, Padding(Text(seen.explanation.summary), (0, 0, 0, _INDENT)))
 
 
-def insight_line(seen: Seen) -> str:
+def sentence_line(seen: Seen, start_s: float) -> str:
     """An insight in one line."""
-    return f"{_clock(seen)} {seen.kind}: {_sentence(seen)}"
+    return f"{minutes(seen.at_s - start_s):>5} {seen.severity:6} {seen.about}: {seen.explanation.summary}"
 
 
-def _head(moment: Moment, feed: InsightFeed) -> RenderableType:
-    figures = moment.figures
-    dead, double = figures.outcomes.get("dead_letter", 0), figures.outcomes.get("duplicate", 0)
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in feed.counts.most_common())
-    return Group(
-        Text.from_markup(
-            f"[bold]ubi demo[/]  views at [link={moment.url}/]{moment.url}/[/link]  [dim]Ctrl-C ends it[/]"
-        ),
-        Text.from_markup(
-            f"[bold green]{moment.rate:,.0f}[/] events/s   lag [bold]{figures.lag:,}[/]   "
-            f"users [bold]{figures.users:,}[/]   sent {moment.sent:,}   dead letters {dead:,}   "
-            f"duplicates {double:,}   {moment.elapsed_s:.0f} s"
-        ),
-        Text(f"{feed.counts.total():,} insights" + (f": {kinds}" if kinds else ""), no_wrap=True, overflow="ellipsis"),
+def figures_line(screen: Screen, feed: InsightFeed) -> str:
+    """The figures in one line."""
+    figures, dead = screen.figures, screen.figures.outcomes.get("dead_letter", 0)
+    letters = f"  {dead:,} dead letters" if dead else ""
+    return (
+        f"{minutes(screen.elapsed_s):>5} {screen.rate:,.0f} events/s  {figures.users:,} users  lag {figures.lag:,}"
+        f"{letters}  insights: {counted(feed)}"
     )
 
 
-def _segments(feed: InsightFeed) -> RenderableType:
-    table = Table.grid(padding=(0, 1))
-    segments = feed.segments()
-    total = sum(count for _, count in segments)
-    for name, count in segments:
-        bar = "█" * max(1, round(_BAR_WIDTH * count / segments[0][1]))
-        table.add_row(name, f"[cyan]{bar}[/]", f"{count:,}", f"[dim]{count / total:.0%}[/]")
-    return table if segments else Text("nobody yet", style="dim")
+def counted(feed: InsightFeed) -> str:
+    """How many insights of each severity, in words.
+
+    >>> feed = InsightFeed()
+    >>> feed.counts.update(high=2, info=14)
+    >>> counted(feed)
+    '2 high, 0 medium, and 14 of low severity or for information'
+    """
+    quiet = feed.counts["low"] + feed.counts["info"]
+    return f"{feed.counts['high']} high, {feed.counts['medium']} medium, and {quiet} of low severity or for information"
 
 
-def _newest(feed: InsightFeed, height: int) -> RenderableType:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True, style="dim")
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    table.expand = True
-    room = max(1, height - _HEAD_LINES - _FRAME_LINES)
-    for seen in list(feed.newest)[: -room - 1 : -1]:
-        style = _SEVERITY_STYLE.get(seen.severity, "")
-        table.add_row(_clock(seen), f"[{style}]{seen.kind}[/]", escape(_sentence(seen)))
-    return table
+def minutes(seconds: float) -> str:
+    """Seconds as minutes and seconds of the story.
+
+    >>> minutes(75), minutes(-3)
+    ('1:15', '0:00')
+    """
+    whole = max(0, int(seconds))
+    return f"{whole // 60}:{whole % 60:02}"
 
 
-def _sentence(seen: Seen) -> str:
-    return f"{seen.user_id}  {seen.explanation.summary}"
-
-
-def _clock(seen: Seen) -> str:
-    return seen.at[11:19]  # of ISO 8601
+def _head(screen: Screen, feed: InsightFeed) -> RenderableType:
+    figures, dead = screen.figures, screen.figures.outcomes.get("dead_letter", 0)
+    letters = f"   [red]{dead:,} dead letters[/]" if dead else ""
+    return Group(
+        Text.from_markup(
+            f"[bold]ubi demo[/]  [bold]{minutes(screen.elapsed_s)}[/]   [bold green]{screen.rate:,.0f}[/] events/s   "
+            f"[bold]{figures.users:,}[/] users   lag {figures.lag:,}{letters}"
+        ),
+        Text.from_markup(f"page [link={screen.url}/]{screen.url}/[/link]   [dim]Ctrl-C ends it, with a summary[/]"),
+        Text.from_markup(f"[dim]Kafka {screen.broker}   Postgres {screen.postgres}[/]"),
+        Text.from_markup(f"Insights: {counted(feed)}", overflow="fold"),
+        Text(f"Now: {screen.scene}" if screen.scene else "", style="italic"),
+        Text(""),
+    )

@@ -26,6 +26,8 @@ _STEEPNESS: Final = 12.0
 _MAX_CONFIDENCE: Final = 0.99
 _HABIT_COOL_DOWN_MIN: Final = 7 * 1440.0
 """What is usual for a user is reported once a week."""
+_COMMON_COOL_DOWN_MIN: Final = 30 * 1440.0
+"""What is common is reported once a month of each user."""
 _MONEY: Final = "money"
 _ALONE: Final = "alone"
 
@@ -54,6 +56,8 @@ class Risks:
             cool_down_min = rule.cool_down_min
             if met.habit_days:
                 cause, cool_down_min = "habit", max(cool_down_min, _HABIT_COOL_DOWN_MIN)
+            elif met.is_common:
+                cause, cool_down_min = "common", max(cool_down_min, _COMMON_COOL_DOWN_MIN)
             # What a wave tells of all begins the cool-down too: it is not told late.
             allowed = teller.allows(InsightKind.RISK, subject, cool_down_min, cause=cause)
             if allowed and (row, met.rule) not in scores.held:
@@ -62,9 +66,7 @@ class Risks:
     def is_serious(self, met: Sequence[Met]) -> bool:
         """Whether one of the rules met is worth a look, and neither common nor usual for the user."""
         return any(
-            self._rules.rules[one.rule].severity in ("medium", "high")
-            and one.common_share <= self._rules.rules[one.rule].common_above
-            and not one.habit_days
+            self._rules.rules[one.rule].severity in ("medium", "high") and not one.is_common and not one.habit_days
             for one in met
         )
 
@@ -75,12 +77,12 @@ class Risks:
         claims = list(self._claims(conditions, values))
         texts = self._texts_of(teller)
         summary = rule.summary_of(met.way).format(clock=self._clock(teller, texts), **_quantities(claims, texts))
-        is_common = met.common_share > rule.common_above
+        typical = self._typical(scores, row, rule, conditions)
         if met.habit_days:
             claims.append(Claim(f"days_of_{rule.name}", met.habit_days, "days", ">=", HABIT_DAYS, "own_usual"))
             summary = texts.rule_usual.format(statement=summary, days=in_words(met.habit_days, "days", texts))
         severity = Severity(rule.severity)
-        if (is_common or met.habit_days) and severity is not Severity.INFO:
+        if (met.is_common or met.habit_days or typical is not None) and severity is not Severity.INFO:
             severity = Severity.LOW
         margin = sum(max(0.0, distance) for _, distance in distances) / len(distances)
         return teller.insight(
@@ -94,11 +96,21 @@ class Risks:
             evidence={
                 "conditions": [f"{one.feature} {one.op} {one.value:g}" for one in conditions.items],
                 "common_share": round(met.common_share, 6),
-                "common": is_common,
+                "common": met.is_common,
+                "typical": typical,
                 "habit_days": met.habit_days,
                 "recommendations": _recommended(rule),
             },
         )
+
+    def _typical(self, scores: Scores, row: int, rule: Rule, conditions: Conditions) -> float | None:
+        """What is typical of the peers where the user's value is not far beyond it; else None."""
+        beyond = rule.beyond_peers
+        if beyond is None:
+            return None
+        typical = self._known(scores.typical_at(row), beyond.feature)
+        value = scores.batch.checked.item(row, conditions.columns[-1])
+        return typical if typical is not None and value < beyond.times * typical else None
 
     def _claims(self, conditions: Conditions, values: Matrix) -> Iterator[Claim]:
         """The conditions as comparisons with the pack's thresholds."""

@@ -14,7 +14,7 @@ from ubi_stream.models.shares import ShareTests
 from ubi_stream.packs.candidates import SHARE_TEST
 from ubi_stream.state.panes import HOUR_MS, MINUTE_MS
 
-PANE_MS: Final = 2 * MINUTE_MS
+PANE_MS: Final = MINUTE_MS // 2
 """Of the watermark, after which what came is judged."""
 
 _MOST_IN_PANE: Final = 500
