@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ import polars  # noqa: F401 - its import sets an environment variable: here, not
 import pytest
 from pydantic import SecretStr
 
-from support.public_data import public_file
+from support.probe import START_MS
 from support.workers import WorkerProcess
 from ubi_stream.local import EmbeddedKafka
+from ubi_stream.replay.generate import Traffic
+from ubi_stream.replay.population import TrafficOptions
 from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]
@@ -40,9 +40,9 @@ def settings(kafka: EmbeddedKafka, database: str, topic_prefix: str) -> Settings
 
 @pytest.fixture(scope="session")
 def shop_events() -> list[ProducerRecord]:
-    """The first 6,000 events of a real shop."""
-    with ReplaySource(public_file("rees46_2019-10-01.csv.gz"), "rees46") as source:
-        return list(islice(source, 6_000))
+    """Four weeks of an invented shop, for insights of several kinds; some hours of a real one bring next to none."""
+    options = TrafficOptions(users=100, rate=0.003, start_ms=START_MS, seed=1)
+    return list(Traffic(options).records(6_000))
 
 
 @pytest.fixture

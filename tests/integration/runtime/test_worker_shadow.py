@@ -19,15 +19,15 @@ from ubi_stream.resources import config_dir
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]
-LIKELY = '{ feature = "session_intents", op = ">=", value = 1 }'
+NIGHT_ENDS = '{ feature = "local_hour", op = "<", value = 5 }'
 
 
 def changed_pack(folder: Path) -> Path:
-    """The shop's pack, where one thing in the cart no longer makes an engaged shopper."""
+    """The shop's pack, where the night ends an hour earlier."""
     text = (config_dir() / "packs" / "ecommerce.toml").read_text(encoding="utf-8")
-    assert LIKELY in text
+    assert NIGHT_ENDS in text
     path = folder / "changed.toml"
-    path.write_text(text.replace(LIKELY, LIKELY.replace("1", "2")), encoding="utf-8")
+    path.write_text(text.replace(NIGHT_ENDS, NIGHT_ENDS.replace("5", "4")), encoding="utf-8")
     return path
 
 
@@ -37,11 +37,11 @@ async def test_the_same_pack_says_the_same_and_a_changed_one_what_it_changes(
     clock = SystemClock()
     worker = await make_worker().started()
     async with Offsets(settings) as offsets:
-        await send(settings, shop_events[:1_500])
-        await offsets.all_committed(1_500)
+        await send(settings, shop_events[:2_200])
+        await offsets.all_committed(2_200)
         middle_ms = clock.now_ms()
-        await send(settings, shop_events[1_500:2_500])
-        await offsets.all_committed(2_500)
+        await send(settings, shop_events[2_200:4_400])
+        await offsets.all_committed(4_400)
     insights = await read_insights(settings)
     await in_postgres(settings, insights.keys())
     assert await worker.stop() == 0
@@ -54,20 +54,20 @@ async def test_the_same_pack_says_the_same_and_a_changed_one_what_it_changes(
     for options in (ShadowOptions("topic"), ShadowOptions("postgres")):
         report, differences = await shadow(options)
         assert report.equal, report
-        assert (report.events, report.insights.live, differences) == (2_500, len(insights), [])
+        assert (report.events, report.insights.live, differences) == (4_400, len(insights), [])
 
     later, _ = await shadow(ShadowOptions("postgres", from_ms=middle_ms))
     earlier, _ = await shadow(ShadowOptions("postgres", to_ms=middle_ms))
     assert later.equal, "what came before the window made states and models"
     assert earlier.equal
-    assert (earlier.events, later.events) == (1_500, 2_500)
+    assert (earlier.events, later.events) == (2_200, 4_400)
     assert earlier.insights.live + later.insights.live == len(insights)
     assert min(earlier.insights.live, later.insights.live) > 50
 
     report, differences = await shadow(ShadowOptions("postgres"), str(changed_pack(tmp_path)))
-    segments, total = report.kinds["segment"], report.insights
-    assert segments.missing + segments.additional + segments.changed > 0
-    assert 0 < total.same < total.live, "users with nothing in the cart are what they were"
+    risks, total = report.kinds["risk"], report.insights
+    assert risks.missing > 0
+    assert 0 < total.same < total.live, "who is up before four is so in both"
     assert Counter(one["difference"] for one in differences) == Counter(
         {name: count for name in ("missing", "additional", "changed") if (count := getattr(total, name))}
     )
