@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -63,6 +64,9 @@ async def test_the_page_of_a_user_loads_without_an_error_and_is_accessible(brows
         await expect(page.locator("#user-visits tr")).to_contain_text("browser")
         await expect(page.locator("#insights-title")).to_have_text("Insights about u1, newest first")
         await expect(page.locator("#worth-title")).to_be_hidden()
+        await expect(page.locator("#insights > li").first.locator(".claims li")).to_have_text(
+            ["events in five minutes: 40 (usually 8)"]
+        )
         assert await barriers(page) == []
         assert complaints == []
 
@@ -112,17 +116,23 @@ async def test_what_is_worth_a_look_is_ranked_and_together_by_user(browser: Brow
         notable(7, "medium", user_id="late"),
         notable(8, "high", **incident, id=insight_row(1).id, partition=0),  # the same as another partition saw it
     )
+    night = {"feature": "local_hour", "value": 2.025, "unit": "hour of day", "bound_is": "threshold"}
+    at_night = [night | {"op": ">=", "bound": 0.0}, night | {"op": "<", "bound": 5.0}]
+    await views.add(notable(9, "medium", user_id="early", evidence={"claims": at_night}))
     async with opened(browser, views.url) as (page, complaints):
         groups = page.locator("#worth > li")
         await expect(groups.locator("h3")).to_have_text(
-            ["Everybody", "user new", "user old", "user late", "user early"]
+            ["Everybody", "user new", "user old", "user early", "user late"]
         )
-        everybody, old, early = groups.nth(0), groups.nth(2), groups.nth(4)
+        everybody, old, early = groups.nth(0), groups.nth(2), groups.nth(3)
         await expect(everybody.locator(".summary")).to_have_count(1)
         await expect(old.locator(".severity")).to_have_text(["high", "medium"])
         await expect(old.locator(".claims li").first).to_have_text("events in five minutes: 40 (usually 8)")
         await expect(old.locator(".todo")).to_have_text("What could be done: Call the user")
         await expect(old).to_contain_text("confidence 87 %")
+        await expect(early.locator(".claims").first).to_have_text(
+            re.compile(": 02:02 \\(the rule: at least 00:00 and less than 05:00\\)$")
+        )
         await expect(early).to_contain_text("confidence not known yet: 31 of 50 cases seen")
         assert complaints == []
 

@@ -47,7 +47,7 @@ async function showInsights() {
   query.set("limit", "40");
   const page = await ask(`/api/v1/insights?${query}`);
   const items = distinct(page.insights).map((insight) => {
-    const item = insightItem(insight);
+    const item = insightItem(insight, { closed: !user });
     if (known.size && !known.has(insight.id)) item.classList.add("new");
     return item;
   });

@@ -34,26 +34,38 @@ export function inWords(value, unit) {
   return SPOKEN.has(name) ? `${short(number)} ${name}` : short(number);
 }
 
-function boundInWords({ op, bound, unit, bound_is: kind }) {
-  const text = inWords(bound, unit);
-  if (kind === "own_usual") return `usually ${text}`;
-  if (kind === "peers") return `others ${text}`;
-  return `the rule: ${LIMITS[op] || op} ${text}`;
+const limitInWords = ({ op, bound, unit }) => `${LIMITS[op] || op} ${inWords(bound, unit)}`;
+
+function boundInWords({ bound, unit, bound_is: kind }, conditions) {
+  if (kind === "own_usual") return `usually ${inWords(bound, unit)}`;
+  if (kind === "peers") return `others ${inWords(bound, unit)}`;
+  return `the rule: ${conditions.map(limitInWords).join(" and ")}`;
 }
 
-function claimInWords(claim) {
+// Conditions on one value are one line: "time of day: 02:01 (the rule: at least 00:00 and less than 05:00)".
+function claimsInWords(claims) {
+  const lines = new Map();
+  for (const claim of claims) {
+    const key = JSON.stringify([claim.feature, claim.value, claim.bound_is]);
+    lines.set(key, [...(lines.get(key) || []), claim]);
+  }
+  return [...lines.values()].map(claimInWords);
+}
+
+function claimInWords(conditions) {
+  const claim = conditions[0];
   const name = titles.get(claim.feature) || words(claim.feature);
-  if (claim.value === null) return `${name}: none yet (${boundInWords(claim)})`;
+  if (claim.value === null) return `${name}: none yet (${boundInWords(claim, conditions)})`;
   const value = inWords(claim.value, claim.unit);
   if (claim.unit === "entities" && claim.bound_is === "peers") return `${name}: ${value} of ${inWords(claim.bound, claim.unit)}`;
   const stated = (claim.op === "==" && claim.value === claim.bound) || (claim.bound_is !== "threshold" && claim.bound === 0);
-  return stated ? `${name}: ${value}` : `${name}: ${value} (${boundInWords(claim)})`;
+  return stated ? `${name}: ${value}` : `${name}: ${value} (${boundInWords(claim, conditions)})`;
 }
 
 // Claims; of an insight that has none, what contributed most to its score.
 function reasons({ evidence, explanation }) {
   const claims = (evidence.claims || []).filter(({ feature }) => feature !== "since"); // the sentence has it, with its zone
-  if (claims.length) return claims.map(claimInWords);
+  if (claims.length) return claimsInWords(claims);
   return (explanation.contributions || [])
     .filter((part) => Math.abs(part.contribution) >= 0.005)
     .slice(0, 3)
@@ -98,7 +110,7 @@ function reasonList(insight, closed) {
   return closed ? element("details", "", element("summary", "", "Why"), list) : list;
 }
 
-export function insightItem(insight, { grouped = false, over = null } = {}) {
+export function insightItem(insight, { grouped = false, closed = false, over = null } = {}) {
   shown.set(insight.id, insight);
   const severity = SEVERITIES.includes(insight.severity) ? insight.severity : "info";
   const confidence = confidenceInWords(insight);
@@ -118,7 +130,7 @@ export function insightItem(insight, { grouped = false, over = null } = {}) {
       confidence && element("span", "", confidence),
       over && element("span", "kind", `over since ${clock(over)}`),
     ),
-    reasonList(insight, !grouped),
+    reasonList(insight, closed),
     actions.length ? element("p", "todo", element("b", "", "What could be done: "), actions.join("; ")) : null,
     isLabelled(insight) ? verdictButtons(insight) : null,
   );
