@@ -27,6 +27,7 @@ COMMANDS = [line for language, block in BLOCKS if language == "sh" for line in b
 TESTED_HERE = (
     "make demo",
     "make test",
+    "ubi try events.jsonl --html account.html",
     "ubi replay events.jsonl --mapping own --offline --out insights.jsonl",
     "ubi demo --input events.jsonl --mapping own --exit --json",
     "export UBI_BROKER=127.0.0.1:9092 UBI_POSTGRES_DSN=postgresql://postgres@127.0.0.1/ubi "
@@ -92,6 +93,10 @@ def test_make_targets_run_what_they_say(target: str, runs: str) -> None:
 
 @pytest.mark.usefixtures("events_file")
 def test_a_file_is_tried_without_servers(ubi: Ubi, tmp_path: Path) -> None:
+    tried = ubi(*shown("ubi try"))
+    assert tried.process.returncode == 0, tried.err
+    assert "20 rows = 20 events + 0 dead letters + 0 left out" in tried.err
+    assert "20 rows" in (tmp_path / "account.html").read_text(encoding="utf-8")
     run = ubi(*shown("ubi replay"))
     assert run.process.returncode == 0, run.err
     insights = [json.loads(line) for line in (tmp_path / "insights.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -18,7 +18,7 @@ import msgspec
 import platformdirs
 from pydantic import SecretStr
 
-from ubi_stream.cli.configured import child_environment, load_settings
+from ubi_stream.cli.configured import absolute_pack, child_environment, load_settings
 from ubi_stream.clock import Clock
 from ubi_stream.errors import LocalServiceError
 from ubi_stream.settings import Settings
@@ -125,7 +125,7 @@ def start_background(folder: Path, settings: Settings, clock: Clock) -> Backgrou
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "ubi_stream.cli.main", "up", "--foreground", "--data", str(folder)],
             cwd=folder,  # away from a .env file: the environment says all
-            env=child_environment(settings),
+            env=child_environment(absolute_pack(settings)),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

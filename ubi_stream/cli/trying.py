@@ -21,7 +21,16 @@ from ubi_stream.mappings.write import mapping_text
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.schema import Pack
 from ubi_stream.replay.account import Account
-from ubi_stream.replay.forms.guess import Ask, Asked, fit_numbers, fit_time, guess_mapping, place_types
+from ubi_stream.replay.forms.guess import (
+    Ask,
+    Asked,
+    absent,
+    fit_encoding,
+    fit_numbers,
+    fit_time,
+    guess_mapping,
+    place_types,
+)
 from ubi_stream.replay.forms.recognise import recognise, renamed
 from ubi_stream.replay.forms.sample import ROWS, read_sample
 from ubi_stream.replay.records import Row
@@ -104,6 +113,9 @@ def propose(path: Path, settings: Settings, asked: Asked, ask: Ask) -> Proposal:
         sentences += found
     else:
         mapping = fit_numbers(fit_time(known, sample, sentences), sample, sentences)
+    mapping = fit_encoding(mapping, sample, sentences)
+    if (missing := absent(mapping, sample)) and mapping.file.columns is None:
+        sentences.append(f"Not in this file: {', '.join(missing)}")
     placed = place_types(mapping, _types(path, mapping), pack, sentences)
     if _hides(placed) and not settings.hash_key:
         sentences.append("UBI_PII_KEY is not set: the hashes of people's addresses can be guessed")

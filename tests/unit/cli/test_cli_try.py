@@ -89,6 +89,24 @@ def test_a_variant_of_a_form_gives_the_same_events(ubi: Ubi, tmp_path: Path, del
         assert len({record.value for record in source}) == 200
 
 
+def test_numbers_and_times_of_a_known_form_may_be_written_in_another_way(ubi: Ubi, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(
+        "Name;Email;Financial Status;Total;Created at\n"
+        '#1;a@shop.example;paid;"1.199,50";2026-11-20T09:00:12+01:00\n'
+        "#2;b@shop.example;paid;20,00;2026-11-20T09:00:13+01:00\n",
+        encoding="utf-8",
+    )
+    found = tried(ubi, "orders.csv")
+    assert found["known_as"] == "shopify_orders"
+    events = [json.loads(one["becomes"]) for one in found["beside"]]
+    assert [(event["event_time"], event["properties"]["price"]) for event in events] == [
+        (1_795_161_612_000, 1199.5),
+        (1_795_161_613_000, 20.0),
+    ]
+    assert any(one.startswith("Not in this file: ") and "context.currency" in one for one in found["guesses"])
+    assert "Times are written as iso, not as %Y-%m-%d %H:%M:%S %z" in found["guesses"]
+
+
 def test_the_mapping_that_it_writes_gives_the_same_again(ubi: Ubi, tmp_path: Path) -> None:
     path = case("forms/segment.jsonl")
     first = tried(ubi, path)
@@ -119,12 +137,13 @@ GERMAN = (
 
 
 def test_a_file_of_no_known_form_is_read_by_guesses_that_it_says(ubi: Ubi, tmp_path: Path) -> None:
-    (tmp_path / "laden.csv").write_text(GERMAN, encoding="latin-1")
+    (tmp_path / "laden.csv").write_text(GERMAN.replace("Angebot", "Rücksendung"), encoding="cp1252")
     found = tried(ubi, "laden.csv", "--timezone", "Europe/Berlin")
     assert found["known_as"] is None
     assert any("Kunde is one by its content alone" in one for one in found["guesses"])
     assert "Event types: Purchase is purchase, Add to Cart is cart" in found["guesses"]
-    assert found["summary"]["unknown_event_types"] == {"Angebot": 1}
+    assert found["summary"]["unknown_event_types"] == {"Rücksendung": 1}
+    assert "The text is not UTF-8: read as cp1252" in found["guesses"]
     events = [json.loads(one["becomes"]) for one in found["beside"]]
     assert [event["user_id"] for event in events] == ["k-1", "k-1", "k-2", "k-2"]
     assert events[0]["event_time"] == 1_793_610_000_000, "10:00 in Berlin"

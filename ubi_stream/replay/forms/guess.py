@@ -11,6 +11,7 @@ import msgspec
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.mappings.model import Mapping
+from ubi_stream.mappings.paths import root_of
 from ubi_stream.mappings.times import time_reader
 from ubi_stream.mappings.values import as_number, as_string, number_reader
 from ubi_stream.packs.schema import Pack
@@ -106,7 +107,7 @@ def fit_numbers(mapping: Mapping, sample: Sample, sentences: list[str]) -> Mappi
     specs = [spec for spec in mapping.properties.values() if spec.type == "number" and spec.number is None]
     texts = [v for spec in specs for path in spec.paths() for v in sample.values(path) if isinstance(v, str)]
     texts = [text for text in texts if text not in mapping.file.empty]
-    if not texts or mapping.file.number is not None:
+    if not texts:
         return mapping
 
     def read(convert: Callable[[Any], Any]) -> int:
@@ -115,7 +116,9 @@ def fit_numbers(mapping: Mapping, sample: Sample, sentences: list[str]) -> Mappi
     signs = sorted({sign for text in texts for sign in re.findall(r"[€$£¥]|EUR|USD|GBP|CHF", text)})
     best = max(_NUMBERS, key=lambda marks: read(number_reader(marks[0], marks[1], signs)))
     fits = read(number_reader(best[0], best[1], signs))
-    if fits <= read(as_number) or fits < _MOST * len(texts):
+    usual = mapping.file.number
+    now = as_number if usual is None else number_reader(usual.decimal, usual.thousands, usual.signs)
+    if fits <= read(now) or fits < _MOST * len(texts):
         return mapping
     number = {"decimal": best[0], "thousands": best[1], "signs": signs}
     sentences.append(f"Numbers: decimal {best[0]!r}, thousands {best[1]!r}, signs {' '.join(signs) or 'none'}")
@@ -210,6 +213,24 @@ def _properties(sample: Sample, pack: Pack, used: set[str], sentences: list[str]
 
 def _layout(sample: Sample) -> dict[str, Any]:
     return {"delimiter": sample.delimiter} if sample.kind == "table" and sample.delimiter != "," else {}
+
+
+def fit_encoding(mapping: Mapping, sample: Sample, sentences: list[str]) -> Mapping:
+    """A mapping that reads the text of a file, where it is not UTF-8."""
+    if sample.encoding == mapping.file.encoding:
+        return mapping
+    sentences.append(f"The text is not UTF-8: read as {sample.encoding}")
+    file = mapping.file.model_copy(update={"encoding": sample.encoding})
+    return renamed(mapping.model_copy(update={"file": file}), mapping.name)
+
+
+def absent(mapping: Mapping, sample: Sample) -> list[str]:
+    """Properties and the like that a mapping reads from columns which a table does not have."""
+    there = {*sample.columns, *map(root_of, sample.columns)}
+    found: dict[str, bool] = {}
+    for path, key in mapping.columns().items():
+        found[key] = found.get(key, False) or path in there or root_of(path) in there
+    return [key for key, is_there in found.items() if not is_there] if sample.kind == "table" else []
 
 
 def _is_unique(values: list[Any]) -> bool:

@@ -14,6 +14,7 @@ from ubi_stream.mappings.paths import path_reader
 from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.replay.compression import COMPRESSIONS
 from ubi_stream.replay.readers import LogReader, open_rows
+from ubi_stream.replay.row_reader import is_utf8
 
 ROWS: Final = 2_000
 """Rows that a form is recognised by."""
@@ -35,6 +36,8 @@ class Sample(msgspec.Struct, frozen=True):
         The first lines of text; none of a Parquet file.
     delimiter
         What parts the fields of a table.
+    encoding
+        Of its text: UTF-8, or where it is none that of Western Windows.
     columns
         Names of the columns; of JSON objects the paths to every field that is no object itself.
     rows
@@ -44,6 +47,7 @@ class Sample(msgspec.Struct, frozen=True):
     kind: Kind
     lines: list[str]
     delimiter: str
+    encoding: str
     columns: tuple[str, ...]
     rows: list[dict[str, Any]]
 
@@ -65,13 +69,14 @@ def read_sample(path: Path) -> Sample:
     kind = suffixes[-1] if suffixes else ""
     lines = [] if kind == ".parquet" else _first_lines(path)
     is_json = kind in (".json", ".jsonl", ".ndjson")
+    encoding = "utf-8" if all(map(is_utf8, lines)) else "cp1252"
     if not is_json and kind not in (".csv", ".tsv", ".parquet"):
-        return Sample("lines", lines, ",", (), [])
+        return Sample("lines", lines, ",", encoding, (), [])
     delimiter = "," if is_json or not lines else _delimiter(lines)
-    with open_rows(path, FileSpec(delimiter=delimiter), {}) as reader:
+    with open_rows(path, FileSpec(delimiter=delimiter, encoding=encoding), {}) as reader:
         rows = [row.values for row in islice(reader, ROWS) if row.values is not None]
         columns = tuple(dict.fromkeys(reader.columns or (path for row in rows for path in _paths(row))))
-    return Sample("objects" if is_json else "table", lines, delimiter, columns, rows)
+    return Sample("objects" if is_json else "table", lines, delimiter, encoding, columns, rows)
 
 
 def _first_lines(path: Path) -> list[str]:
