@@ -194,8 +194,10 @@ class AnomalyEnsemble:
                 continue
             moment = passing.moments[row]
             memo, day = moment.state.memo, moment.at_ms // DAY_MS
-            scores.alerts[row] = replace(alert, users_one_in=peaks.one_in(alert.notable), users_seen=peaks.days)
-            memo.peak = peaks.raise_to(alert.notable, memo.peak if memo.peak_day == day else 0)
+            before = memo.peak if memo.peak_day == day else 0
+            one_in = peaks.one_in(alert.notable, before)
+            scores.alerts[row] = replace(alert, users_one_in=one_in, users_seen=peaks.days)
+            memo.peak = peaks.raise_to(alert.notable, before)
             memo.peak_day = day
 
     def _lead(self, alert: Alert) -> str:

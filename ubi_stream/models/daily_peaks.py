@@ -74,13 +74,16 @@ class DailyPeaks:
         self._peaks[place] += 1.0
         return place + 1
 
-    def one_in(self, score: float) -> float:
+    def one_in(self, score: float, before: int = 0) -> float:
         """One in so many entities a day has an alert as strong, with this one.
 
         So it is at most the entity-days counted: nobody knows what happens once in a thousand days before a thousand.
+        An entity whose strongest of the day, of class `before`, was as strong is counted already.
         """
-        at_least = float(np.add.accumulate(self._peaks[_bin(score) :])[-1])
-        return max(self._active / (at_least + 1.0), 1.0)
+        place = _bin(score)
+        at_least = float(np.add.accumulate(self._peaks[place:])[-1])
+        own = 0.0 if before > place else 1.0
+        return max(self._active / max(at_least + own, 1.0), 1.0)
 
 
 def _bin(score: float) -> int:

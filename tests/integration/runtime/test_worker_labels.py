@@ -47,6 +47,7 @@ window = 50
 alert_rate = 0.01
 warm_up = 300
 min_entity_events = 5
+low_one_in = 50                    # ten tills on one day: more can't be known of how rare it is among them
 cool_down_min = 0
 """
 

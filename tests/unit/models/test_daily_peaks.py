@@ -38,6 +38,17 @@ def test_an_entity_counts_once_a_day_with_its_strongest() -> None:
     ]
 
 
+def test_a_second_alert_of_a_day_is_as_rare_as_the_first_was() -> None:
+    peaks = DailyPeaks()
+    for _ in range(1_000):
+        peaks.begin_day()
+    first = peaks.one_in(0.6)
+    before = peaks.raise_to(0.6)
+    assert peaks.one_in(0.6, before) == pytest.approx(first)
+    assert peaks.one_in(0.6) < first  # of another entity
+    assert peaks.one_in(0.7, before) == peaks.one_in(0.7)  # stronger than what was counted
+
+
 def test_old_days_fade() -> None:
     peaks = DailyPeaks()
     for _ in range(200):
