@@ -89,8 +89,11 @@ async function overDay(path, list, named) {
   if (!hours.length || new Set(hours.map(({ start }) => start)).size >= FEW_HOURS) {
     return { hours, rows: hours, until, span: DAY, width: HOUR, each: "hour" };
   }
-  const query = new URLSearchParams({ bucket: "5m", since: new Date(until - 2 * HOUR).toISOString(), until: report.until });
-  return { hours, rows: asRows(await ask(`${path}?${query}`)), until, span: 2 * HOUR, width: 5 * MINUTE, each: "five minutes" };
+  const width = 5 * MINUTE;
+  const query = new URLSearchParams({ bucket: "5m", since: new Date(until - 3 * HOUR).toISOString(), until: report.until });
+  const rows = asRows(await ask(`${path}?${query}`));
+  const newest = Math.max(...rows.map(({ start }) => start)); // the hour that is still open may have hardly begun
+  return { hours, rows, until: rows.length ? newest + width : until, span: 2 * HOUR, width, each: "five minutes" };
 }
 
 function stacked(family, { rows, until, span, width, each }, name) {
