@@ -28,7 +28,9 @@ def make_reader(path: str, empty: frozenset[str]) -> Getter:
 
     def get(values: Values) -> Any:
         value = read(values)
-        return None if value == "" or is_nothing(value) or (isinstance(value, str) and value in empty) else value
+        if isinstance(value, str):
+            return value if value and value not in empty else None
+        return None if is_nothing(value) else value
 
     return get
 
@@ -73,6 +75,13 @@ def make_getter(
     if spec.constant is not None:
         return source
     kind, rename, convert = spec.type, _renamer(spec), _converter(spec, layout, text)
+    if kind == "string" and rename is None and not spec.hash:
+
+        def get_text(values: Values) -> Any:
+            value = source(values)
+            return value if value is None or isinstance(value, str) else text(value)
+
+        return get_text
 
     def get(values: Values) -> Any:
         value = source(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ IsRow = Callable[[dict[str, Any]], bool]
 """Whether fields of a line, by column, look like those of a row."""
 
 _STRAY_QUOTE: Final = "a quote that opens a field is not closed before the next delimiter of its row"
+_NAMES_DELIMITER: Final = re.compile("sep=.?", re.IGNORECASE)
+"""A first line by which Excel knows what parts the fields."""
 _TOO_LONG: Final = "a field is longer than 131,072 characters"
 
 
@@ -55,7 +58,10 @@ class CsvReader(RowReader):
 
     def _header(self) -> tuple[str, ...]:
         try:
-            header = next((fields for fields in self._reader() if fields), None)
+            lines = (fields for fields in self._reader() if fields)
+            header = next(lines, None)
+            if header is not None and _NAMES_DELIMITER.fullmatch(self._layout.delimiter.join(header)):
+                header = next(lines, None)
         except (*DAMAGE, UnicodeDecodeError, csv.Error) as error:
             raise ConfigError(f"file {self.path} has no readable header: {error}") from error
         self.rows_skipped = max(0, len(self._lines.taken()) - 1)

@@ -149,6 +149,17 @@ def test_a_file_of_no_known_form_is_read_by_guesses_that_it_says(ubi: Ubi, tmp_p
     assert events[0]["event_time"] == 1_793_610_000_000, "10:00 in Berlin"
 
 
+def test_a_day_and_a_time_of_day_may_stand_apart_and_excel_may_name_the_delimiter(ubi: Ubi, tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text(
+        "sep=;\nDate;Time;Customer ID;Event\n02/11/2026;10:00;5;purchase\n13/11/2026;9:05;6;view\n", encoding="utf-8"
+    )
+    found = tried(ubi, "split.csv")
+    events = [json.loads(one["becomes"]) for one in found["beside"]]
+    assert [event["event_time"] for event in events] == [1_793_613_600_000, 1_794_560_700_000]
+    assert "Time of day: Time" in found["guesses"]
+    assert found["summary"]["accepted"] == 2
+
+
 def test_columns_that_are_named_are_not_guessed(ubi: Ubi, tmp_path: Path) -> None:
     (tmp_path / "laden.csv").write_text(GERMAN, encoding="utf-8")
     found = tried(ubi, "laden.csv", "--user", "Aktion", "--type", "=login", "--mapping-out", "other.toml")
@@ -174,6 +185,12 @@ def test_addresses_of_people_are_hashed_and_numbers_read_as_they_are_written(ubi
     [
         ("a.csv", "x,y\n1,2\n", "no column looks like a time: name it with --time; there are x, y"),
         ("a.csv", "when,y\n2026-11-02T10:00:00Z,2\n", "no column looks like a user: name it with --user"),
+        (
+            "a.csv",
+            "2026-11-02T10:00:00Z,u1,view\n2026-11-02T10:00:01Z,u2,view\n",
+            "looks like a row, not like a header",
+        ),
+        ("a.jsonl", '{"a"\n', "no row of the file can be read"),
         ("a.dat", "hello\n", "is of no form that is known"),
         ("a.csv", "", "is empty"),
         ("a.jsonl", '[{"a": 1}]\n', "one JSON array"),

@@ -65,7 +65,7 @@ def guess_mapping(sample: Sample, pack: Pack, name: str, asked: Asked, ask: Ask)
         sentences.append(f"No column is called like a user, so {user} is one by its content alone: is that right?")
     if ambiguous:
         sentences.append(f"Days and months look alike in {time}: read as {time_format}; correct it if that is wrong")
-    event: dict[str, Any] = {"event_time": {"column": time, "format": time_format, "timezone": asked.timezone}}
+    event: dict[str, Any] = {"event_time": _time(time, time_format, sample, sentences) | {"timezone": asked.timezone}}
     event["user_id"] = {"column": user}
     if any(names.PERSONAL.fullmatch(str(value)) for value in sample.values(user)[:50]):
         event["user_id"]["hash"] = True
@@ -145,6 +145,13 @@ def fit_time(mapping: Mapping, sample: Sample, sentences: list[str]) -> Mapping:
 
 def _column(what: str, named: str | None, guesses: list[str], sample: Sample, ask: Ask, flag: str) -> str:
     column = named or (ask(f"Which column is the {what}", guesses[0]) if guesses else "")
+    if not column and any(_share([name], "iso") for name in sample.columns):
+        raise ConfigError(
+            "the first line looks like a row, not like a header: name the columns in a mapping (columns = [...] under "
+            "[file]; docs/mappings.md), or put a line with their names before it"
+        )
+    if not sample.columns:
+        raise ConfigError("no row of the file can be read")
     if not column:
         raise ConfigError(f"no column looks like a {what}: name it with {flag}; there are {', '.join(sample.columns)}")
     if column not in sample.columns:
@@ -157,6 +164,21 @@ def _time_columns(sample: Sample) -> list[str]:
     readable = [one for one in sample.columns if _share(values := sample.values(one), _time_format(values)[0]) >= _MOST]
     called = [one for one in names.column_like(names.TIME_NAMES, sample.columns) if one in readable]
     return called + [one for one in readable if one not in called and not str(sample.values(one)[0]).isdigit()]
+
+
+def _time(column: str, time_format: str, sample: Sample, sentences: list[str]) -> dict[str, Any]:
+    """The time of one column; a day alone takes its time of day from a column beside it."""
+    is_day = "%d" in time_format and not re.search("%[HI]", time_format)
+    if time_format == "iso":
+        is_day = all(len(str(value).strip()) == len("2026-11-02") for value in sample.values(column))
+    for other in sample.columns if is_day else ():
+        texts = [str(value) for value in sample.values(other)]
+        for pattern, hour in ((r"\d{1,2}:\d{2}", "%H:%M"), (r"\d{1,2}:\d{2}:\d{2}", "%H:%M:%S")):
+            if texts and all(re.fullmatch(pattern, text) for text in texts):
+                sentences.append(f"Time of day: {other}")
+                day = "%Y-%m-%d" if time_format == "iso" else time_format
+                return {"join": [column, other], "format": f"{day} {hour}"}
+    return {"column": column, "format": time_format}
 
 
 def _user_columns(sample: Sample, time: str) -> list[str]:

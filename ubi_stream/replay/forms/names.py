@@ -9,7 +9,8 @@ from typing import Final
 TIME_NAMES: Final = r"(event_?|created_?|occurred_?)?(time_?stamp|time|date_?time|at|ts|date|when)(_ms|_utc)?"
 USER_NAMES: Final = (
     r"(user|customer|visitor|client|member|account|person|player|shopper|distinct|anonymous|buyer|contact)_?(id|no|key)?",
-    r"uid|who|e_?mail|user_?name|card(_?no|_?id)?|ip",
+    r"uid|who|e_?mail|user_?name|card(_?no|_?id)?",
+    r"ip|(remote|client)_?(ip|addr(ess)?|host)",
 )
 TYPE_NAMES: Final = r"(event|action|activity|behaviou?r)_?(type|name)?|what|kind|type|verb|operation"
 ROLES: Final[Mapping[str, str]] = {

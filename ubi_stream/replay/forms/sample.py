@@ -86,6 +86,8 @@ def _first_lines(path: Path) -> list[str]:
 
 def _delimiter(lines: list[str]) -> str:
     """The mark that is in most of the first lines as often as in the header."""
+    if lines[0].lower().startswith("sep=") and len(lines) > 1:
+        lines = lines[1:]
     header = Counter({mark: lines[0].count(mark) for mark in _DELIMITERS})
     like = {mark: sum(line.count(mark) >= header[mark] > 0 for line in lines) for mark in _DELIMITERS}
     return max(_DELIMITERS, key=lambda mark: (like[mark], header[mark]))
