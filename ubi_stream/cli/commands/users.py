@@ -80,7 +80,7 @@ def user(
     if profile is None:
         say(
             f"Nothing is known about the user {escape(user_id)}: no event of theirs came, or they were forgotten. "
-            "`ubi users` lists those there are."
+            "`ubi users` lists those there are, and `ubi status` whether events wait."
         )
         raise typer.Exit(1)
     page = run_async(ask_database(settings, lambda database: insights_of(database, user_id, limit=5)))
