@@ -46,10 +46,10 @@ class History:
             start -= 1
         return events[start:]
 
-    def within(self, span_ms: int) -> list[_Event]:
-        """Events of the last so many milliseconds."""
-        now_ms = self.events[-1].time_ms
-        return [event for event in self.events if event.time_ms > now_ms - span_ms]
+    def within(self, seconds: int) -> list[_Event]:
+        """Events of the newest seconds of the clock, the current one included: a little less than their time."""
+        first = self.events[-1].time_ms // 1000 - seconds + 1
+        return [event for event in self.events if event.time_ms // 1000 >= first]
 
     def newest(self, name: str, event_types: Sequence[str] = ()) -> float | None:
         """The newest value of a property, of events of some types."""
@@ -59,8 +59,8 @@ class History:
 
 
 _FEATURES: Final[dict[str, Callable[[History], float | None]]] = {
-    "events_10s": lambda history: len(history.within(10_000)),
-    "events_60s": lambda history: len(history.within(60_000)),
+    "events_10s": lambda history: len(history.within(10)),
+    "events_60s": lambda history: len(history.within(60)),
     "lifetime_events": lambda history: len(history.events),
     "last_latency_ms": lambda history: history.newest("latency_ms"),
     "last_amount": lambda history: history.newest("price", ("purchase",)),

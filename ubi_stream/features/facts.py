@@ -9,6 +9,7 @@ from ubi_stream.state.fold import PANE_MS
 from ubi_stream.state.log import window
 from ubi_stream.state.model import UserState
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MINUTE_MS, NO_EVENTS, Pane, events_of
+from ubi_stream.state.visits import begun_before
 
 _PART_BITS = 8
 
@@ -62,7 +63,7 @@ def facts_of(state: UserState, at_ms: int, type_index: int, plan: Plan) -> Facts
         state.last_hour if state.offset_min is not None else -1,
         (at_ms + (state.offset_min or 0) * MINUTE_MS) // DAY_MS,
         # The parts of a visit that goes on after a gap don't count as visits.
-        state.visits.count << _PART_BITS | min(state.session.part, (1 << _PART_BITS) - 1),
+        begun_before(state) << _PART_BITS | min(state.session.part, (1 << _PART_BITS) - 1),
         *_of_its_type(state, at_ms, type_index),
         state.repeat_ms,
         first_in_hour,

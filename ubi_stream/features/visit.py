@@ -5,7 +5,7 @@ from __future__ import annotations
 from ubi_stream.features.registry import MISSING, Described, family
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.model import UserState
-from ubi_stream.state.visits import STEP_MS, slowdown
+from ubi_stream.state.visits import STEP_MS, begun_before, slowdown
 
 _MIN_GAPS = 4
 """Pauses before a visit has a pace."""
@@ -217,7 +217,7 @@ def all_visits(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
     """The visits that ended."""
     visits = state.visits
     return (
-        visits.count + 1,
+        begun_before(state) + 1,
         visits.bounces / visits.count if visits.count else MISSING,
         max(0.0, 1.0 - visits.converted / visits.with_intent) if visits.with_intent else MISSING,
     )

@@ -111,6 +111,8 @@ class Explainer:
             return texts.feature.format(feature=title, value=texts.unknown)
         value, bound = (in_words(number, claim.unit, texts) for number in (claim.value, claim.bound))
         match claim.bound_is:
+            case "own_usual" if claim.unit == "deviations" and claim.bound == 0:
+                return texts.feature.format(feature=title, value=value)  # from what is usual: none is no news
             case "own_usual":
                 return texts.feature_usual.format(feature=title, value=value, usual=bound)
             case "peers":

@@ -137,7 +137,7 @@ class VisitRecorder:
             segment=segment or None,
             usual_events=None if ended.usual_depth is None else rounded(ended.usual_depth),
             usual_duration_minutes=None if usual_s is None else rounded(usual_s / 60),
-            revised=revised or session.part > 0,
+            revised=revised or session.part > 0 or bool(session.counted),
             source=Source(moment.origin.topic, moment.origin.partition, moment.origin.offset),
             trace_id=moment.trace_id,
         )

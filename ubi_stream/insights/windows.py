@@ -21,7 +21,7 @@ from ubi_stream.state.fold import number
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO
 from ubi_stream.state.stage import Moment
 from ubi_stream.state.visit_class import class_of
-from ubi_stream.state.visits import EndedVisit
+from ubi_stream.state.visits import EndedVisit, since_counted
 
 PANE_MS: Final = STATE_PANE_MS
 """The states' own panes: they tell whether an event is its entity's first in one."""
@@ -129,14 +129,15 @@ class WindowCounter:
                 self._add(width_ms, at_ms, told_ms, USERS, after)
 
     def _count_visit(self, ended: EndedVisit, at_ms: int, told_ms: int) -> None:
-        """Count a visit where it was over. Its session may go on after a gap: then only what came since then counts."""
+        """Count a visit where it was over. What comes if it goes on is counted where it is over again."""
         part = ended.session
         found = class_of(part, self._plan)
         name = found.name if found else NO_CLASS
-        spent, new = part.amount_micros / MICRO, int(part.part == 0)
+        interests, intents, conversions, micros = since_counted(part)
+        spent, new = micros / MICRO, int(part.part == 0 and not part.counted)
         self._add(PANE_MS, at_ms, told_ms, VISITS, name, count=new, amount=spent)
         self._add(PANE_MS, at_ms, told_ms, FUNNEL, f"{name}/visit", count=new, amount=spent)
-        for step, events in (("interest", part.interests), ("intent", part.intents), ("conversion", part.conversions)):
+        for step, events in (("interest", interests), ("intent", intents), ("conversion", conversions)):
             if events:
                 revenue = spent if step == "conversion" else 0.0
                 self._add(PANE_MS, at_ms, told_ms, FUNNEL, f"{name}/{step}", count=events, amount=revenue)

@@ -58,7 +58,10 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
     note_stage(state.session, plan)
     state.repeat_ms = abs(time_ms - state.last_ms) if again and ended is None else -1
     session = state.session
-    active_ms = session.last_ms - before_ms if session is before and before_ms else 0
+    if session is before:
+        active_ms = session.last_ms - before_ms if before_ms else 0
+    else:  # where it went on after the other one, the user was in that one until now
+        active_ms = max(0, time_ms - state.last_ms) if session.events > 1 else 0
     fold_recent(state, time_ms, is_intent=type_index in plan.intents, active_ms=active_ms)
     if time_ms >= session.start_ms:  # a late event of an earlier visit says nothing about this one
         fold_novelty(state, None if offset_min is None else hour, category, price)
@@ -70,7 +73,7 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
         state.last_conversion_ms = max(state.last_conversion_ms, time_ms)
     category = category[:64] if isinstance(category, str) and category else None
     if plan.habits:
-        begins_visit = known == 0 or (session is not before and session.part == 0)
+        begins_visit = known == 0 or (session is not before and session.part == 0 and session.events == 1)
         state.habits.count(time_ms // DAY_MS, category, begins_visit=begins_visit)
     if category is not None:
         _count_category(state.categories, category)

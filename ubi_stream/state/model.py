@@ -48,6 +48,8 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     paused_ms: int = 0
     stages: list[int] = []
     """Where it stood as it went on: see `ubi_stream.state.visit_stages`."""
+    counted: list[int] = []
+    """Interests, intents, conversions and micros of money when it was left for another session id: those are told."""
 
 
 class Visits(msgspec.Struct, array_like=True, gc=False):
@@ -175,6 +177,8 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     """The newest day with events on the user's clock, and a bit for each of the 30 days until it that had some."""
     rules: dict[str, RuleMet] = {}
     """By name, the rules of the pack that the entity met: see `ubi_stream.state.risks`."""
+    other_session: Session | None = None
+    """The visit that was left for the current one, by a switch of session id within the gap: two devices in turn."""
 
     def keep_questions(self, questions: list[Question]) -> None:
         """Keep these questions alone, and the rows that they were asked with."""

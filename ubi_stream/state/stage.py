@@ -131,6 +131,7 @@ class Fold:
             return self._labelled(event, entity_id, live, event_hash, new=new)
         ended = None
         answers: list[Answer] = []
+        before_ms = live.state.last_ms if live else 0
         if live is None:
             live = self._erasures.begin(entity_id, self._states.new(entity_id))
         elif event.event_time_ms - live.state.last_ms >= plan.retention_ms:
@@ -145,7 +146,7 @@ class Fold:
         if over is not None:
             ended = over
         answers += answer_at_event(state, event, over, plan, progress.watermark_ms)
-        told = ended is not None and self._is_over(ended.session)
+        told = before_ms + plan.session_gap_ms <= progress.watermark_ms
         is_in_visit = over is not None or state.session.events > events_before
         late_visit = ended_visit(state) if is_in_visit and self._is_over(state.session) else None
         self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
@@ -159,7 +160,7 @@ class Fold:
             state,
             event_hash,
             new=new,
-            # Where the watermark had passed the visit's end before this event, it was told about then.
+            # Where the watermark had passed the end of all visits before this event, it was told about then.
             ended=None if told else ended,
             answers=tuple(answers),
             late_visit=late_visit,

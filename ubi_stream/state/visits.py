@@ -1,4 +1,8 @@
-"""Visits (sessions): the producer's session id, else a gap without events."""
+"""Visits (sessions): the producer's session id, else a gap without events.
+
+A user of two devices has two visits side by side, whose session ids alternate. So a visit that is left for another
+session id is kept, and goes on if its id comes back within the gap. There are two at most.
+"""
 
 from __future__ import annotations
 
@@ -46,21 +50,57 @@ def ended_visit(state: UserState) -> EndedVisit:
 
 
 def fold_visit(state: UserState, event: Event, type_index: int, micros: int, plan: Plan) -> EndedVisit | None:
-    """Take one event into the current visit, or begin another; returns the one that ended."""
+    """Take one event into its visit, which may begin or go on with it; returns the one that ended or was left."""
     session, time_ms = state.session, event.event_time_ms
     ended: EndedVisit | None = None
+    aside = state.other_session
+    if aside is not None and time_ms - aside.last_ms > plan.session_gap_ms:
+        count_visit(state.visits, aside)
+        aside = state.other_session = None
     if session.events:
-        other = event.session_id is not None and session.id is not None and event.session_id != session.id
-        earliest_ms = session.start_ms if other else session.start_ms - plan.session_gap_ms
-        if time_ms < earliest_ms:
+        switched = event.session_id is not None and session.id is not None and event.session_id != session.id
+        back = aside if switched and aside is not None and aside.id == event.session_id else None
+        begun_ms = session.start_ms if back is None else back.start_ms
+        if time_ms < (begun_ms if switched and back is None else begun_ms - plan.session_gap_ms):
             return None  # a late event of an earlier visit: counted in the windows, but that visit is over
-        if other or time_ms - session.last_ms > plan.session_gap_ms:
+        is_silent = time_ms - session.last_ms > plan.session_gap_ms
+        if switched or is_silent:
             ended = ended_visit(state)
-            count_visit(state.visits, session)
-            goes_on = not other and event.session_id is not None
-            session = state.session = Session(part=session.part + 1, earlier=whole(session)) if goes_on else Session()
-    _fold_into(session, event, time_ms, type_index, micros, plan)
+            if back is not None or (switched and not is_silent):
+                _leave(state, back)
+            else:
+                count_visit(state.visits, session)
+            goes_on = not switched and event.session_id is not None
+            begun = Session(part=session.part + 1, earlier=whole(session)) if goes_on else Session()
+            state.session = back or begun
+    _fold_into(state.session, event, time_ms, type_index, micros, plan)
     return ended
+
+
+def _leave(state: UserState, back: Session | None) -> None:
+    """Keep the current visit as the other one. The one that was kept comes back, or is over."""
+    session, other = state.session, state.other_session
+    if other is not None and back is None:
+        count_visit(state.visits, other)
+    session.counted = [session.interests, session.intents, session.conversions, session.amount_micros]
+    session.stages = []  # the visit's class was compared with them
+    state.other_session = session
+
+
+def begun_before(state: UserState) -> int:
+    """How many visits an entity began before the current one, or the one beside it."""
+    return state.visits.count + (state.other_session is not None)
+
+
+def since_counted(session: Session) -> tuple[int, int, int, int]:
+    """Interests, intents, conversions and micros of money since a visit was left; all of it if it never was."""
+    before = session.counted or [0, 0, 0, 0]
+    return (
+        session.interests - before[0],
+        session.intents - before[1],
+        session.conversions - before[2],
+        session.amount_micros - before[3],
+    )
 
 
 def _fold_into(session: Session, event: Event, time_ms: int, type_index: int, micros: int, plan: Plan) -> None:

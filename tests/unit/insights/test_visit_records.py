@@ -104,8 +104,19 @@ class TestAVisitThatGoesOn:
         assert (first.id, first.total_events, first.revised) == (second.id, 1, False)
         assert (second.total_events, second.session_duration_minutes, second.revised) == (3, 1.0, True)
 
-    def test_a_session_id_that_comes_back_after_another_is_another_visit(self) -> None:
+    def test_a_session_id_that_comes_back_within_the_gap_goes_on_with_its_visit(self) -> None:
         effects = Runner().run(at(0, session_id="a"), at(1, session_id="b"), at(2, session_id="a"), at(60))
+        found = visits_of(effects)
+        assert [(visit.user_session, visit.total_events, visit.revised) for visit in found] == [
+            ("a", 1, False),
+            ("b", 1, False),
+            ("a", 2, True),
+        ]
+        assert found[0].id == found[2].id != found[1].id
+        assert found[2].session_duration_minutes == 2
+
+    def test_a_session_id_that_comes_back_after_the_gap_is_another_visit(self) -> None:
+        effects = Runner().run(at(0, session_id="a"), at(9, session_id="b"), at(18, session_id="a"), at(60))
         assert len({visit.id for visit in visits_of(effects)}) == 3
 
 

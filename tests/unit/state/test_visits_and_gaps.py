@@ -6,7 +6,7 @@ from typing import Any
 
 from support.folding import visits_of
 from support.probe import HOUR_MS, MINUTE_MS, START_MS, event
-from ubi_stream.state.visits import slowdown
+from ubi_stream.state.visits import since_counted, slowdown
 
 
 def at(minutes: float, **fields: Any) -> dict[str, Any]:
@@ -35,6 +35,45 @@ def test_another_session_id_ends_a_visit_without_a_gap() -> None:
     ended, state = visits_of(at(0, session_id="a"), at(1, session_id="a"), at(2, session_id="b"))
     assert [visit.session.id for visit in ended] == ["a"]
     assert state.session.id == "b"
+
+
+def test_two_devices_in_turn_have_a_visit_each_that_goes_on() -> None:
+    phone_and_desk = [at(minute, session_id="ab"[minute % 2]) for minute in range(9)]
+    ended, state = visits_of(*phone_and_desk)
+    assert (state.session.id, state.session.events, state.session.last_ms - state.session.start_ms) == (
+        "a",
+        5,
+        8 * MINUTE_MS,
+    )
+    assert state.other_session is not None
+    assert (state.other_session.id, state.other_session.events) == ("b", 4)
+    assert [visit.session.id for visit in ended] == list("abababab")
+    assert state.visits.count == 0  # both may go on
+
+
+def test_what_two_devices_did_counts_once_when_it_is_over() -> None:
+    turns = [
+        at(0, session_id="a"),
+        at(1, session_id="b"),
+        at(2, event_type="purchase", session_id="a"),
+        at(3, session_id="b"),
+    ]
+    ended, state = visits_of(*turns, at(60, session_id="c"))
+    assert (state.visits.count, state.visits.bounces, state.visits.converted) == (2, 0, 1)
+    assert state.other_session is None
+    assert sum(since_counted(visit.session)[2] for visit in ended) == 1
+
+
+def test_a_third_session_id_takes_the_place_of_the_one_that_was_left_first() -> None:
+    _, state = visits_of(at(0, session_id="a"), at(1, session_id="b"), at(2, session_id="c"), at(3, session_id="a"))
+    assert state.other_session is not None
+    assert (state.session.id, state.session.events, state.other_session.id, state.visits.count) == ("a", 1, "c", 2)
+
+
+def test_a_late_event_of_the_other_device_is_in_its_visit() -> None:
+    _, state = visits_of(at(0, session_id="a"), at(2, session_id="b"), at(1, session_id="a"), at(3, session_id="b"))
+    assert state.other_session is not None
+    assert (state.session.events, state.other_session.events) == (2, 2)
 
 
 def test_the_same_session_id_after_a_gap_is_another_part_of_the_same_visit() -> None:
