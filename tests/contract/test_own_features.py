@@ -45,9 +45,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def check(pack: Path, *paths: Path) -> subprocess.CompletedProcess[str]:
+def check(pack: Path, *paths: Path, verb: str = "check") -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "COLUMNS": "200"}
-    command = [sys.executable, "-m", "ubi_stream.cli.main", "pack", "check", str(pack)]
+    command = [sys.executable, "-m", "ubi_stream.cli.main", "pack", verb, str(pack)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -63,7 +63,7 @@ def test_a_pack_may_list_it_once_it_is_installed(installed: Path, tmp_path: Path
     assert "no feature 'evening_share'" in without.stderr.replace("\n", " ")
     found = check(pack, Path.cwd(), installed)
     assert found.returncode == 0, found.stderr
-    assert "evening_share" in found.stdout
+    assert "evening_share" in check(pack, Path.cwd(), installed, verb="show").stdout
 
 
 @pytest.mark.usefixtures("own_registry")

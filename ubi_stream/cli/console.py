@@ -50,6 +50,15 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def one_event(broker: str, topic: str) -> str:
+    """A line for a shell that sends one event, keyed by its user, to a Kafka."""
+    event = (
+        '{"event_time": "\'$(date -u +%FT%TZ)\'", "event_type": "view", "user_id": "u-1", '
+        '"properties": {"category": "shoes", "price": 59.9}}'
+    )
+    return f"echo 'u-1:{event}' | kcat -P -b {broker} -t {topic} -K : -X partitioner=murmur2_random"
+
+
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on a loop of its own; Ctrl-C cancels it, and then ends the command.
 

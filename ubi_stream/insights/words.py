@@ -12,6 +12,8 @@ SPOKEN_UNITS: Final = frozenset(
     ("ms", "seconds", "minutes", "hours", "days", "deviations", "bits", "times", "events a minute")
 )
 """Units that a number is not clear without; the others stand in the feature's title."""
+_HARDLY_ANY_PERCENT: Final = 0.1
+"""A smaller share is no number that a person keeps in mind."""
 _LARGER: Final = {
     "ms": (1000.0, "seconds", 1000.0),
     "seconds": (120.0, "minutes", 60.0),
@@ -31,6 +33,8 @@ def in_words(value: float, unit: str, texts: Texts) -> str:
     ['61 %', '3', '412 ms', 'yes', '12.5 minutes', '33 seconds']
     >>> in_words(7140, "ms", Texts()), in_words(3.5, HOUR_OF_DAY, Texts())
     ('7.14 seconds', '03:30')
+    >>> in_words(0.0004, "share", Texts())
+    'hardly any'
     """
     if unit == "0 or 1" and value in (0.0, 1.0):
         return texts.yes if value else texts.no
@@ -39,6 +43,8 @@ def in_words(value: float, unit: str, texts: Texts) -> str:
         return f"{minutes // 60:02}:{minutes % 60:02}"
     value, unit = in_clear_unit(value, unit)
     if unit == "%":
+        if 0.0 < value < _HARDLY_ANY_PERCENT:
+            return texts.hardly_any
         return f"{value:.0f} %" if value == 0.0 or 1.0 <= value <= 99.0 else f"{value:.3g} %"
     if unit in SPOKEN_UNITS:
         return f"{short(value)} {texts.units.get(unit, unit)}"

@@ -139,6 +139,7 @@ class Texts(Model):
     unknown: Words = "unknown"
     yes: Words = "yes"
     no: Words = "no"
+    hardly_any: Words = "hardly any"
     entities: dict[Name, Words] = Field({}, description="What a kind of entity is called")
     segments: dict[Name, Words] = Field({}, description="What a segment is called in a sentence")
     outcomes: dict[Name, Words] = Field({}, description="What an outcome is called in a sentence")

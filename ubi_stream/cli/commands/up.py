@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import run_async, say, stdout
+from ubi_stream.cli.console import one_event, run_async, say, stdout
 from ubi_stream.cli.options import PackName
 from ubi_stream.cli.signals import EndedBySignal, until_signalled
 from ubi_stream.clock import SystemClock
@@ -64,17 +64,12 @@ def up(
         say(f"Starting Kafka, Postgres and a worker; some 10 seconds. Data is in {folder}")
         kafka_classpath()  # the first time a download, with its progress on this terminal
         found = start_background(folder, settings, SystemClock())
-    event = (
-        '{"event_time": "\'$(date -u +%FT%TZ)\'", "event_type": "view", "user_id": "u-1", '
-        '"properties": {"category": "shoes", "price": 59.9}}'
-    )
     stdout().print(
         f"views     {found.web_url}/\n"
         f"Kafka     {found.broker}\n"
         f"Postgres  {found.postgres_dsn}\n\n"
         "Send an event:\n"
-        f"  echo 'u-1:{event}' | kcat -P -b {found.broker} -t {settings.events_topic} -K : "
-        "-X partitioner=murmur2_random\n"
+        f"  {one_event(found.broker, settings.events_topic)}\n"
         "  or from Python, Node, Go, Java: docs/examples/\n"
         "Read what was noticed:\n"
         "  ubi insights --follow\n"

@@ -11,7 +11,7 @@ import aiohttp
 from rich.live import Live
 from rich.markup import escape
 
-from ubi_stream.cli.console import say, stdout
+from ubi_stream.cli.console import one_event, say, stdout
 from ubi_stream.cli.demo.figures import fetch_figures
 from ubi_stream.cli.demo.insights import InsightFeed
 from ubi_stream.cli.demo.source import Job
@@ -150,5 +150,6 @@ def _record(event: dict[str, object]) -> ProducerRecord:
 async def run_live(job: Job, clock: Clock) -> None:
     """Start everything and show it until cancelled."""
     async with running_stack(job.settings, job.folder, clock, say) as stack:
-        say(f"The page is at [link={stack.url}/]{escape(stack.url)}/[/link]")
+        say(f"The page is at [link={stack.url}/]{escape(stack.url)}/[/link]. Send an event of your own:")
+        say(f"  {escape(one_event(stack.settings.broker, stack.settings.events_topic))}")
         await LiveDemo(job, stack, clock).run()
