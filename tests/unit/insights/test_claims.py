@@ -13,7 +13,9 @@ from ubi_stream.packs.base import Operator
 from ubi_stream.packs.loader import load_pack
 
 SHOP = load_pack("ecommerce")
-FEATURES = select_features(("events_1h", "events_24h", "last_latency_ms", "is_night", "amount_24h"), "paned")
+FEATURES = select_features(
+    ("events_1h", "events_24h", "last_latency_ms", "is_night", "amount_24h", "amount_z"), "paned"
+)
 EXPLAIN = Explainer(FEATURES, SHOP.texts)
 
 
@@ -52,6 +54,7 @@ def test_claims_are_said_with_what_they_compare_with() -> None:
             claim("events_24h", 3.0, "<", 17.0, "peers"),
             claim("is_night", 1.0, "==", 1.0, "threshold"),
             claim("is_night", 1.0, ">", 0.2, "peers"),
+            claim("amount_z", 4.83, ">", 0.0, "own_usual"),
             claim("events_1h", None, ">=", 5.0, "threshold"),
         )
     ] == [
@@ -60,6 +63,7 @@ def test_claims_are_said_with_what_they_compare_with() -> None:
         "events in 24 hours: 3 (others 17)",
         "at night: yes",
         "at night: yes (others 20 %)",
+        "newest amount against the own: 4.83 deviations",  # from the usual, so what is usual is no news
         "events in an hour: unknown",
     ]
 
