@@ -35,7 +35,7 @@ def test_a_public_file_is_accounted_for_and_again_changes_nothing(
     options = ("--input", public_file("rees46_2019-10-01.csv.gz"), "--mapping", "rees46", "--data", tmp_path / "data")
     first = account(ubi("demo", *options, "--exit", "--json"))
     assert (first["events"], first["accepted"], first["users"]) == (17_434, 17_434, 4_504)
-    assert first["insights"] > 1_000
+    assert 0 < first["insights"] < 45, "on a day of a real shop there is something, but not of one user in a hundred"
     again = account(ubi("demo", *options, "--exit", "--json"))
     assert (again["events"], again["duplicates"], again["users"]) == (17_434, 17_434, 4_504)
     assert (again["accepted"], again["insights"]) == (0, 0)

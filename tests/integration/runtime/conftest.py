@@ -40,8 +40,11 @@ def settings(kafka: EmbeddedKafka, database: str, topic_prefix: str) -> Settings
 
 @pytest.fixture(scope="session")
 def shop_events() -> list[ProducerRecord]:
-    """Four weeks of an invented shop, for insights of several kinds; some hours of a real one bring next to none."""
-    options = TrafficOptions(users=100, rate=0.003, start_ms=START_MS, seed=1)
+    """A day of an invented shop, for its insights: of a real one, a day brings next to none.
+
+    No longer than ids are kept: events that are sent again are duplicates.
+    """
+    options = TrafficOptions(users=1_000, rate=0.12, start_ms=START_MS, seed=1)
     return list(Traffic(options).records(6_000))
 
 

@@ -41,7 +41,7 @@ async def test_a_backup_under_load_is_restored_where_all_state_was_lost(
     worker = await make_worker().started()
     async with Offsets(settings) as offsets:
         async with sending(settings, shop_events[: count - 1_000], per_s=1_000) as sent:
-            await offsets.past(count // 4)
+            await offsets.past(count // 3)
             taken = await back_up(settings, load_pack(settings.pack), file, SystemClock())
             assert await offsets.events_committed() < count - 1_000, "it was taken in the middle"
             assert (taken.states > 100, taken.lanes, taken.quarantined) == (True, settings.partitions, 0)

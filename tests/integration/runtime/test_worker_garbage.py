@@ -15,6 +15,7 @@ from support.expected import offline
 from support.topics import Offsets, read_states, read_topic
 from support.waiting import eventually
 from support.workers import WorkerProcess, send
+from ubi_stream.packs.loader import load_pack
 from ubi_stream.replay.chaos import Chaos, ChaosOptions
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.runtime.topics import EVENTS
@@ -99,7 +100,7 @@ async def assert_counted(worker: WorkerProcess, accepted: int, duplicates: int, 
             f'ubi_events_total{{event_type="{event_type}",outcome="{outcome}",pack="ecommerce"}}'
         )
 
-    types = ("view", "cart", "purchase")
+    types = load_pack("ecommerce").events.types
     assert sum([await counted("accepted", event_type) for event_type in types]) == accepted
     assert await counted("duplicate") == duplicates
     assert await counted("moved") == moved

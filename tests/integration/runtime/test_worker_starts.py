@@ -59,8 +59,8 @@ async def test_models_signed_with_another_key_start_fresh_and_states_are_kept(
 ) -> None:
     first = await make_worker("first").started()
     async with Offsets(settings) as offsets:
-        await send(settings, shop_events[:600])
-        await offsets.all_committed(600)
+        await send(settings, shop_events[:2_000])
+        await offsets.all_committed(2_000)
         assert await first.stop() == 0
         states = await read_states(settings)
 
@@ -71,9 +71,9 @@ async def test_models_signed_with_another_key_start_fresh_and_states_are_kept(
         assert await second.metric("ubi_users") == len(states) > 100
         assert await read_states(settings) == states
 
-        await send(settings, shop_events[600:700])
-        await offsets.all_committed(700)
+        await send(settings, shop_events[2_000:2_100])
+        await offsets.all_committed(2_100)
     after = await read_states(settings)
-    assert sum(state.events for state in after.values()) == 700
+    assert sum(state.events for state in after.values()) == 2_100
     assert await second.metric(problems) == settings.partitions
     assert await second.stop() == 0
