@@ -15,7 +15,7 @@ from ubi_stream.insights.policy.teller import POPULATION
 from ubi_stream.insights.visits import VisitRecord
 from ubi_stream.insights.windows import NO_CLASS
 from ubi_stream.packs.schema import Pack
-from ubi_stream.replay.account import Account, Cause, sentences
+from ubi_stream.replay.account import Account, Cause, order_sentences, sentences
 from ubi_stream.replay.offline import OfflineRun
 from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.replay.source import ReplaySource
@@ -30,6 +30,7 @@ class OfflineSummary(msgspec.Struct, frozen=True):
     `rows` are those of the file that are not blank; each that the mapping does not leave out gives an event, and one
     more for each `[[also]]`.
     `visits_by_class` are visits that ended.
+    `time_order` says what is wrong with the order of the times, and what to do.
     """
 
     rows: int
@@ -49,6 +50,7 @@ class OfflineSummary(msgspec.Struct, frozen=True):
     causes: list[Cause]
     unknown_event_types: dict[str, int]
     unreadable_values: dict[str, int]
+    time_order: list[str]
     seconds: float
     events_per_second: float
 
@@ -124,6 +126,7 @@ def run_offline(
         causes=account.causes(),
         unknown_event_types=dict(account.unknown_types.most_common()),
         unreadable_values=dict(source.unread),
+        time_order=list(order_sentences(account, late=tally.late)),
         seconds=round(seconds, 3),
         events_per_second=round(events / seconds, 1) if seconds > 0 else 0.0,
     )

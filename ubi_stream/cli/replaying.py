@@ -20,7 +20,7 @@ from ubi_stream.cli.sending import not_sent, require_events_topic, send_all
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import ConfigError
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.account import Account, Cause, foreseen, sentences
+from ubi_stream.replay.account import Account, Cause, foreseen, order_sentences, sentences
 from ubi_stream.replay.pacing import parse_speed
 from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
@@ -33,6 +33,7 @@ class SentSummary(msgspec.Struct, frozen=True):
     """What became of a file that was sent: `events` = `acknowledged` + `not_sent`.
 
     `dead_letters` and what follows is what a worker with the same pack will make of them.
+    `time_order` says what is wrong with the order of the times, and what to do.
     """
 
     rows: int
@@ -46,6 +47,7 @@ class SentSummary(msgspec.Struct, frozen=True):
     causes: list[Cause]
     unknown_event_types: dict[str, int]
     unreadable_values: dict[str, int]
+    time_order: list[str]
 
 
 def replay_offline(run: FileRun, settings: Settings, out: Path | None, dead_letters: Path | None) -> None:
@@ -124,6 +126,7 @@ async def replay_online(run: FileRun, settings: Settings, speed: str) -> None:
             causes=account.causes(),
             unknown_event_types=dict(account.unknown_types.most_common()),
             unreadable_values=dict(source.unread),
+            time_order=list(order_sentences(account)),
         )
         typer.echo(msgspec.json.encode(summary), err=True)
     else:

@@ -136,10 +136,11 @@ def sentences(
             f"Rows that the mapping leaves out: {sum(left_out.values()):,}: {found}"
             + (f" and {more:,} more" if more > 0 else "")
         )
-    yield from _of_order(account, late)
+    yield from order_sentences(account, late=late)
 
 
-def _of_order(account: Account, late: int | None) -> Iterator[str]:
+def order_sentences(account: Account, *, late: int | None = None) -> Iterator[str]:
+    """What is wrong with the order of the times, and what to do: nothing, or one sentence. `late` as in `sentences`."""
     accepted = account.records - account.refused
     disordered = account.order.behind if late is None else late
     if not accepted or not disordered:

@@ -214,6 +214,9 @@ def test_a_file_in_no_order_is_called_so_and_sort_brings_it(ubi: Ubi) -> None:
     told = ubi("replay", unsorted, "--offline", "--out", "a.jsonl", "--sort").stderr
     assert "late;" in told
     assert "Most events" not in told
+    (sentence,) = json.loads(ubi("replay", unsorted, "--offline", "--json", "--out", "c.jsonl").stderr)["time_order"]
+    assert "--sort" in sentence
+    assert not json.loads(ubi("replay", in_order, "--offline", "--json", "--out", "c.jsonl").stderr)["time_order"]
     told = ubi("replay", in_order, "--offline", "--out", "b.jsonl").stderr
     assert "Most events" not in told
     a, b = ([json.loads(line)["id"] for line in Path(f"{name}.jsonl").read_text().splitlines()] for name in "ab")
@@ -223,3 +226,5 @@ def test_a_file_in_no_order_is_called_so_and_sort_brings_it(ubi: Ubi) -> None:
 def test_a_fast_clock_is_named_with_its_row(ubi: Ubi) -> None:
     told = ubi("replay", case("one_fast_clock.jsonl"), "--offline", "--out", "a.jsonl").stderr
     assert re.search(r"Row \d+ is \d+(\.\d)? days ahead of the rest of the file \(8 rows like it\)", told), told
+    summary = json.loads(ubi("replay", case("one_fast_clock.jsonl"), "--offline", "--json", "--out", "a.jsonl").stderr)
+    assert [sentence for sentence in summary["time_order"] if sentence in told] == summary["time_order"] != []
