@@ -123,10 +123,21 @@ class RuleWaves:
         Share of users who are expected to meet each.
     hourly
         Whether the usual share of each is that of the same hour of the day (UTC): it then takes 24 columns of tests.
+    silent_ms, longest_ms
+        A wave in which nobody meets the rule for so long is over; what lasts longer is usual from then on.
     """
 
-    def __init__(self, names: Sequence[str], usual: Sequence[float], hourly: Sequence[bool]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        usual: Sequence[float],
+        hourly: Sequence[bool],
+        *,
+        silent_ms: int = _SILENT_MS,
+        longest_ms: int = _LONGEST_MS,
+    ) -> None:
         self.names = tuple(names)
+        self._silent_ms, self._longest_ms = silent_ms, longest_ms
         widths = [_HOURS if by_hour else 1 for by_hour in hourly]
         self._first = np.cumsum([0, *widths[:-1]]).tolist()
         self._hourly = tuple(hourly)
@@ -192,8 +203,8 @@ class RuleWaves:
             return [self._wave(rule, column, begins=True)]
         if self._wave_column[rule] is None:
             return []
-        is_long = one.at_ms - int(tests.since_ms[column]) > _LONGEST_MS
-        if not (is_long or column in tests.ended() or one.at_ms - self._until_ms[rule] > _SILENT_MS):
+        is_long = one.at_ms - int(tests.since_ms[column]) > self._longest_ms
+        if not (is_long or column in tests.ended() or one.at_ms - self._until_ms[rule] > self._silent_ms):
             return []
         wave = self._wave(rule, column, begins=False)
         tests.end(column, forget=is_long)

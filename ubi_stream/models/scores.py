@@ -84,6 +84,8 @@ class Scores:
         Figures of all entities that have another level, by the row that brings it to light.
     changes
         Changes of habits, by the position of the moment at which the entity's days were looked at.
+    change_waves
+        Changes in one direction of many users at once, as it begins or is over, by position of the moment.
     learned
         What a person's label brought about, where the first moment is one.
     predictions
@@ -99,6 +101,7 @@ class Scores:
     rule_waves: dict[int, list[RuleWave]] = field(default_factory=dict)
     held: set[tuple[int, int]] = field(default_factory=set)
     changes: dict[int, Change] = field(default_factory=dict)
+    change_waves: dict[int, list[RuleWave]] = field(default_factory=dict)
     learned: Learned | None = None
     predictions: Predictions = field(default_factory=Predictions)
 

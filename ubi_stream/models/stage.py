@@ -16,6 +16,7 @@ from ubi_stream.models.anomaly import AnomalyEnsemble
 from ubi_stream.models.arrays import blocks
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.change import find_change
+from ubi_stream.models.change_waves import ChangeWatch
 from ubi_stream.models.drift.stage import DriftStage
 from ubi_stream.models.feedback.labels import Feedback, Learned, Scaling, Subject
 from ubi_stream.models.frequency import FrequencyTable
@@ -60,6 +61,7 @@ class PartitionModels:
             self.drift = DriftStage(plan.pack.models.drift, plan, names, seed=seed)
         rules = plan.pack.rules if plan.entity.key is None else ()
         self.rule_watch = RuleWatch(rules, featurizer.rule_features)
+        self.change_watch = ChangeWatch()
         self.choosers: dict[str, ArmChooser] = {}
         if (bandit := plan.pack.models.bandit) is not None and plan.entity.key is None:
             self.choosers = {
@@ -82,7 +84,8 @@ class PartitionModels:
             self._judge_alerts(scores)
             scores.rule_waves, scores.held = self.rule_watch.run(batch.checked, moments, first_new)
         found = ((position, find_change(history)) for position, history in batch.histories.items())
-        scores.changes = {position: change for position, change in found if change is not None}
+        changes = {position: change for position, change in found if change is not None}
+        scores.change_waves, scores.changes = self.change_watch.run(batch, changes)
         scores.predictions = self.outcomes.run(batch, first_new, scores.peers_at)
         self.n_seen += n - first_new
         return scores

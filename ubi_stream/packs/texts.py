@@ -80,6 +80,14 @@ class Texts(Model):
         "It is over ({rule}): {count} of {of} users within {minutes} minutes; {held} alerts about them were held back"
     )
     change: Annotated[str, _says("measure", "span", "recent", "usual")] = "{measure} {span}: {recent} (usually {usual})"
+    change_wave_up: Annotated[str, _says("count", "of", "usual", "median")] = (
+        "Many users changed their habits: of {of} users looked at, {count} do more than they used to, half of them "
+        "{median} as much or more; usually {usual} do"
+    )
+    change_wave_down: Annotated[str, _says("count", "of", "usual", "median")] = (
+        "Many users changed their habits: of {of} users looked at, {count} do less than they used to, half of them "
+        "{median} as much or less; usually {usual} do"
+    )
     three_days: Words = "in three days"
     week: Words = "in a week"
     two_weeks: Words = "in two weeks"

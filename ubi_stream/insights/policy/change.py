@@ -30,7 +30,9 @@ class Changes:
         assert model is not None, "no change is found without the model"
         certain = change.z >= model.z
         label, cause = f"rate_{change.direction}", "certain" if certain else ""
-        if change.held or not teller.allows(InsightKind.BEHAVIOUR_CHANGE, label, model.cool_down_min, cause=cause):
+        # What a wave tells of all begins the cool-down too: it is not told late.
+        allowed = teller.allows(InsightKind.BEHAVIOUR_CHANGE, label, model.cool_down_min, cause=cause)
+        if change.held or not allowed:
             return
         yield teller.insight(
             InsightKind.BEHAVIOUR_CHANGE,

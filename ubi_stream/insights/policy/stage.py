@@ -10,6 +10,7 @@ from ubi_stream.insights.explain import Explainer
 from ubi_stream.insights.model import Insight
 from ubi_stream.insights.policy.anomaly import Anomalies
 from ubi_stream.insights.policy.change import Changes
+from ubi_stream.insights.policy.change_wave import ChangeWaveInsights
 from ubi_stream.insights.policy.drift import Drifts
 from ubi_stream.insights.policy.erasure import Receipts
 from ubi_stream.insights.policy.forecast import Forecasts
@@ -79,6 +80,7 @@ class Policy:
         self._drifts = Drifts(plan, explain)
         self._risks = Risks(plan, rules, features, rule_features)
         self._changes = Changes(plan)
+        self._change_waves = ChangeWaveInsights(plan)
         self._labels = Labels(plan)
         self._receipts = Receipts(plan)
         self._forecasts = Forecasts(plan)
@@ -99,7 +101,13 @@ class Policy:
             *predictions.foreseen,
             *batch.days,
         }
-        positions = {*assigned.changes, *scores.changes, *predictions.choices, *predictions.worsened}
+        positions = {
+            *assigned.changes,
+            *scores.changes,
+            *scores.change_waves,
+            *predictions.choices,
+            *predictions.worsened,
+        }
         if scores.learned is not None or (batch.moments and batch.moments[0].erased is not None):
             positions.add(0)  # a label, or an erasure, is the first moment of its batch
         decided = Decided([], [])
@@ -135,6 +143,8 @@ class Policy:
             yield from self._drifts.tell_loss(teller, worse)
         if (change := assigned.changes.get(position)) is not None:
             yield from self._segments.tell(teller, change, scores)
+        for change_wave in scores.change_waves.get(position, ()):
+            yield from self._change_waves.tell(teller, change_wave)
         if (habit := scores.changes.get(position)) is not None:
             yield from self._changes.tell(teller, habit)
 
