@@ -85,6 +85,7 @@ class _History:
     labels: int = 0
     last_ms: int = 0
     session: dict[str, Any] = field(default_factory=dict)
+    aside: dict[str, Any] = field(default_factory=dict)
     ended: list[dict[str, Any]] = field(default_factory=list)
     ordered: bool = True
 
@@ -98,7 +99,7 @@ class _History:
                 self._remember(happening)
             return True
         if self.kept and happening.time_ms - self.last_ms >= self.rules.retention_ms:
-            self.kept, self.ids, self.session, self.ended, self.labels = [], {}, {}, [], 0
+            self.kept, self.ids, self.session, self.aside, self.ended, self.labels = [], {}, {}, {}, [], 0
         roles = self.rules.roles
         amount = as_number(happening.properties.get(roles.get("amount", "")))
         spent = amount is not None and happening.event_type in roles.get("amount_types", ())
@@ -152,14 +153,23 @@ class _History:
                 return
 
     def _visit(self, happening: Happening) -> None:
-        now, gap = self.session, self.rules.session_gap_ms
-        other = bool(now) and None not in (happening.session_id, now["id"]) and happening.session_id != now["id"]
-        if now and happening.time_ms < now["start"] - (0 if other else gap):
+        """Its visit: of two session ids that alternate within the gap each has one."""
+        now, gap, at_ms, name = self.session, self.rules.session_gap_ms, happening.time_ms, happening.session_id
+        if self.aside and at_ms - self.aside["last"] > gap:
+            self.ended.append(self.aside)
+            self.aside = {}
+        switched = bool(now) and None not in (name, now["id"]) and name != now["id"]
+        back = self.aside if switched and self.aside and self.aside["id"] == name else {}
+        if now and at_ms < (now["start"] if switched and not back else (back or now)["start"] - gap):
             return  # of an earlier visit, which is over
-        if now and (other or happening.time_ms - now["last"] > gap):
-            self.ended.append(now)
-            continued = not other and happening.session_id is not None
-            now = {"part": now["part"] + 1} if continued else {}
+        silent = bool(now) and at_ms - now["last"] > gap
+        if switched or silent:
+            if back or not silent:
+                self.ended += [self.aside] if self.aside and not back else []
+                self.aside = now
+            else:
+                self.ended.append(now)
+            now = back or ({"part": now["part"] + 1} if not switched and name is not None else {})
         if "id" not in now:
             now = {"part": now.get("part", 0), "id": None, "start": happening.time_ms, "last": happening.time_ms}
             now |= {"events": 0, "converted": False}

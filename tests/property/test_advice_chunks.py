@@ -40,7 +40,7 @@ def test_any_cut_gives_the_same(seed: int, cuts: list[int], pack: Pack) -> None:
 def test_the_streams_have_what_is_tested() -> None:
     told, _, _ = run(ADVICE, weeks(1), [])
     kinds = [insight.kind for insight in told]
-    assert kinds.count(InsightKind.FORECAST) >= 2
+    assert kinds.count(InsightKind.FORECAST) >= 1
     assert kinds.count(InsightKind.RECOMMENDATION) >= 10
     assert {insight.evidence["rewards_seen"] > 5 for insight in told if insight.kind is InsightKind.RECOMMENDATION} == {
         False,

@@ -46,8 +46,8 @@ _ENOUGH_DAYS: Final = 14
         title="days with visits in a week, of those usual",
         unit="share",
         notable="never",
-        high=3,
-        meaning="Days with events among the last 7 against the usual: 0.5 is half as many",
+        high=1,
+        meaning="Days with events among the last 7 against the usual: 0.5 is half as many, 1 as many or more",
     ),
     windows="paned",
 )
@@ -60,4 +60,4 @@ def active_days(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]
     first = max(state.first_ms // DAY_MS, ring.head - PANES_OF_1_DAY + 1)
     days_before = newest - first + 1
     usual = _WEEK * (month - week) / days_before if days_before >= _ENOUGH_DAYS else MISSING
-    return week, month, usual, week / usual if usual > 0 else MISSING, usual
+    return week, month, usual, min(1.0, week / usual) if usual > 0 else MISSING, usual
