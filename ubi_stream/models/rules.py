@@ -73,6 +73,8 @@ class Met:
         Positions of the rule, and of the way in which it is met.
     common_share, is_common
         Share of a day's users that meet it, and whether that makes it common.
+    peers_known
+        Whether enough users were seen to say what is typical of them.
     habit_days
         Earlier days on which the user met it, where that is usual for the user; else 0.
     """
@@ -81,6 +83,7 @@ class Met:
     way: int
     common_share: float
     is_common: bool
+    peers_known: bool
     habit_days: int
 
 
@@ -134,7 +137,9 @@ class Rules:
         if note_rule(moment.state, rule.name, moment.at_ms, known.day, known.visit, self._plan) and moment.new:
             self._shares.add_met(rule.name)
         habit_days = days_of_habit(moment.state, rule.name) if rule.habit else 0
-        return Met(position, way, self._shares.of(rule), self._shares.is_common(rule), habit_days)
+        shares = self._shares
+        peers_known = shares.users >= PRIOR_USER_DAYS
+        return Met(position, way, shares.of(rule), shares.is_common(rule), peers_known, habit_days)
 
     def _is_explained(self, moment: Moment, visit: int) -> bool:
         met = (moment.state.rules.get(name) for name in self._alone)

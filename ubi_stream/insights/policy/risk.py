@@ -77,7 +77,7 @@ class Risks:
         claims = list(self._claims(conditions, values))
         texts = self._texts_of(teller)
         summary = rule.summary_of(met.way).format(clock=self._clock(teller, texts), **_quantities(claims, texts))
-        typical = self._typical(scores, row, rule, conditions)
+        typical = self._typical(scores, row, rule, conditions) if met.peers_known else None
         if met.habit_days:
             claims.append(Claim(f"days_of_{rule.name}", met.habit_days, "days", ">=", HABIT_DAYS, "own_usual"))
             summary = texts.rule_usual.format(statement=summary, days=in_words(met.habit_days, "days", texts))
