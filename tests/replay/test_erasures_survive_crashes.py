@@ -98,7 +98,7 @@ def test_the_comparison_sees_what_holds_it_up(
 ) -> None:
     """States of before an erasure that a crash left, and where the states after it begin."""
     monkeypatch.setattr(Erasures, name, instead)
-    assert any(differs(seed) for seed in range(40))
+    assert any(differs(seed) for seed in range(50, 130))  # about one in ten does
 
 
 def outcome(seed: int, cuts: list[int]) -> dict[str, Any]:
