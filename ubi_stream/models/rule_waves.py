@@ -6,7 +6,6 @@ so many meet the rule. That share is tested, not a number of users: a few checko
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -107,7 +106,6 @@ class RuleWave:
 
 class _Seen(NamedTuple):
     at_ms: int
-    entity: int
     met: bool
     value: float
 
@@ -153,7 +151,7 @@ class RuleWaves:
             evidence=_EVIDENCE,
             least=_LEAST,
         )
-        self._recent: list[deque[_Seen]] = [deque(maxlen=_MOST) for _ in self.names]
+        self._recent: list[dict[int, _Seen]] = [{} for _ in self.names]  # by user, the oldest first
         self._wave_column: list[int | None] = [None] * len(self.names)
         self._held = [0] * len(self.names)
         self._until_ms = [0] * len(self.names)
@@ -184,11 +182,13 @@ class RuleWaves:
     def _counts(self, one: Exposure) -> bool:
         """Whether the user was not seen within the hour; then note them."""
         recent, entity = self._recent[one.rule], crc32(one.entity.encode("utf-8", "surrogatepass"))
-        while recent and recent[0].at_ms <= one.at_ms - _AGAIN_MS:
-            recent.popleft()
-        if any(seen.entity == entity for seen in recent):
+        while recent and next(iter(recent.values())).at_ms <= one.at_ms - _AGAIN_MS:
+            del recent[next(iter(recent))]
+        if entity in recent:
             return False
-        recent.append(_Seen(one.at_ms, entity, one.met, one.value))
+        if len(recent) == _MOST:
+            del recent[next(iter(recent))]
+        recent[entity] = _Seen(one.at_ms, one.met, one.value)
         return True
 
     def _test(self, one: Exposure) -> list[RuleWave]:
@@ -221,7 +221,7 @@ class RuleWaves:
 
     def _wave(self, rule: int, column: int, *, begins: bool) -> RuleWave:
         tests, since_ms = self._tests, int(self._tests.since_ms[column])
-        values = [seen.value for seen in self._recent[rule] if seen.met and seen.at_ms >= since_ms]
+        values = [seen.value for seen in self._recent[rule].values() if seen.met and seen.at_ms >= since_ms]
         return RuleWave(
             self.names[rule],
             begins,

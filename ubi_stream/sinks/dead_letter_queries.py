@@ -9,7 +9,7 @@ import msgspec
 from ubi_stream.sinks.queries import Database
 
 
-class DeadLetterRow(msgspec.Struct, frozen=True):
+class ListedDeadLetter(msgspec.Struct, frozen=True):
     """One dead letter; `at` is when its record came, None where the broker gave no time."""
 
     id: str
@@ -22,7 +22,7 @@ class DeadLetterRow(msgspec.Struct, frozen=True):
     at: datetime | None
 
 
-_FIELDS = ", ".join(DeadLetterRow.__struct_fields__)
+_FIELDS = ", ".join(ListedDeadLetter.__struct_fields__)
 
 
 async def dead_letters_by_reason(database: Database) -> dict[str, int]:
@@ -31,11 +31,11 @@ async def dead_letters_by_reason(database: Database) -> dict[str, int]:
     return {row["reason"]: row["count"] for row in rows}
 
 
-async def newest_dead_letters(database: Database, *, reason: str | None, limit: int) -> list[DeadLetterRow]:
+async def newest_dead_letters(database: Database, *, reason: str | None, limit: int) -> list[ListedDeadLetter]:
     """The newest dead letters, of one reason or of any."""
     rows = await database.fetch(
         f"SELECT {_FIELDS} FROM dead_letters WHERE $1::text IS NULL OR reason = $1 ORDER BY at DESC, id LIMIT $2",
         reason,
         limit,
     )
-    return [DeadLetterRow(**dict(row)) for row in rows]
+    return [ListedDeadLetter(**dict(row)) for row in rows]
