@@ -24,7 +24,7 @@ find $(PACKAGES)/numpy $(PACKAGES)/scipy -type d -name tests -prune -exec rm -rf
 endef
 # No index in the lock files: whoever installs decides where packages come from, the hashes decide which.
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
-	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking
+	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking --constraint=constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check format unit test slow coverage demo quality faults faults-quick soak signal live-page bench bench-quick lock clean
@@ -37,7 +37,7 @@ setup: $(STAMP) ## What the product and its demo need, in a virtual environment,
 $(STAMP): pyproject.toml requirements-local.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "ubi-stream needs Python 3.11 or newer: make PYTHON=/path/to/python3"; exit 1; }
-	@echo "Installing ubi-stream into $(VENV): 140 MB to download, 360 MB on disk, about a minute"
+	@echo "Installing ubi-stream into $(VENV): 150 MB to download, 380 MB on disk, about a minute"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python $(INSTALL) requirements-local.lock
 	@$(TRIM)
@@ -46,7 +46,7 @@ $(STAMP): pyproject.toml requirements-local.lock
 	@touch $@
 
 $(TOOLS): $(STAMP) requirements.lock
-	@echo "Installing the tools for tests and checks into $(VENV): 170 MB to download, about a minute"
+	@echo "Installing the tools for tests and checks into $(VENV): 200 MB to download, about a minute"
 	@$(BIN)/python $(INSTALL) requirements.lock
 	@$(BIN)/python $(PIP) check
 	@touch $@
@@ -113,10 +113,10 @@ bench-quick: $(TOOLS) $(BENCH)/.installed ## The race in under three minutes; th
 
 lock: $(TOOLS) ## Bring the lock files up to date with pyproject.toml; ARGS=--upgrade takes newer versions; then make slow
 	$(COMPILE) $(ARGS) --build-deps-for=wheel --only-build-deps --output-file=requirements-build.lock pyproject.toml
-	$(COMPILE) $(ARGS) --extra=rocksdb --output-file=requirements-worker.lock pyproject.toml
+	$(COMPILE) $(ARGS) --extra=rocksdb --extra=redis --output-file=requirements-worker.lock pyproject.toml
 	$(COMPILE) $(ARGS) --extra=local --build-deps-for=editable --constraint=requirements-worker.lock \
 		--output-file=requirements-local.lock pyproject.toml
-	$(COMPILE) $(ARGS) --extra=local --extra=rocksdb --extra=parquet --extra=plots --extra=dev \
+	$(COMPILE) $(ARGS) --extra=local --extra=rocksdb --extra=redis --extra=parquet --extra=plots --extra=dev --extra=docs \
 		--constraint=requirements-worker.lock --constraint=requirements-local.lock --output-file=requirements.lock pyproject.toml
 	$(COMPILE) $(ARGS) --extra=bench --output-file=requirements-bench.lock pyproject.toml
 
