@@ -19,6 +19,7 @@ from ubi_stream.models.registry import Recipe
 from ubi_stream.models.vetting import Vetted, vet
 from ubi_stream.models.vetting_tasks import vet_change, vet_forecaster, vet_voice
 from ubi_stream.packs.candidates import CandidateModel
+from ubi_stream.packs.declared import sample_of
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
 
@@ -92,7 +93,7 @@ def _records(pack: Pack) -> Iterator[Record]:
     for offset in range(EVENTS):
         at_ms += int(draw.expovariate(1 / 20_000))
         user = f"u{draw.randrange(40)}"
-        properties: dict[str, Any] = {}
+        properties: dict[str, Any] = sample_of(pack.features)
         if roles.amount:
             properties[roles.amount] = round(draw.lognormvariate(3, 1), 2)
         if roles.latency:

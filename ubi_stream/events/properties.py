@@ -1,16 +1,17 @@
-"""Reads the properties that a pack needs: those with a role, with the id of an entity, and those with limits.
+"""Reads the properties that a pack needs: those with a role, with the id of an entity, of its features, with limits.
 
 Each is read here or the event is refused, so no later stage meets one that it would have to ignore in silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from math import inf
 from typing import Any, NamedTuple
 
 from ubi_stream.events.fields import IdReader, missing_or_wrong, refuse, short
 from ubi_stream.events.numbers import MAX_AMOUNT, read_flag, read_number
+from ubi_stream.packs.declared import DeclaredFeature, Form, forms_of
 from ubi_stream.packs.schema import RESERVED_TYPES, Events
 from ubi_stream.reasons import DeadLetterReason as Reason
 
@@ -33,15 +34,24 @@ class PropertyReader:
         Properties that hold the id of a further entity: absent, or an id like the user's.
     ids
         Reads ids.
+    declared
+        Features that the pack declares.
     """
 
-    def __init__(self, events: Events, entity_keys: Collection[str], ids: IdReader) -> None:
+    def __init__(
+        self, events: Events, entity_keys: Collection[str], ids: IdReader, declared: Collection[DeclaredFeature] = ()
+    ) -> None:
         roles = events.roles
         self._roles = roles
         self._priced = frozenset(roles.priced_types) if roles.amount else frozenset()
         self._names = tuple(name for name in (roles.category, roles.item) if name is not None)
         self._ids = ids
         self._entity_keys = tuple(entity_keys)
+        self._of_any_type = _forms_by_name(one for one in declared if not one.read_types)
+        self._of_features = {
+            event_type: _forms_by_name(one for one in declared if not one.read_types or event_type in one.read_types)
+            for event_type in events.types
+        }
         self._limits = {
             event_type: tuple(
                 _Limit(
@@ -77,6 +87,8 @@ class PropertyReader:
             self._read_id(properties, roles.reference)
         for name in self._names:
             _read_name(properties, name)
+        for name, form in self._of_features.get(event_type, self._of_any_type):
+            self._read_form(properties, name, form)
         for limit in self._limits.get(event_type, ()):
             _check(properties, limit)
 
@@ -103,12 +115,27 @@ class PropertyReader:
         if name in properties:
             _put(properties, name, self._ids.optional(properties[name], f"properties.{name}"))
 
+    def _read_form(self, properties: dict[str, Any], name: str, form: Form) -> None:
+        """Read a property of a declared feature."""
+        if form == "number":
+            self._read_number(properties, name)
+        elif form == "text":
+            _read_name(properties, name)
+            _put(properties, name, properties.get(name) or None)
+        elif (value := properties.get(name)) is not None:
+            _put(properties, name, None if value == "" else read_flag(value, f"properties.{name}"))
+
     @staticmethod
     def _read_number(properties: dict[str, Any], name: str) -> None:
         value = properties.get(name)
         if type(value) is not float or not -MAX_AMOUNT <= value <= MAX_AMOUNT:
             blank = value is None or value == ""
             _put(properties, name, None if blank else read_number(value, f"properties.{name}"))
+
+
+def _forms_by_name(declared: Iterable[DeclaredFeature]) -> tuple[tuple[str, Form], ...]:
+    """Properties that some features read, each once."""
+    return tuple(dict(found for one in declared for found in forms_of(one)).items())
 
 
 def _put(properties: dict[str, Any], name: str, value: str | float | None) -> None:

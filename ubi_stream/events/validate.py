@@ -20,6 +20,7 @@ from ubi_stream.events.limits import (
 from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Sender, Unwanted
 from ubi_stream.events.properties import PropertyReader
 from ubi_stream.events.verdict import Verdict, read_verdict
+from ubi_stream.packs.declared import DeclaredFeature
 from ubi_stream.packs.schema import ERASE_TYPE, LABEL_TYPE, RESERVED_TYPES, Events, Pack
 from ubi_stream.reasons import DeadLetterReason as Reason
 
@@ -43,6 +44,8 @@ class Validator:
         Properties that hold the id of a further entity: absent, or an id like the user's.
     outcomes
         Names of the pack's outcomes, which a person's label may name.
+    declared
+        Features that the pack declares: what they read must be readable.
 
     Attributes
     ----------
@@ -50,9 +53,15 @@ class Validator:
         Number of fields ignored so far because no event has them.
     """
 
-    def __init__(self, events: Events, entity_keys: tuple[str, ...] = (), outcomes: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        events: Events,
+        entity_keys: tuple[str, ...] = (),
+        outcomes: Collection[str] = (),
+        declared: Collection[DeclaredFeature] = (),
+    ) -> None:
         self._ids = IdReader(events.nobody)
-        self._properties = PropertyReader(events, entity_keys, self._ids)
+        self._properties = PropertyReader(events, entity_keys, self._ids, declared)
         self._outcomes = outcomes
         self._types = frozenset(events.types) | RESERVED_TYPES
         self._unknown_types = events.unknown
@@ -63,7 +72,7 @@ class Validator:
     def of(cls, pack: Pack) -> Validator:
         """Make the validator of a pack's events."""
         keys = tuple(entity.key for entity in pack.entities if entity.key)
-        return cls(pack.events, keys, tuple(outcome.name for outcome in pack.outcomes))
+        return cls(pack.events, keys, tuple(outcome.name for outcome in pack.outcomes), pack.features)
 
     def validate(
         self, data: dict[str, Any], record: Record, origin: Origin, sender: Sender | None

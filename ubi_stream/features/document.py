@@ -20,8 +20,9 @@ This page is made from the code (`python -m ubi_stream.features.document`), and 
 
 ## Your own features
 
-A feature is a function of the entity's state, the time of its newest event and the pack's plan. Write it in a package
-of your own, `our_features.py`:
+Most need no code: a pack [declares them](packs.md#features-numbers-that-the-pack-declares). Where that is not enough,
+write one in Python. A feature is a function of the entity's state, the time of its newest event and the pack's plan.
+Write it in a package of your own, `our_features.py`:
 
 ```python
 from ubi_stream.features.registry import MISSING, feature

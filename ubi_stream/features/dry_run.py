@@ -11,6 +11,7 @@ from ubi_stream.events.model import Record
 from ubi_stream.events.stage import read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.registry import Feature
+from ubi_stream.packs.declared import sample_of
 from ubi_stream.packs.plan import DAY_MS, Plan
 from ubi_stream.state.fold import fold
 from ubi_stream.state.model import UserState
@@ -62,7 +63,7 @@ def _records(plan: Plan) -> list[Record]:
             "user_id": "somebody",
             "event_type": event_type,
             "event_time": _START_MS + time_ms,
-            "properties": numbers | words,
+            "properties": numbers | words | sample_of(plan.pack.features),
         }
         for time_ms in _TIMES_MS
         for event_type in plan.pack.events.types

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Final, Literal
 
 from ubi_stream.errors import ConfigError
@@ -207,15 +208,17 @@ def _home(found: Feature) -> str:
     return (found.column.family if found.column else found.extract).__module__
 
 
-def select_features(names: tuple[str, ...], windows: Windows) -> tuple[Feature, ...]:
-    """Features by name, in that order, for an entity with windows of that kind.
+def select_features(
+    names: tuple[str, ...], windows: Windows, declared: Mapping[str, Feature] = MappingProxyType({})
+) -> tuple[Feature, ...]:
+    """Features by name, in that order, for an entity with windows of that kind; `declared` are those of its pack.
 
     Raises
     ------
     ConfigError
-        One is not registered, or would always be empty with such windows.
+        One is neither registered nor declared, or would always be empty with such windows.
     """
-    known = all_features()
+    known = {**all_features(), **declared}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(f"no feature {', '.join(map(repr, unknown))}; there are: {', '.join(sorted(known))}")

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ubi_stream.features.days import Days, days_before_today, opens_day
+from ubi_stream.features.declared import features_of
 from ubi_stream.features.facts import Facts, facts_of
 from ubi_stream.features.history import History, history_until
-from ubi_stream.features.registry import Column, FamilyExtractor, Feature, select_features
+from ubi_stream.features.registry import Column, FamilyExtractor, Feature
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import RESERVED_TYPES
@@ -143,11 +144,11 @@ class Featurizer:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.features: tuple[Feature, ...] = select_features(plan.entity.features, plan.entity.windows)
+        self.features: tuple[Feature, ...] = features_of(plan.entity.features, plan)
         self.names = tuple(feature.name for feature in self.features)
         rules = plan.pack.rules if plan.entity.key is None else ()
         of_rules = tuple(dict.fromkeys(name for rule in rules for name in rule.features))
-        self.rule_features = select_features(of_rules, plan.entity.windows)
+        self.rule_features = features_of(of_rules, plan)
         self._layout = _Layout([_column(one) for one in self.features], [_column(one) for one in self.rule_features])
         self._is_log = np.array([feature.scale == "log" for feature in self.features])
         low, high = (np.array([getattr(f, bound) for f in self.features]) for bound in ("low", "high"))

@@ -5,17 +5,16 @@ A sentence is made of claims. It contains no number that is not the value or the
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
 import msgspec
 
-from ubi_stream.features.registry import all_features
+from ubi_stream.features.declared import pack_features
 from ubi_stream.insights.words import HOUR_OF_DAY, in_clear_unit
-from ubi_stream.packs.base import Operator
+from ubi_stream.packs.base import COMPARE, Operator
 from ubi_stream.packs.schema import Pack
 
 BoundIs = Literal["threshold", "own_usual", "peers"]
@@ -23,16 +22,6 @@ BoundIs = Literal["threshold", "own_usual", "peers"]
 
 OPPOSITE: Final[Mapping[Operator, Operator]] = MappingProxyType(
     {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
-)
-_COMPARE: Final[Mapping[Operator, Callable[[float, float], bool]]] = MappingProxyType(
-    {
-        ">": operator.gt,
-        ">=": operator.ge,
-        "<": operator.lt,
-        "<=": operator.le,
-        "==": operator.eq,
-        "!=": operator.ne,
-    }
 )
 _QUOTED: Final = re.compile("[“„][^”“]*[”“]")
 """Data of events that a sentence cites: names, not measurements."""
@@ -81,7 +70,7 @@ def holds(claim: Claim) -> bool:
     >>> holds(Claim("events_1h", 40, "events", ">", 17, "own_usual"))
     True
     """
-    return claim.value is None or _COMPARE[claim.op](claim.value, claim.bound)
+    return claim.value is None or COMPARE[claim.op](claim.value, claim.bound)
 
 
 def unclaimed_numbers(
@@ -125,7 +114,7 @@ def unclaimed_numbers(
 
 def titles_of(pack: Pack) -> dict[str, str]:
     """What a pack calls its features."""
-    return {name: pack.texts.features.get(name, found.title) for name, found in all_features().items()}
+    return {name: pack.texts.features.get(name, found.title) for name, found in pack_features(pack).items()}
 
 
 def _forms(claim: Claim) -> Iterator[float]:

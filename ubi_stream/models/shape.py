@@ -41,6 +41,7 @@ def shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
         *asked,
         *candidates,
         *(rule.name for rule in plan.pack.rules if rule.together),
+        *(str(aggregation.key) for _, aggregation in (plan.declared.features if plan.declared else ())),
         str(seed),
     )
 

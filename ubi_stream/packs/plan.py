@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from ubi_stream.packs.aggregations import DeclaredPlan, compile_declared
 from ubi_stream.packs.schema import MAX_TYPES, RESERVED_TYPES, Entity, Pack
 from ubi_stream.packs.visit_classes import VisitClass
 
@@ -65,6 +66,8 @@ class Plan:
     visit_classes: tuple[VisitClass, ...]
     """Of users' visits; other entities have none."""
     habits: bool
+    declared: DeclaredPlan | None
+    """Features that the pack declares for this kind of entity."""
 
     @property
     def other_type(self) -> int:
@@ -99,6 +102,8 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
     ------
     StopIteration
         The pack has no such entity: a mistake in the program, not in the pack.
+    ConfigError
+        Two of its declared features can't be told apart.
     """
     entity = next(entity for entity in pack.entities if entity.name == entity_name)
     roles, times = pack.events.roles, pack.times
@@ -147,4 +152,5 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
             for number, outcome in enumerate(pack.outcomes if entity.key is None else ())
         ),
         visit_classes=pack.visit_classes if entity.key is None else (),
+        declared=compile_declared(pack.features, entity_name, index, MAX_TYPES),
     )

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from ubi_stream.packs.base import Currency, EventType, Model, Name, ZoneName, no_twins
 from ubi_stream.packs.candidates import check_looks
+from ubi_stream.packs.declared import MAX_DECLARED, DeclaredFeature, Form, check_declared
 from ubi_stream.packs.models import Models
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.segments import Rule, Segment
@@ -44,6 +45,12 @@ class Roles(Model):
     def priced_types(self) -> tuple[EventType, ...]:
         """Event types whose money is looked at: what is spent, and what things cost that people want."""
         return (*self.amount_types, *self.intent_types, *self.conversion_types)
+
+    @property
+    def forms(self) -> dict[str, Form]:
+        """What the properties with a role are read as, where an event has one."""
+        numbers: tuple[str | None, ...] = (self.amount, self.latency)
+        return {name: "number" if name in numbers else "text" for name in (*numbers, self.category, self.item) if name}
 
     @model_validator(mode="after")
     def _labels_are_not_mistaken_for_a_persons(self) -> Roles:
@@ -196,6 +203,7 @@ class Pack(Model):
     events: Events
     times: Times = Times()
     entities: Annotated[tuple[Entity, ...], Field(min_length=1, max_length=8)]
+    features: Annotated[tuple[DeclaredFeature, ...], Field(max_length=MAX_DECLARED)] = ()
     segments: tuple[Segment, ...] = ()
     visit_classes: Annotated[tuple[VisitClass, ...], Field(max_length=16)] = ()
     rules: tuple[Rule, ...] = ()
@@ -218,6 +226,12 @@ class Pack(Model):
                     raise ValueError(f"entity {entity.name!r} lists type {name!r}, which is not among events.types")
         if self.entities[0].types:
             raise ValueError("entities: every event is about its user, so 'user' lists no types")
+        return self
+
+    @model_validator(mode="after")
+    def _declared_features_count_what_there_is(self) -> Pack:
+        entities = [entity.name for entity in self.entities]
+        check_declared(self.features, self.events.types, entities, self.events.roles.forms)
         return self
 
     @model_validator(mode="after")

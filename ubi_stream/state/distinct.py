@@ -18,13 +18,18 @@ _SPACE: Final = 2**32
 
 
 @lru_cache(maxsize=16_384)
-def _hash(value: str) -> int:
+def hash_of(value: str) -> int:
+    """What a sketch keeps of a value: 32 bits."""
     return short_hash(value) % _SPACE
 
 
 def add_distinct(kept: list[int], value: str) -> None:
     """Take a value into a sketch, which is sorted; in place."""
-    hashed = _hash(value)
+    add_hash(kept, hash_of(value))
+
+
+def add_hash(kept: list[int], hashed: int) -> None:
+    """Take the hash of a value into a sketch, which is sorted; in place."""
     place = bisect_left(kept, hashed)
     if place < len(kept) and kept[place] == hashed:
         return

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from ubi_stream.events.model import Event
 from ubi_stream.ids import short_hash
+from ubi_stream.packs.aggregations import DeclaredPlan
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.aggregates import Aggregates, VisitAggregates, aggregate
 from ubi_stream.state.local_time import hour_at, utc_offset_min
 from ubi_stream.state.log import log_event, log_label
-from ubi_stream.state.model import Logged, UserState
+from ubi_stream.state.model import Logged, Session, UserState
 from ubi_stream.state.moments import taken_in
 from ubi_stream.state.novelty import MAX_CATEGORIES, fold_novelty
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS
@@ -58,6 +60,10 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
     note_stage(state.session, plan)
     state.repeat_ms = abs(time_ms - state.last_ms) if again and ended is None else -1
     session = state.session
+    if plan.declared is not None:
+        _fold_declared(state, event, type_index, plan.declared, before, known)
+    elif state.aggregates is not None:
+        state.aggregates = None  # the pack declares nothing any more
     if session is before:
         active_ms = session.last_ms - before_ms if before_ms else 0
     else:  # where it went on after the other one, the user was in that one until now
@@ -109,6 +115,21 @@ def _count_in_windows(state: UserState, event: Event, type_index: int, micros: i
     state.minutes.add(time_ms // PANE_MS, PANES_OF_5_MIN, type_index, micros)
     state.hours.add(time_ms // HOUR_MS, PANES_OF_1_H, type_index, micros)
     return state.days.add(time_ms // DAY_MS, PANES_OF_1_DAY, type_index, micros)
+
+
+def _fold_declared(
+    state: UserState, event: Event, type_index: int, declared: DeclaredPlan, before: Session, known: int
+) -> None:
+    """Take an event into what the declared features need; `before` is the visit that had `known` events before it."""
+    session = state.session
+    if session is not before and session.part and session.events == 1 and session.earlier is not None:
+        session.aggregates, session.earlier.aggregates = before.aggregates, None  # the same visit goes on after a gap
+    visit = None
+    if session is not before or session.events > known:  # else it is a late event of an earlier visit
+        visit = session.aggregates = session.aggregates or VisitAggregates()
+    if state.aggregates is None:
+        state.aggregates = Aggregates()
+    aggregate(state.aggregates, visit, event.properties, type_index, event.event_time_ms, declared)
 
 
 def _fold_rhythm(state: UserState, time_ms: int, hour: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ubi_stream.state.aggregates import Aggregates, VisitAggregates
 from ubi_stream.state.habits import Habits
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.moments import Baseline
@@ -50,6 +51,8 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     """Where it stood as it went on: see `ubi_stream.state.visit_stages`."""
     counted: list[int] = []
     """Interests, intents, conversions and micros of money when it was left for another session id: those are told."""
+    aggregates: VisitAggregates | None = None
+    """For the pack's declared features; of all parts of the visit."""
 
 
 class Visits(msgspec.Struct, array_like=True, gc=False):
@@ -179,6 +182,8 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     """By name, the rules of the pack that the entity met: see `ubi_stream.state.risks`."""
     other_session: Session | None = None
     """The visit that was left for the current one, by a switch of session id within the gap: two devices in turn."""
+    aggregates: Aggregates | None = None
+    """For the pack's declared features over windows: see `ubi_stream.state.aggregates`."""
 
     def keep_questions(self, questions: list[Question]) -> None:
         """Keep these questions alone, and the rows that they were asked with."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Final
 
-from ubi_stream.packs.base import Operator
+from ubi_stream.packs.base import COMPARE
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.segments import Condition
 from ubi_stream.packs.visit_classes import VisitClass
@@ -27,15 +26,6 @@ FIGURES: Final[dict[str, Callable[[Session], float]]] = {
 }
 """`packs.visit_classes.VISIT_FIGURES` of a whole visit."""
 
-_COMPARE: Final[dict[Operator, Callable[[float, float], bool]]] = {
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
-
 
 def class_of(session: Session, plan: Plan) -> VisitClass | None:
     """Return the first class of the pack whose conditions all hold; None where the pack has no visit classes."""
@@ -55,4 +45,4 @@ def criteria_met(session: Session, plan: Plan) -> tuple[str, ...]:
 
 
 def _holds(condition: Condition, visit: Session) -> bool:
-    return _COMPARE[condition.op](FIGURES[condition.feature](visit), condition.value)
+    return COMPARE[condition.op](FIGURES[condition.feature](visit), condition.value)

@@ -41,7 +41,9 @@ class EndedVisit(msgspec.Struct, frozen=True):
 def ended_visit(state: UserState) -> EndedVisit:
     """The current visit, as one that is over; a copy, because a late event may still change the original."""
     session, visits = state.session, state.visits
-    session = msgspec.structs.replace(session, items=session.items.copy(), categories=session.categories.copy())
+    session = msgspec.structs.replace(
+        session, items=session.items.copy(), categories=session.categories.copy(), aggregates=None
+    )
     return EndedVisit(
         session,
         usual_duration_s=visits.duration_s.mean if visits.duration_s else None,

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ubi_stream.features.registry import Feature, select_features
+from ubi_stream.features.declared import features_of
+from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import Matrix
 from ubi_stream.insights.claims import OPPOSITE, Claim, holds
 from ubi_stream.insights.encode import iso_time
@@ -44,7 +45,7 @@ def risk_of(plan: Plan, state: UserState) -> dict[str, Any] | None:
 
 def _dimension(rule: Rule, plan: Plan, state: UserState) -> dict[str, Any]:
     """One dimension; of several ways to meet the rule that which is closest."""
-    features = select_features(rule.features, plan.entity.windows)
+    features = features_of(rule.features, plan)
     row = np.array([feature.extract(state, state.last_ms, plan) for feature in features])
     ways = [Conditions(way, features) for way in rule.ways]
     closest = max(ways, key=lambda way: way.margin(row))

@@ -90,3 +90,25 @@ def test_check_takes_names_and_says_which_there_are(ubi: Ubi) -> None:
     result = ubi("pack", "check", "casino")
     assert result.exit_code == 64
     assert "shipped are ecommerce" in result.stderr
+
+
+def test_check_measures_declared_features(ubi: Ubi, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'extends = "payments"\nname = "mine"\n'
+        '[[features]]\nname = "paid_24h"\nkind = "sum"\nproperty = "amount"\nwindow = "24h"\n'
+        '[[features]]\nname = "mean_24h"\nkind = "mean"\nproperty = "amount"\nwindow = "24h"\n'
+        'entities = ["terminal"]\n',
+        encoding="utf-8",
+    )
+    result = ubi("pack", "check", str(file))
+    assert result.exit_code == 0, result.stderr
+    lines = [line.split() for line in result.stdout.splitlines()]
+    measured = {line[1]: line for line in lines if line[:1] in (["user"], ["terminal"])}
+    assert {name: line[0] for name, line in measured.items() if name != "together,"} == {
+        "paid_24h": "user",
+        "mean_24h": "terminal",
+    }
+    assert 100 < int(measured["paid_24h"][4]) < 1000
+    assert float(measured["paid_24h"][5]) > 0
+    assert "paid_24h" in ubi("pack", "show", str(file)).stdout

@@ -13,11 +13,13 @@ from rich.table import Table
 from ubi_stream.cli.console import counted, say, stdout
 from ubi_stream.errors import ConfigError
 from ubi_stream.packs.base import Model
+from ubi_stream.packs.declared import MAX_DECLARED, DeclaredFeature
 from ubi_stream.packs.loader import load_pack, shipped_overlays, shipped_packs
 from ubi_stream.packs.schema import Pack
 from ubi_stream.packs.segments import Condition
 
 if TYPE_CHECKING:
+    from ubi_stream.evaluate.declared_cost import DeclaredCost
     from ubi_stream.evaluate.vetting import Tried
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="List, show and check packs.")
@@ -81,6 +83,7 @@ def check(
 
     - `ubi pack check ecommerce`
     """
+    from ubi_stream.evaluate.declared_cost import declared_costs  # noqa: PLC0415 - loads numpy
     from ubi_stream.evaluate.vetting import try_pack  # noqa: PLC0415 - loads River
     from ubi_stream.features.dry_run import try_features  # noqa: PLC0415 - loads numpy
     from ubi_stream.features.stage import Featurizer  # noqa: PLC0415 - as above
@@ -99,6 +102,8 @@ def check(
     except ConfigError as error:
         raise ConfigError(f"pack {name} is wrong: models.candidates: {error}") from error
     stdout().print(_verdicts(pack, tried))
+    if pack.features:
+        stdout().print(_declared_costs(list(declared_costs(pack))))
     if tried:
         stdout().print(_candidates(tried))
     unfit = [f"{one.candidate.name}: {problem}" for one in tried for problem in one.vetted.problems]
@@ -111,7 +116,7 @@ def _picture(pack: Pack) -> Group:
     """A pack on one screen."""
     head = f"[bold]{pack.name}[/] version {pack.version}: {escape(pack.description)}"
     events = f"\n[bold]events[/]  {', '.join(pack.events.types)}; unknown ones: {pack.events.unknown}"
-    return Group(head, events, *_features(pack), _segments(pack), _rules(pack), _models(pack))
+    return Group(head, events, *_features(pack), *_declared(pack), _segments(pack), _rules(pack), _models(pack))
 
 
 def _features(pack: Pack) -> list[str]:
@@ -121,6 +126,26 @@ def _features(pack: Pack) -> list[str]:
         + f")  {', '.join(entity.features)}"
         for entity in pack.entities
     ]
+
+
+def _declared(pack: Pack) -> list[Table]:
+    if not pack.features:
+        return []
+    table = Table("declared feature", "of", "what", "window", box=None, pad_edge=False)
+    for one in pack.features:
+        table.add_row(one.name, ", ".join(one.entities), escape(_counted(one)), one.window)
+    return [_titled(table, "declared features")]
+
+
+def _counted(one: DeclaredFeature) -> str:
+    """What a declared feature counts: `sum of price, of purchase where gift == True`."""
+    conditions = " and ".join(f"{where.property} {where.op} {_shown(where.value)}" for where in one.where)
+    return (
+        one.kind
+        + (f" of {one.property}" if one.property else "")
+        + (f", of {', '.join(one.counted)}" if one.counted else "")
+        + (f" where {conditions}" if conditions else "")
+    )
 
 
 def _segments(pack: Pack) -> Table:
@@ -162,6 +187,8 @@ def _verdicts(pack: Pack, tried: list[Tried]) -> Table:
     table.add_row(
         "conditions", fine, f"of {counted(len(pack.segments), 'segment')} and {counted(len(pack.rules), 'risk')}"
     )
+    if pack.features:
+        table.add_row("declared features", fine, f"{len(pack.features)} of {MAX_DECLARED}: measured on this machine")
     if tried:
         unfit, dear = sum(map(_is_unfit, tried)), sum(map(_is_dear, tried))
         word = f"[bold red]{unfit} unfit[/]" if unfit else f"[yellow]fine, {dear} dear[/]" if dear else fine
@@ -169,6 +196,21 @@ def _verdicts(pack: Pack, tried: list[Tried]) -> Table:
             "candidates", word, f"{counted(len(tried), 'model')}: made, checked, and measured on this machine"
         )
     return table
+
+
+def _declared_costs(costs: list[DeclaredCost]) -> Table:
+    """What declared features cost, and what all of an entity's come to: those that count the same are kept once."""
+    table = Table("of", "feature", "kind", "window", "bytes", "µs an event", box=None, pad_edge=False)
+    for entity in dict.fromkeys(one.entity for one in costs):
+        own = [one for one in costs if one.entity == entity]
+        for one in own:
+            feature = one.feature
+            figures = (f"{one.state_bytes:,}", f"{one.us_per_event:.1f}")
+            table.add_row(entity, feature.name, feature.kind, feature.window, *figures)
+        kept = {one.key: one.state_bytes for one in own}
+        total = sum(one.us_per_event for one in own)
+        table.add_row(entity, "[bold]together, at most[/]", "", "", f"{sum(kept.values()):,}", f"{total:.1f}")
+    return _titled(table, "declared features, of an entity with 2,000 events in each window")
 
 
 def _is_unfit(one: Tried) -> bool:

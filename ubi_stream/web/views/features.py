@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from ubi_stream.features.registry import all_features
+from ubi_stream.features.declared import pack_features
 from ubi_stream.insights.claims import titles_of
 from ubi_stream.web.parameters import Parameters
 from ubi_stream.web.ports import WorkerPort
@@ -24,7 +24,7 @@ class Features:
     """Route of the features."""
 
     def __init__(self, port: WorkerPort) -> None:
-        features = all_features()
+        features = pack_features(port.pack)
         self._rows = [FeatureWords(name, title, features[name].unit) for name, title in titles_of(port.pack).items()]
         self._pack = port.pack.name
 
