@@ -19,8 +19,8 @@ from ubi_stream.features.registry import Column, FamilyExtractor, Feature
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import RESERVED_TYPES
-from ubi_stream.state.model import Question, Session, UserState
-from ubi_stream.state.questions import ask
+from ubi_stream.state.model import Session, UserState
+from ubi_stream.state.questions import Opened, ask
 from ubi_stream.state.stage import Moment
 from ubi_stream.state.visit_class import class_of
 
@@ -67,7 +67,7 @@ class Featurized:
     days
         By row, the days before, where the row is the first of a day and the user has enough of them for a forecast.
     asked
-        Rows at which questions were asked that are still open then, each with its question.
+        Rows at which questions were asked that are still open then, each with one question.
     histories
         By position of the moment, the days before one at which an entity's habits are looked at, if there are enough.
     """
@@ -82,7 +82,7 @@ class Featurized:
     scale: Callable[[Matrix], Matrix]
     labelled: Labelled | None = None
     days: Mapping[int, Days] = field(default_factory=dict)
-    asked: list[tuple[int, Question]] = field(default_factory=list)
+    asked: list[tuple[int, Opened]] = field(default_factory=list)
     histories: Mapping[int, History] = field(default_factory=dict)
 
 
@@ -164,7 +164,7 @@ class Featurizer:
         facts: list[Facts] = []
         labelled: Labelled | None = None
         days: dict[int, Days] = {}
-        asked: list[tuple[int, Question]] = []
+        asked: list[tuple[int, Opened]] = []
         histories: dict[int, History] = {}
         cells: list[bytes] = []
         plan, layout = self._plan, self._layout
@@ -191,8 +191,8 @@ class Featurizer:
             facts.append(known)
             if known.first_in_pane and (found := self._days(moment)) is not None:
                 days[row_number] = found
-            if self._asks and (questions := self._ask(moment, row)):
-                asked.extend((row_number, question) for question in questions)
+            if self._asks and (opened := self._ask(moment, row)):
+                asked.extend((row_number, one) for one in opened)
         values, usual, checked = layout.split(cells, len(facts))
         scaled = self.scale(values)
         return Featurized(
@@ -227,13 +227,13 @@ class Featurizer:
         visit, name = msgspec.structs.replace(state.session), found.name if found else ""
         return Labelled(state.events, state.last_ms, values, visit, name)
 
-    def _ask(self, moment: Moment, row: list[float]) -> list[Question]:
+    def _ask(self, moment: Moment, row: list[float]) -> list[Opened]:
         """Ask what is to be asked at an event; the questions that time has not answered already."""
         plan, event = self._plan, moment.event
         assert event is not None, "a row is made of an event"
         reference = event.properties.get(plan.reference) if plan.reference else None
         named = 0 if reference is None else short_hash(str(reference))
-        asked = ask(
+        opened = ask(
             moment.state,
             moment.event_hash,
             moment.at_ms,
@@ -241,7 +241,7 @@ class Featurizer:
             plan,
             lambda: self._layout.pack_kept(row),
         )
-        return asked and [question for question in asked if not 0 < question.due_ms <= moment.watermark_ms]
+        return opened and [one for one in opened if not 0 < one.question.due_ms <= moment.watermark_ms]
 
 
 def unpack_kept(kept: bytes) -> Matrix:

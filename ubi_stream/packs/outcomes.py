@@ -15,14 +15,19 @@ class Outcome(Model):
     `by` says what answers it: the end of the `visit` (was one of `types` in it?), an `event` of one of `types` within
     the horizon, a `return` (another visit begins within the horizon), or a `label`, a `$label` event that names the
     event asked at by `events.roles.reference` and says yes or no in `events.roles.outcome`. No answer within the
-    horizon is a no.
+    horizon is a no. What has a horizon is learned when the horizon ends, a yes as well as a no.
     """
 
     name: Name
     by: Literal["visit", "event", "return", "label"]
     types: tuple[EventType, ...] = Field((), description="Event types that are a yes, for `visit` and `event`")
     within_h: float | None = Field(None, gt=0, le=2160, description="Horizon in hours; a visit has its own")
-    max_open: int = Field(16, ge=1, le=64, description="Open questions of one user, for `label`; the oldest go first")
+    max_open: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Open questions of one user: 16 for `label`, where the oldest give way, else 4",
+    )
     warm_up: int = Field(100, ge=0, description="Labels that a model must have learned before it is believed")
     min_per_class: int = Field(10, ge=1, description="So many of them that are a yes, and so many that are a no")
     tell_above: float | None = Field(None, gt=0, lt=1, description="Probability from which on users are told about")

@@ -14,9 +14,16 @@ OTHER_TYPE: Final = "other"
 """What unknown types are called together where the pack keeps them."""
 
 
+_MAX_OPEN: Final = {"label": 16, "event": 4, "return": 4, "visit": 1}
+"""Open questions of one entity, by what answers them: each holds a row of features until it is learned."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedOutcome:
-    """An outcome of the pack: `index` is its position, `types` are indexes, `within_ms` is 0 for a visit's."""
+    """An outcome of the pack: `index` is its position, `types` are indexes, `within_ms` is 0 for a visit's.
+
+    `max_open` is how many questions of one entity wait for their answer at a time.
+    """
 
     index: int
     name: str
@@ -147,7 +154,7 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
                 outcome.by,
                 frozenset(positions(outcome.types)),
                 round((outcome.within_h or 0) * 3_600_000),
-                outcome.max_open,
+                outcome.max_open or _MAX_OPEN[outcome.by],
             )
             for number, outcome in enumerate(pack.outcomes if entity.key is None else ())
         ),

@@ -201,9 +201,9 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
         """Note a label that was learned, in place of an earlier one of its subject."""
         self.marks = [*(other for other in self.marks if other.subject != mark.subject), mark][-MAX_MARKS:]
 
-    def keep_said(self, outcome: str, said: Said, most: int) -> None:
-        """Keep a prediction until its question is answered, in place of the oldest of so many."""
-        kept = [*self.said.get(outcome, ()), said][-most:]
+    def keep_said(self, outcome: str, said: Said, most: int, *, replaces: int = 0) -> None:
+        """Keep a prediction until its question is answered, in place of another question's, and of the oldest."""
+        kept = [*(one for one in self.said.get(outcome, ()) if one.question != replaces), said][-most:]
         if outcome in self.said:
             self.said[outcome] = kept
         else:

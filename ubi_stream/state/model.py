@@ -80,8 +80,8 @@ class Question(msgspec.Struct, array_like=True, gc=False):
     """What is asked about an entity, at one of its events, and not answered yet.
 
     `id` is the event's hash, `due_ms` the end of the horizon (0: when the visit ends), `reference` the hash of what a
-    label will name the event by. One that is `settled` stays at its event. The event's features are in the state's
-    `rows`.
+    label will name the event by. One that is `settled` stays at its event. `answer` is what is known so far, to be
+    learned at the end of the horizon; None is a no unless a yes comes. The event's features are in the state's `rows`.
     """
 
     outcome: str
@@ -90,6 +90,7 @@ class Question(msgspec.Struct, array_like=True, gc=False):
     due_ms: int
     reference: int = 0
     settled: bool = False
+    answer: bool | None = None
 
 
 class RuleMet(msgspec.Struct, array_like=True, gc=False):

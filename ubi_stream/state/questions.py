@@ -1,12 +1,21 @@
-"""Questions about a user's future, kept with the features they were asked at until the answer is known.
+"""Questions about a user's future, kept with the features they were asked at until the answer is learned.
 
-They are part of the state: a function of the user's own events. Whether an answer was given is not stored. By time it
-was, exactly if the partition's watermark has passed the question's end; so it is with silences (`state/timers.py`).
+They are part of the state: a function of the user's own events. A question with a horizon is learned when the horizon
+ends, a yes as well as a no. If each yes were learned when it comes, the labels of the newest horizon would be yeses
+alone, and every prediction too high. Whether an answer was given is not stored. By time it was, exactly if the
+partition's watermark has passed the question's end; so it is with silences (`state/timers.py`).
+
+References
+----------
+O. Chapelle: Modeling delayed feedback in display advertising. KDD 2014.
+S. I. Ktena et al.: Addressing delayed feedback for continuous training with neural networks in CTR prediction.
+RecSys 2019.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,8 +29,8 @@ from ubi_stream.state.visits import EndedVisit
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """What became of a question, and with which features it was asked.
 
-    `at_ms` is the event time at which it was known; `late` says that time had answered no before, and this is a yes or
-    no that came after.
+    `at_ms` is the event time at which it is learned: the end of the horizon or of the visit. `late` says that another
+    answer was learned then, and this one came after.
     """
 
     question: Question
@@ -31,9 +40,23 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     late: bool = False
 
 
+class Opened(NamedTuple):
+    """A new question, and the id of the one that it replaces; 0 if it replaces none."""
+
+    question: Question
+    replaces: int = 0
+
+
+class LabelAnswers(NamedTuple):
+    """Whether a label names a question that is kept, and the answers that it contradicts."""
+
+    is_matched: bool = False
+    answers: tuple[Answer, ...] = ()
+
+
 def ask(
     state: UserState, event_hash: int, at_ms: int, reference: int, plan: Plan, row: Callable[[], bytes]
-) -> list[Question]:
+) -> list[Opened]:
     """Ask what is to be asked at an event, with the features right after it; returns the new questions.
 
     Mostly nothing is: only else `row` is called for the features, once.
@@ -41,7 +64,7 @@ def ask(
     Of a visit's events the one with the smallest hash is asked at, among those before the first yes: each is as likely
     as another, and a replay chooses the same. Labels name an event: each event with a reference is asked about.
     """
-    asked: list[Question] = []
+    opened: list[Opened] = []
     questions, session, replaced = state.questions, state.session, False
     for outcome in plan.outcomes:
         waiting: Question | None = None
@@ -53,13 +76,14 @@ def ask(
         else:
             if outcome.by == "visit" and (session.hits >> outcome.index & 1 or at_ms < session.start_ms):
                 continue
-            name = outcome.name
+            kept, name = 0, outcome.name
             for question in questions:
                 if question.outcome == name:
-                    waiting = question
-                    break
-            if waiting is not None and (waiting.settled or event_hash >= waiting.id):
-                continue  # as nearly always: it is asked at its event
+                    kept += 1
+                    if not question.settled:
+                        waiting = question
+            if event_hash >= waiting.id if waiting is not None else kept >= outcome.max_open:
+                continue  # as nearly always: it is asked at its event, or there are enough questions
         due_ms = at_ms + outcome.within_ms if outcome.within_ms else 0
         question = Question(outcome.name, event_hash, at_ms, due_ms, reference if outcome.by == "label" else 0)
         if waiting is None:
@@ -67,20 +91,21 @@ def ask(
         else:
             questions[questions.index(waiting)] = question
             replaced = True
-        asked.append(question)
-    if asked:
+        opened.append(Opened(question, 0 if waiting is None else waiting.id))
+    if opened:
         state.rows[event_hash] = row()
     if replaced:
         state.keep_questions(questions)
-    return asked
+    return opened
 
 
 def answer_at_event(
     state: UserState, event: Event, ended: EndedVisit | None, plan: Plan, watermark_ms: int
 ) -> list[Answer]:
-    """Answers that an event of the user brings, which `state` contains already; those questions are done with.
+    """Answers that an event of the user has learned, which `state` contains already.
 
-    `ended` is the visit that the event ended, `watermark_ms` the watermark before it.
+    A yes within a horizon is noted, and learned when the horizon ends. `ended` is the visit that the event ended,
+    `watermark_ms` the watermark before it.
     """
     answers: list[Answer] = []
     if not state.questions:
@@ -92,73 +117,53 @@ def answer_at_event(
         if outcome is None:
             done.append(question)  # the pack asked that once
             continue
-        is_visit = outcome.by == "visit"
         if ended is not None:
             question.settled = True
-        elif is_visit or (type_index not in outcome.types and at_ms <= question.due_ms + plan.lateness_ms):
-            continue  # nothing that could answer it, as nearly always
-        if is_visit:
-            answer = _of_visit(state, question, outcome, ended, at_ms, plan, watermark_ms)
-        else:
-            answer = _of_horizon(state, question, outcome, at_ms, type_index, ended, plan, watermark_ms)
-        if answer is None:
+        if outcome.by == "visit":
+            if ended is None:
+                continue
+            done.append(question)
+            # Where the watermark had passed the visit's end, all of it was learned then, a yes as well.
+            if ended.session.last_ms + plan.session_gap_ms > watermark_ms:
+                answers.append(Answer(question, state.rows[question.id], has_hit(ended.session, outcome), at_ms))
             continue
-        done.append(question)
-        if answer.positive or not answer.late:
-            answers.append(answer)
+        is_learned = question.due_ms <= watermark_ms
+        if at_ms > question.due_ms + plan.lateness_ms:  # events may come as late as the lateness
+            done.append(question)
+            if not is_learned:
+                answers.append(_at_horizon(state, question))
+        elif _is_yes(question, outcome, at_ms, type_index, ended):
+            question.answer = question.settled = True
+            if is_learned:
+                answers.append(Answer(question, state.rows[question.id], True, at_ms, late=True))
     if done:
         state.keep_questions([question for question in state.questions if question not in done])
     return answers
 
 
-def _of_visit(
-    state: UserState,
-    question: Question,
-    outcome: PlannedOutcome,
-    ended: EndedVisit | None,
-    at_ms: int,
-    plan: Plan,
-    watermark_ms: int,
-) -> Answer | None:
-    if ended is None:
-        return None
-    told = ended.session.last_ms + plan.session_gap_ms <= watermark_ms  # then all of it was told, a yes as well
-    positive = not told and has_hit(ended.session, outcome)
-    return Answer(question, state.rows[question.id], positive, at_ms, late=told)
+def _is_yes(
+    question: Question, outcome: PlannedOutcome, at_ms: int, type_index: int | None, ended: EndedVisit | None
+) -> bool:
+    """Whether an event is the first yes within a question's horizon."""
+    if question.answer is not None or not question.asked_ms < at_ms <= question.due_ms:
+        return False
+    return type_index in outcome.types if outcome.by == "event" else outcome.by == "return" and ended is not None
 
 
-def _of_horizon(
-    state: UserState,
-    question: Question,
-    outcome: PlannedOutcome,
-    at_ms: int,
-    type_index: int | None,
-    ended: EndedVisit | None,
-    plan: Plan,
-    watermark_ms: int,
-) -> Answer | None:
-    """The answer that an event gives; a no is `late` where time gave it before. None while the question is open."""
-    told = question.due_ms <= watermark_ms
-    if question.asked_ms < at_ms <= question.due_ms:
-        is_yes = type_index in outcome.types if outcome.by == "event" else outcome.by == "return" and ended is not None
-        return Answer(question, state.rows[question.id], True, at_ms, late=told) if is_yes else None
-    # Events may come as late as the lateness, so a question is kept for so long.
-    over = at_ms > question.due_ms + plan.lateness_ms
-    return Answer(question, state.rows[question.id], False, question.due_ms, late=told) if over else None
-
-
-def answer_by_label(state: UserState, event: Event, plan: Plan, watermark_ms: int) -> tuple[Answer, ...]:
-    """Answers that a `$label` event brings to the questions asked at the event that it names."""
+def answer_by_label(state: UserState, event: Event, plan: Plan, watermark_ms: int) -> LabelAnswers:
+    """Note what a `$label` event says of the questions asked at the event that it names; the newest label counts."""
     name = event.properties.get(plan.reference) if plan.reference else None
     positive = event.properties.get(plan.outcome) if plan.outcome else None
     if not state.questions or name is None or not isinstance(positive, bool):
-        return ()
+        return LabelAnswers()
     reference = short_hash(str(name))
     named = [question for question in state.questions if reference and question.reference == reference]
-    at_ms, rows = event.event_time_ms, state.rows
-    state.keep_questions([question for question in state.questions if question.reference != reference])
-    return tuple(
-        Answer(question, rows[question.id], positive, at_ms, late=question.due_ms <= watermark_ms) for question in named
+    contradicted = [q for q in named if q.due_ms <= watermark_ms and positive != bool(q.answer)]
+    for question in named:
+        question.answer = positive
+    return LabelAnswers(
+        bool(named),
+        tuple(Answer(q, state.rows[q.id], positive, event.event_time_ms, late=True) for q in contradicted),
     )
 
 
@@ -173,12 +178,16 @@ def answers_of_visit(state: UserState, at_ms: int, plan: Plan) -> tuple[Answer, 
 
 
 def answers_due(state: UserState, due_ms: int, plan: Plan) -> tuple[Answer, ...]:
-    """Answers that the end of a horizon brings: nothing happened. The state stays, as above."""
+    """Answers that the end of a horizon brings: what is not answered is a no. The state stays, as above."""
     return tuple(
-        Answer(question, state.rows[question.id], positive=False, at_ms=due_ms)
+        _at_horizon(state, question)
         for question in state.questions
         if question.due_ms == due_ms and plan.outcome_of(question.outcome) is not None
     )
+
+
+def _at_horizon(state: UserState, question: Question) -> Answer:
+    return Answer(question, state.rows[question.id], bool(question.answer), question.due_ms)
 
 
 def has_hit(session: Session, outcome: PlannedOutcome) -> bool:

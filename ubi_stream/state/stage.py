@@ -23,6 +23,7 @@ from ubi_stream.state.panes import DAY_MS
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.questions import (
     Answer,
+    LabelAnswers,
     answer_at_event,
     answer_by_label,
     answers_due,
@@ -176,16 +177,16 @@ class Fold:
         A person labels at any time, also what happened long ago: the time of that moves nothing on.
         """
         matched = event.verdict is not None
-        answers: tuple[Answer, ...] = ()
+        answers = LabelAnswers()
         if live is not None:
             matched = fold_label(live.state, event, self._plan)
             answers = answer_by_label(live.state, event, self._plan, self._progress.watermark_ms)
             self._mark_applied(event, entity_id, live, event_hash)
-        self._counts.unmatched_labels += new and not (matched or answers)
+        self._counts.unmatched_labels += new and not (matched or answers.is_matched)
         if event.verdict is None:
             self._pass_time(event, new=new)
         state = live.state if live else UserState()
-        return self._moment(event, entity_id, state, event_hash, new=new, answers=answers)
+        return self._moment(event, entity_id, state, event_hash, new=new, answers=answers.answers)
 
     def _erased(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
         """Forget all of a user, as of the event's place, whatever its time: that moves nothing on."""

@@ -206,13 +206,26 @@ def test_a_snapshot_whose_model_is_gone_is_refused() -> None:
 def test_a_candidate_of_some_features_sees_those_alone() -> None:
     some = candidate("some", "line", features=("price", "depth"))
     for number, (_, row, positive) in enumerate(stream(100)):
-        some.learn(row, positive, 1.0, math.nan)
+        some.learn(row, positive, 1.0, math.nan, math.nan)
         assert some.n_seen == number + 1
     row, baseline = np.array([0.9, 0.1, 0.4]), np.array([0.2, 0.2, 0.2])
     assert some.contributions(row, baseline)[1] == 0.0
     other = row.copy()
     other[1] = 0.7
     assert some.score_many(row[np.newaxis]) == some.score_many(other[np.newaxis])
+
+
+def test_with_a_horizon_the_base_rate_is_given_until_predictions_have_been_judged() -> None:
+    late = Candidate("late", Recipe("line", FEATURES), FEATURES, min_labels=20, delayed=True)
+    given = []
+    for _, row, positive in stream(60):
+        raw = late.score_many(row[np.newaxis])
+        told = late.told(raw)
+        given.append((late.gives_base_rate, float(told[0]), (late.n_positive + 1) / (late.n_seen + 2)))
+        late.learn(row, positive, 1.0, float(raw[0]), float(told[0]))
+    abstained = [math.isnan(told) for _, told, _ in given].index(False)
+    assert [is_base for is_base, *_ in given[abstained:]] == [True] * 20 + [False] * (len(given) - abstained - 20)
+    assert all(told == pytest.approx(rate) for is_base, told, rate in given if is_base)
 
 
 def test_a_persons_label_is_learned_by_all_and_a_late_one_is_counted() -> None:

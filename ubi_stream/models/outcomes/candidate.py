@@ -41,6 +41,9 @@ class Candidate:
         Of the questions that it is asked, and learns from, while it doesn't serve.
     min_labels, min_per_class
         Labels it must have learned, in all and of the rarer class, before a prediction counts.
+    delayed
+        Whether labels come a horizon after their predictions. Then the base rate is given in place of the model's own
+        figure until `min_labels` predictions that were made after the warm-up have been judged.
     window
         Labels of its recent quality.
     """
@@ -54,6 +57,7 @@ class Candidate:
         share: float = 1.0,
         min_labels: int = 100,
         min_per_class: int = 10,
+        delayed: bool = False,
         window: int = 1_000,
     ) -> None:
         self.name = name
@@ -61,6 +65,7 @@ class Candidate:
         self.share = share
         self.min_labels = min_labels
         self.min_per_class = min_per_class
+        self.delayed = delayed
         self.columns = np.array([features.index(feature) for feature in recipe.features], dtype=np.intp)
         self.model: OnlineModel = recipe.make()
         self.calibrator = OnlineCalibrator()
@@ -68,12 +73,18 @@ class Candidate:
         self.duel = Duel()
         self.n_seen = 0
         self.n_positive = 0
+        self.n_judged = 0  # labels of predictions that were made after the warm-up
 
     @property
     def warm_up(self) -> bool:
         """Whether there is too little evidence to show a prediction to anybody."""
         rarer = min(self.n_positive, self.n_seen - self.n_positive)
         return self.n_seen < self.min_labels or rarer < self.min_per_class
+
+    @property
+    def gives_base_rate(self) -> bool:
+        """Whether the share of positives is given, because what the model says has not been judged yet."""
+        return self.delayed and not self.warm_up and self.n_judged < self.min_labels
 
     def takes(self, question: int) -> bool:
         """Whether a question is in its share: by hash, so that every run takes the same ones."""
@@ -89,14 +100,17 @@ class Candidate:
         return self.model.score_many(rows.take(self.columns, axis=1))
 
     def told(self, raw: FloatArray) -> FloatArray:
-        """Return the calibrated probabilities; NaN while warming up."""
+        """Return the calibrated probabilities, or the base rate; NaN while warming up."""
         if self.warm_up:
             return np.full(len(raw), math.nan)
+        if self.gives_base_rate:
+            return np.full(len(raw), (self.n_positive + 1.0) / (self.n_seen + 2.0))
         return self.calibrator.transform_many(raw)
 
-    def learn(self, row: FloatArray, positive: bool, weight: float, raw: float) -> None:
-        """Learn a label; `raw` is what the model had said, NaN if it had not been asked."""
+    def learn(self, row: FloatArray, positive: bool, weight: float, raw: float, told: float) -> None:
+        """Learn a label; `raw` and `told` are the model's own figure and what was given then, NaN if there was none."""
         self.calibrator.learn(raw, positive, weight)
+        self.n_judged += not math.isnan(told)
         self.model.learn(row[self.columns], positive, weight)
         self.n_seen += 1
         self.n_positive += bool(positive)

@@ -176,7 +176,7 @@ class OutcomePanel:
             if place != self.champion and not (math.isnan(told) or math.isnan(champion)):
                 candidate.duel.add(log_loss(told, positive), log_loss(champion, positive))
             if place == self.champion or question is None or candidate.takes(question):
-                candidate.learn(row, positive, weight, raw)
+                candidate.learn(row, positive, weight, raw, told)
         self.n_labels += 1
         self.n_late += late
         self._last = float(positive)

@@ -21,12 +21,15 @@ class Standing:
         Labels that the model has learned from.
     warm_up
         Whether it abstains for want of them.
+    gives_base_rate
+        Whether the share of positives is given in place of what the model says.
     """
 
     row: int
     model: str
     n_seen: int
     warm_up: bool
+    gives_base_rate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,10 @@ class OutcomeScores:
         if standing is None or np.isnan(told):
             n_seen = 0 if standing is None else standing.n_seen
             return {"probability": None, "reason": "warming_up", "n_seen": n_seen, "warm_up": True}
-        return {"probability": told, "model": standing.model, "n_seen": standing.n_seen, "warm_up": False}
+        evidence: dict[str, object] = {"probability": told, "model": standing.model}
+        if standing.gives_base_rate:
+            evidence |= {"model": "base_rate", "reason": "horizon_open"}
+        return evidence | {"n_seen": standing.n_seen, "warm_up": False}
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from ubi_stream.packs.candidates import CandidateModel, running
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.memo import Said
-from ubi_stream.state.model import Question
+from ubi_stream.state.questions import Opened
 from ubi_stream.state.stage import Moment
 
 _BLOCK: Final = 64
@@ -74,7 +74,7 @@ class Outcomes:
             self.panels[name] = OutcomePanel(name, made, loss_watches(models, name, seed=seed))
         self._rules = {
             name: _Rules(
-                most=outcome.max_open if outcome.by == "label" else 1,
+                most=planned[name].max_open,
                 bit=planned[name].index if outcome.by == "visit" else None,
                 tell_above=outcome.tell_above,
             )
@@ -99,7 +99,7 @@ class Outcomes:
         parts = self._parts(batch, first_new)
         moments = [moment for moment, row in zip(batch.moments, batch.rows, strict=True) if row != NO_ROW]
         for name, panel in self.panels.items():
-            asked = {row: question for row, question in batch.asked if question.outcome == name and row >= first_new}
+            asked = {row: one for row, one in batch.asked if one.question.outcome == name and row >= first_new}
             work = _Work(self._rules[name], panel, batch, moments, asked, self._waiting[name], peers_at, found)
             if (choice := panel.take_choice()) is not None:  # a person's label came before
                 found.choices.setdefault(0, []).append(choice)
@@ -159,7 +159,7 @@ class _Work:
     panel: OutcomePanel
     batch: Featurized
     moments: list[Moment]
-    asked: Mapping[int, Question]
+    asked: Mapping[int, Opened]
     waiting: list[Waiting]
     peers_at: Callable[[int], Matrix]
     found: Predictions
@@ -175,22 +175,26 @@ class _Work:
         if start >= stop:
             return
         panel = self.panel
-        self.scores.standings.append(Standing(start, panel.serving.name, panel.n_seen, panel.warm_up))
+        serving = panel.serving
+        self.scores.standings.append(
+            Standing(start, serving.name, panel.n_seen, panel.warm_up, serving.gives_base_rate)
+        )
         prediction = panel.predict_many(self.batch.scaled[start:stop])
         self.scores.told[start:stop] = prediction.told
         if rows := [row for row in range(start, stop) if row in self.asked]:
-            questions = [self.asked[row].id for row in rows]
+            questions = [self.asked[row].question.id for row in rows]
             known = prediction.of([row - start for row in rows])
             self.figures.update(zip(rows, panel.ask(self.batch.scaled[rows], questions, known), strict=True))
-        if self.rules.tell_above is not None and not panel.warm_up:
+        if self.rules.tell_above is not None and not (panel.warm_up or serving.gives_base_rate):
             for row in np.flatnonzero(prediction.told >= self.rules.tell_above) + start:
                 self._foresee(int(row))
 
     def keep(self, row: int) -> None:
         """Keep with its entity what was said of a row, if it became a question."""
         if (said := self.figures.get(row)) is not None:
-            moment, question = self.moments[row], self.asked[row]
-            moment.state.memo.keep_said(question.outcome, Said(question.id, said), self.rules.most)
+            moment, (question, replaces) = self.moments[row], self.asked[row]
+            memo = moment.state.memo
+            memo.keep_said(question.outcome, Said(question.id, said), self.rules.most, replaces=replaces)
             self.found.asked.append(moment.entity_id)
 
     def answer(self, position: int, width: int) -> None:
@@ -265,4 +269,5 @@ def _candidate(candidate: CandidateModel, outcome: Outcome, names: tuple[str, ..
         share=candidate.share,
         min_labels=outcome.warm_up,
         min_per_class=outcome.min_per_class,
+        delayed=outcome.within_h is not None,
     )
