@@ -121,6 +121,21 @@ class Settings(BaseSettings):
         None, description="How other workers reach this one's views; default from host and port"
     )
 
+    # Collector
+    collector: bool = Field(True, description="Whether a worker takes events over HTTP beside the stream")
+    collector_batch_size: int = Field(10, ge=1, le=10_000, description="So many events of a partition are sent at once")
+    collector_flush_ms: float = Field(5.0, gt=0, le=60_000, description="Fewer events wait for others so long")
+    collector_max_waiting: int = Field(
+        20_000, ge=1, description="Events that may wait for Kafka; further ones are answered by 503"
+    )
+    collector_timeout_s: float = Field(10.0, gt=0, le=120, description="Kafka not having events by then is a 503")
+    collector_origins: str = Field(
+        "*", description="Origins of pages whose browsers may send events, comma-separated; * for any"
+    )
+    source_mappings: str = Field(
+        "", description="Own mappings of senders: dialect=mapping or source/dialect=mapping, comma-separated"
+    )
+
     # Shell
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = Field(

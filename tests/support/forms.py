@@ -241,4 +241,33 @@ FORMS: Final[dict[str, tuple[str, list[dict[str, Any]]]]] = {
             }
         ],
     ),
+    "opensearch_ubi": (
+        _line(
+            {
+                "action_name": "add_to_cart",
+                "timestamp": AT,
+                "user_id": "u-1",
+                "client_id": "c-1",
+                "session_id": "s-1",
+                "query_id": "q-1",
+                "application": "shop",
+                "event_attributes": {"object": {"object_id": "A4", "price": 19.9}, "position": {"ordinal": 3}},
+            }
+        ),
+        [
+            {
+                "event_time": AT_MS,
+                "event_type": "cart",
+                "user_id": "u-1",
+                "session_id": "s-1",
+                "properties": {
+                    "price": 19.9,
+                    "product_id": "A4",
+                    "position": 3.0,
+                    "query_id": "q-1",
+                    "application": "shop",
+                },
+            }
+        ],
+    ),
 }

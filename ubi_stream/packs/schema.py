@@ -105,6 +105,7 @@ class Events(Model):
     currency: Currency | None = Field(None, description="Currency of the amounts, for what people read")
     nobody: tuple[str, ...] = Field(NOBODY, description="Ids that stand for nobody, in any case")
     limits: dict[str, Limit] = Field({}, description="What properties must be like, by name")
+    critical: tuple[EventType, ...] = Field((), description="Event types that the collector sends without delay")
     roles: Roles = Roles()
 
     @model_validator(mode="after")
@@ -116,6 +117,8 @@ class Events(Model):
             for name in getattr(self.roles, role):
                 if name not in self.types:
                     raise ValueError(f"roles.{role} names {name!r}, which is not among events.types {self.types}")
+        if unknown := sorted(set(self.critical) - set(self.types)):
+            raise ValueError(f"critical names {unknown[0]!r}, which is not among events.types {self.types}")
         for key, limit in self.limits.items():
             for name in limit.types:
                 if name not in self.types:

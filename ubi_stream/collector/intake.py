@@ -1,0 +1,228 @@
+"""From a request to events that are checked and ready for Kafka, each call by itself. Pure: nothing is sent here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from ubi_stream.collector.identity import IDENTITY_TYPES
+from ubi_stream.collector.registry import Dialect
+from ubi_stream.collector.request import (
+    Call,
+    CollectorRequest,
+    Ignored,
+    Ready,
+    Reception,
+    Refusal,
+    Row,
+    wrong_type,
+)
+from ubi_stream.events.model import DeadLetter, Event, Record
+from ubi_stream.events.stage import read_events
+from ubi_stream.events.validate import Validator
+from ubi_stream.mappings.ids import content_id
+from ubi_stream.mappings.mapper import Mapper, encode_event
+from ubi_stream.mappings.model import Mapping as MappingFile
+from ubi_stream.packs.schema import RESERVED_TYPES, Pack
+from ubi_stream.reasons import DeadLetterReason
+
+DIALECT_HEADER: Final = "ubi-dialect"
+"""Header of a dead letter whose value is a call in a sender's form: which one."""
+SOURCE_HEADER: Final = "ubi-collector-source"
+MAX_KEPT_BYTES: Final = 512 * 1024
+"""A refused call that is larger is set aside without its value."""
+_MAX_KEPT_OF_REQUEST: Final = 4 * 1024 * 1024
+"""All refused calls of one request: a batch whose context is large must not be multiplied by its calls."""
+_UNENCODABLE: Final = (TypeError, ValueError, RecursionError)
+
+Hide = Callable[[dict[str, Any]], dict[str, Any] | str]
+"""What must not be kept goes: the event without it, or the name of why the whole event is withheld."""
+MaskBytes = Callable[[bytes], bytes]
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """An event for the events topic; `urgent` ones wait for no others."""
+
+    event_id: str
+    user_id: str
+    event_type: str
+    value: bytes
+    urgent: bool = False
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A call that can't become an event, and the record for the dead-letter topic."""
+
+    letter: DeadLetter
+
+    @property
+    def reason(self) -> str:
+        return self.letter.reason.value
+
+
+class Left(msgspec.Struct, frozen=True):
+    """A call that is accepted and leaves no event: no behaviour, not wanted by the pack, or withheld."""
+
+    why: str
+
+
+Outcome = Accepted | Rejected | Left
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What became of the calls of a request, in their order, and the name that the sender gave each, if any."""
+
+    outcomes: list[Outcome]
+    names: list[str | None]
+
+
+class Intake:
+    """Reads requests of one source for one pack.
+
+    Parameters
+    ----------
+    pack
+        Its events are what is accepted.
+    source
+        Name of where the events come from: the ingest key's.
+    mappings
+        How the calls of a dialect become events, by the dialect's name.
+    hash_key
+        Keys the hashes of what is hidden.
+    hide, mask
+        What a privacy filter does to an event, and to a call that is no event.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        *,
+        source: str,
+        mappings: Mapping[str, MappingFile],
+        hash_key: bytes = b"",
+        hide: Hide = lambda event: event,
+        mask: MaskBytes = lambda raw: raw,
+    ) -> None:
+        self._validator = Validator.of(pack)
+        self._urgent = frozenset(pack.events.critical)
+        self._amount = pack.events.roles.amount or "amount"
+        self._topic = f"collector/{source}"
+        self._source = source
+        self._hash_key = hash_key
+        self._hide, self._mask = hide, mask
+        self._mappings = mappings
+        self._mappers: dict[str, Mapper] = {}
+
+    def read(self, dialect: Dialect, request: CollectorRequest) -> Read:
+        """Read all calls of a request.
+
+        Raises
+        ------
+        BadRequestError
+            The body as a whole can't be read.
+        """
+        at = Reception(request.received_ms, self._hash_key, self._amount)
+        calls = dialect.split(request)
+        kept = _Budget(_MAX_KEPT_OF_REQUEST)
+        return Read([self.read_call(dialect, call, at, kept) for call in calls], [dialect.name_of(c) for c in calls])
+
+    def read_call(self, dialect: Dialect, call: object, at: Reception, kept: _Budget | None = None) -> Outcome:
+        """Read one call, whole as `Dialect.split` gives it."""
+        kept = kept or _Budget(MAX_KEPT_BYTES)
+        if not isinstance(call, dict):
+            return self._refuse(dialect, call, wrong_type("", "an object"), at, kept)
+        found = dialect.read(call, at)
+        if isinstance(found, Refusal):
+            return self._refuse(dialect, call, found, at, kept)
+        if isinstance(found, Ignored):
+            return Left(found.why)
+        event = self._event(dialect, found, at)
+        if event is None:
+            return Left("left_out")
+        shown = self._hide(event)
+        if isinstance(shown, str):
+            return Left(shown)
+        try:
+            return self._checked(dialect.name, shown, at)
+        except _UNENCODABLE:
+            refusal = Refusal(DeadLetterReason.TOO_DEEP, "$", "the event can't be written as JSON")
+            return self._refuse(dialect, call, refusal, at, kept)
+
+    def read_event(self, event: dict[str, Any], received_ms: int) -> Outcome:
+        """Check an event in our own form that comes again: a dead letter's, repaired."""
+        shown = self._hide(event)
+        return Left(shown) if isinstance(shown, str) else self._checked("own", shown, Reception(received_ms))
+
+    def _event(self, dialect: Dialect, call: Call, at: Reception) -> dict[str, Any] | None:
+        """The event of a call in our own form; None where the mapping leaves it out."""
+        if isinstance(call, Ready):
+            return call.event
+        assert isinstance(call, Row), "the other kinds are handled before"
+        mapper = self._mapper(dialect)
+        if not mapper.keeps(call.values):
+            return None
+        event, _ = next(mapper.events(call.values))
+        event["event_time"] = at.received_ms if call.event_time is None else call.event_time
+        if call.sent_at is not None:
+            event["sent_at"] = call.sent_at
+        return event
+
+    def _mapper(self, dialect: Dialect) -> Mapper:
+        found = self._mappers.get(dialect.name)
+        if found is None:
+            found = self._mappers[dialect.name] = Mapper(self._mappings[dialect.name], key=self._hash_key)
+        return found
+
+    def _checked(self, name: str, event: dict[str, Any], at: Reception) -> Outcome:
+        """Check an event by the same code as the worker does, and write it as the worker will read it."""
+        if event.get("event_id") is None:
+            content = {field: value for field, value in event.items() if field not in ("event_id", "sent_at")}
+            event = event | {"event_id": content_id(f"collector/{name}", encode_event(content))}
+        if event.get("event_type") in IDENTITY_TYPES and event["event_type"] not in RESERVED_TYPES:
+            return Left("identity")
+        record = self._record(encode_event(event), at.received_ms)
+        read = read_events([record], self._validator, forwarded=False)
+        if read.dead_letters:
+            return Rejected(read.dead_letters[0])
+        return self._accepted(read.events[0], event) if read.events else Left("unwanted")
+
+    def _accepted(self, found: Event, event: dict[str, Any]) -> Accepted:
+        value = found.raw
+        if "sent_at" in event:  # what it says of the sender's clock is true now, and not when a broker is late
+            settled = {name: value for name, value in event.items() if name != "sent_at"}
+            value = encode_event(settled | {"event_time": found.event_time_ms})
+        return Accepted(found.event_id, found.user_id, found.event_type, value, found.event_type in self._urgent)
+
+    def _refuse(self, dialect: Dialect, call: object, refusal: Refusal, at: Reception, kept: _Budget) -> Rejected:
+        shown = call if refusal.kept is None else refusal.kept
+        record = self._record(kept.take(shown, self._mask), at.received_ms, dialect)
+        return Rejected(DeadLetter(refusal.reason, refusal.path, refusal.message, record))
+
+    def _record(self, value: bytes | None, received_ms: int, dialect: Dialect | None = None) -> Record:
+        """A record that lies nowhere yet: its place is named by its content, so that what is sent twice is one."""
+        place = int.from_bytes(blake2b(value or b"", digest_size=8).digest(), "big") >> 1
+        headers = [(SOURCE_HEADER, self._source.encode())]
+        if dialect is not None:
+            headers.append((DIALECT_HEADER, dialect.name.encode()))
+        return Record(self._topic, 0, place, received_ms, None, value, tuple(headers))
+
+
+class _Budget:
+    """How much of the refused calls of a request is kept."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, call: object, mask: MaskBytes) -> bytes | None:
+        """A call as JSON; None where it is too large, or the request's calls are by now."""
+        if self._left <= 0:
+            return None
+        try:
+            value = msgspec.json.encode(call)
+        except _UNENCODABLE:
+            return None
+        self._left -= len(value)
+        return mask(value) if len(value) <= MAX_KEPT_BYTES else None
