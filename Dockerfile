@@ -7,8 +7,6 @@ RUN python -m venv /opt/ubi \
     && pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY ubi_stream ubi_stream
-COPY agents agents
-COPY tables tables
 COPY config config
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/ubi/bin/pip install --no-cache-dir --no-deps dist/*.whl \

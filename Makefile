@@ -119,6 +119,7 @@ lock: $(TOOLS) ## Bring the lock files up to date with pyproject.toml; ARGS=--up
 	$(COMPILE) $(ARGS) --extra=local --extra=rocksdb --extra=redis --extra=parquet --extra=plots --extra=dev --extra=docs \
 		--constraint=requirements-worker.lock --constraint=requirements-local.lock --output-file=requirements.lock pyproject.toml
 	$(COMPILE) $(ARGS) --extra=bench --output-file=requirements-bench.lock pyproject.toml
+	echo tables | $(COMPILE) $(ARGS) --constraint=requirements-worker.lock --output-file=.ci/pytables.lock -
 
 clean: ## Remove what builds and tools left; keeps the virtual environment and downloaded jars
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

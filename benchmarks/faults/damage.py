@@ -15,10 +15,10 @@ from benchmarks.faults.broken_worker import RIVER
 from benchmarks.faults.fleet import BROKEN
 from benchmarks.faults.run import Run
 from benchmarks.faults.topics import LogRecord, read_topic
-from tables import partitions as partition_tables
-from tables import states as state_tables
 from ubi_stream.reasons import SnapshotReason
 from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.tables import partitions as partition_tables
+from ubi_stream.tables import states as state_tables
 
 Change = Callable[[bytes], bytes]
 

@@ -16,7 +16,6 @@ from aiokafka.errors import KafkaError
 
 from benchmarks.faults.oracle import Figures, Visits, Window
 from benchmarks.faults.oracle_rules import Rules
-from tables import states as state_tables
 from ubi_stream.chunked.content import PartitionedContent, value_of
 from ubi_stream.errors import RecoveryError
 from ubi_stream.packs.schema import Pack
@@ -26,6 +25,7 @@ from ubi_stream.settings import Settings
 from ubi_stream.state.codec import decode_state, newer_state
 from ubi_stream.state.model import UserState
 from ubi_stream.state.panes import Pane, PaneRing
+from ubi_stream.tables import states as state_tables
 
 _ANSWER_S = 3.0
 """A server that takes longer to answer counts as away."""

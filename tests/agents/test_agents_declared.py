@@ -1,4 +1,4 @@
-"""`agents` and `tables`: thin declarations, and ours, whatever else of these names is installed."""
+"""Agents and tables: thin declarations, which the folders at the top of the repository show."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import pytest
 from faust.types import TP
 
 import agents
-import agents.events
-import agents.repartitioned
 import tables
+import ubi_stream.agents
+import ubi_stream.tables
+from ubi_stream.agents import events as events_agent
+from ubi_stream.agents import repartitioned as repartitioned_agent
 from ubi_stream.chunked.transport import ProcessChunk
 
-_ROOT = Path(__file__).resolve().parents[2]
 
-
-@pytest.mark.parametrize("package", [agents, tables])
-def test_the_packages_that_are_imported_are_those_of_this_project(package: Any) -> None:
-    assert Path(package.__file__).parent == _ROOT / package.__name__
+@pytest.mark.parametrize(("folder", "package"), [(agents, ubi_stream.agents), (tables, ubi_stream.tables)])
+def test_the_folders_at_the_top_show_what_the_package_declares(folder: Any, package: Any) -> None:
+    assert [getattr(folder, name) for name in folder.__all__] == [getattr(package, name) for name in folder.__all__]
+    modules = {path.stem for path in Path(package.__file__).parent.glob("*.py")} - {"__init__"}
+    assert set(folder.__all__) == modules
 
 
 class Stream:
@@ -55,8 +57,8 @@ class App:
 @pytest.mark.parametrize(
     ("register", "name"),
     [
-        (agents.events.register, "events"),
-        (lambda app, topic, process: agents.repartitioned.register(app, topic, "terminal", process), "by-terminal"),
+        (events_agent.register, "events"),
+        (lambda app, topic, process: repartitioned_agent.register(app, topic, "terminal", process), "by-terminal"),
     ],
 )
 async def test_an_agent_hands_over_chunks_in_order_and_acknowledges_none(

@@ -8,7 +8,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from support.waiting import eventually
-from tables import states as state_tables
 from ubi_stream.clock import SystemClock
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.runtime.kafka_client import connect_admin
@@ -16,6 +15,7 @@ from ubi_stream.runtime.topics import ensure_topics, source_topics
 from ubi_stream.settings import Settings
 from ubi_stream.state.codec import decode_state
 from ubi_stream.state.model import UserState
+from ubi_stream.tables import states as state_tables
 
 
 async def read_topic(settings: Settings, topic: str) -> list[Any]:

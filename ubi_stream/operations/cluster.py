@@ -13,14 +13,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from tables import partitions as record_tables
-from tables import states as state_tables
 from ubi_stream.clock import Clock
 from ubi_stream.errors import BrokerUnavailableError, TopicLayoutError
 from ubi_stream.packs.schema import Pack
 from ubi_stream.runtime.backlog import Offsets, uncommitted, with_records
 from ubi_stream.runtime.kafka_client import client_options, connect_admin
 from ubi_stream.settings import Settings
+from ubi_stream.tables import partitions as record_tables
+from ubi_stream.tables import states as state_tables
 
 _CREATED_WITHIN_S: Final = 30.0
 _POLL_S: Final = 0.1

@@ -9,10 +9,8 @@ import faust
 import structlog
 from faust.types import TP
 
-import agents.events
-import agents.repartitioned
-import tables.partitions
-import tables.states
+from ubi_stream.agents import events as events_agent
+from ubi_stream.agents import repartitioned as repartitioned_agent
 from ubi_stream.chunked.assignor import ChunkAssignor
 from ubi_stream.chunked.content import ContentStore
 from ubi_stream.chunked.recovery import ChunkTableManager
@@ -30,6 +28,8 @@ from ubi_stream.runtime.lanes import Lanes
 from ubi_stream.runtime.outbox import Outbox
 from ubi_stream.runtime.topics import source_topics
 from ubi_stream.settings import Settings
+from ubi_stream.tables import partitions as record_tables
+from ubi_stream.tables import states as state_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,10 @@ def create_app(settings: Settings, pack: Pack, parts: Parts) -> tuple[faust.App,
     app = _App(settings.app_id, **_faust_settings(settings))
     app.transport = _transport(settings)(app.conf.broker_consumer, app=app)
     states = {
-        entity.name: tables.states.declare(app, entity.name, settings.partitions, parts.stores[entity.name])
+        entity.name: state_tables.declare(app, entity.name, settings.partitions, parts.stores[entity.name])
         for entity in pack.entities
     }
-    records = {
-        entity.name: tables.partitions.declare(app, entity.name, settings.partitions) for entity in pack.entities
-    }
+    records = {entity.name: record_tables.declare(app, entity.name, settings.partitions) for entity in pack.entities}
     for table in (*states.values(), *records.values()):
         app.tables.add(table)
     lanes = Lanes(
@@ -131,10 +129,10 @@ def _transport(settings: Settings) -> type[ChunkTransport | StockTransport]:
 
 
 def _register_agents(app: faust.App, settings: Settings, pack: Pack, lanes: Lanes) -> None:
-    agents.events.register(app, _chunk_topic(app, settings.events_topic, settings.partitions), lanes.process)
+    events_agent.register(app, _chunk_topic(app, settings.events_topic, settings.partitions), lanes.process)
     for entity in pack.entities:
         topic = _chunk_topic(app, settings.repartition_topic(entity.name), settings.partitions)
-        agents.repartitioned.register(app, topic, entity.name, lanes.process)
+        repartitioned_agent.register(app, topic, entity.name, lanes.process)
 
 
 def _chunk_topic(app: faust.App, name: str, partitions: int) -> ChunkTopic:

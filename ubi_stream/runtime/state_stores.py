@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-import tables.states
 from ubi_stream.chunked.content import ContentStore, MemoryStore
 from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError
@@ -16,6 +15,7 @@ from ubi_stream.packs.schema import Pack
 from ubi_stream.runtime.topic_identity import read_identity
 from ubi_stream.settings import Settings
 from ubi_stream.state import codec
+from ubi_stream.tables import states as state_tables
 
 if TYPE_CHECKING:
     from ubi_stream.chunked.rocks import RocksFolder
@@ -61,7 +61,7 @@ class StateStores(AbstractContextManager["StateStores"]):
             A changelog does not exist.
         """
         for entity in pack.entities:
-            table = tables.states.name(entity.name)
+            table = state_tables.name(entity.name)
             if self._folder is None:
                 self.by_entity[entity.name] = MemoryStore()
                 continue

@@ -11,12 +11,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError, UnknownMemberIdError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
-from tables import partitions, states
 from ubi_stream.errors import BrokerUnavailableError, TopicLayoutError
 from ubi_stream.packs.schema import Pack
 from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.runtime.outbox import DEAD_LETTERS_MAX_BYTES
 from ubi_stream.settings import Settings
+from ubi_stream.tables import partitions, states
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS

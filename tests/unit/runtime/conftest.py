@@ -5,9 +5,9 @@ from __future__ import annotations
 import faust
 import pytest
 
-import tables.partitions
-import tables.states
 from ubi_stream.chunked.table import PartitionedTable
+from ubi_stream.tables import partitions as record_tables
+from ubi_stream.tables import states as state_tables
 
 
 @pytest.fixture
@@ -17,9 +17,9 @@ def app() -> faust.App:
 
 @pytest.fixture
 def states(app: faust.App) -> PartitionedTable:
-    return tables.states.declare(app, "user", 4)
+    return state_tables.declare(app, "user", 4)
 
 
 @pytest.fixture
 def records(app: faust.App) -> PartitionedTable:
-    return tables.partitions.declare(app, "user", 4)
+    return record_tables.declare(app, "user", 4)

@@ -12,8 +12,6 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-import tables.partitions
-import tables.states
 from support.lanes import SETTINGS, TP_EVENTS, Broker, Observer, Raw, stream
 from support.probe import probe_pack
 from ubi_stream.chunked.content import PartitionedContent
@@ -24,6 +22,8 @@ from ubi_stream.reasons import FailStopReason
 from ubi_stream.runtime.lanes import Lanes
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.runtime.view import WorkerView
+from ubi_stream.tables import partitions as record_tables
+from ubi_stream.tables import states as state_tables
 
 LEARNED = {"entity": "user", "outcome": "", "model": "anomaly"}
 
@@ -37,7 +37,7 @@ class Setup:
 
     def __init__(self, broker: Broker | None = None) -> None:
         app, pack = faust.App("t", broker="kafka://127.0.0.1:1", store="memory://"), probe_pack()
-        self.tables = [tables.states.declare(app, "user", 4), tables.partitions.declare(app, "user", 4)]
+        self.tables = [state_tables.declare(app, "user", 4), record_tables.declare(app, "user", 4)]
         states, records = self.tables
         changelogs = {table.changelog: PartitionedContent(table.newer) for table in self.tables}
         self.broker = broker or Broker(changelogs=changelogs)

@@ -11,8 +11,6 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 
-import tables.partitions
-import tables.states
 from support.changelogs import STATES_TOPIC, Log, changelog, forgotten, state
 from support.lanes import Raw
 from support.waiting import eventually
@@ -24,6 +22,7 @@ from ubi_stream.chunked.table import PartitionedTable
 from ubi_stream.clock import ManualClock, SystemClock
 from ubi_stream.errors import RecoveryError
 from ubi_stream.state.codec import decode_header
+from ubi_stream.tables import states as state_tables
 
 MakeRestorer = Callable[..., Restorer]
 
@@ -160,9 +159,9 @@ async def test_what_is_on_disk_is_not_read_again(app: faust.App, make_restorer: 
     folder = RocksFolder(tmp_path, ManualClock())
     written = [(offset, f"u{offset % 5}".encode(), state(offset)) for offset in range(30)]
     tp = TopicPartition(STATES_TOPIC, 0)
-    expected = tables.states.declare(app, "user", 4)
+    expected = state_tables.declare(app, "user", 4)
     for end in (20, 30):  # a start, and another after more was written
-        states = tables.states.declare(app, "user", 4, folder.store("user_states", "one"))
+        states = state_tables.declare(app, "user", 4, folder.store("user_states", "one"))
         restorer = make_restorer(Log({tp: changelog(*written[:end], (end, b"u1", None))}))
         await restorer.restore({STATES_TOPIC: states}, {0})
         assert restorer.progress.records == (21 if end == 20 else 10)

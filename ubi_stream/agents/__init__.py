@@ -1,0 +1,1 @@
+"""Faust agents: thin declarations, one for each topic that is read."""

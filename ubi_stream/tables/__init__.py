@@ -1,0 +1,1 @@
+"""Faust tables: thin declarations of what is kept in changelogs."""
