@@ -45,6 +45,14 @@ class PropertyReader:
         self._roles = roles
         self._priced = frozenset(roles.priced_types) if roles.amount else frozenset()
         self._names = tuple(name for name in (roles.category, roles.item) if name is not None)
+        self._renamed = {
+            event_type: tuple(
+                (role, getattr(roles, role), name)
+                for role, name in own.named.items()
+                if role != "amount" or event_type in self._priced
+            )
+            for event_type, own in roles.by_type.items()
+        }
         self._ids = ids
         self._entity_keys = tuple(entity_keys)
         self._of_any_type = _forms_by_name(one for one in declared if not one.read_types)
@@ -78,6 +86,9 @@ class PropertyReader:
             self._read_id(properties, key)
         if event_type in RESERVED_TYPES:
             return
+        for role, usual_name, name in self._renamed.get(event_type, ()):
+            self._read_role(properties, role, name)
+            _put(properties, usual_name, properties.get(name))
         roles = self._roles
         if event_type in self._priced and roles.amount is not None:
             self._read_number(properties, roles.amount)
@@ -115,6 +126,15 @@ class PropertyReader:
         if name in properties:
             _put(properties, name, self._ids.optional(properties[name], f"properties.{name}"))
 
+    def _read_role(self, properties: dict[str, Any], role: str, name: str) -> None:
+        """Read a property that a type of event has in place of the usual one."""
+        if role in ("amount", "latency"):
+            self._read_number(properties, name)
+        elif role == "reference":
+            self._read_id(properties, name)
+        else:
+            _read_name(properties, name)
+
     def _read_form(self, properties: dict[str, Any], name: str, form: Form) -> None:
         """Read a property of a declared feature."""
         if form == "number":
@@ -138,7 +158,7 @@ def _forms_by_name(declared: Iterable[DeclaredFeature]) -> tuple[tuple[str, Form
     return tuple(dict(found for one in declared for found in forms_of(one)).items())
 
 
-def _put(properties: dict[str, Any], name: str, value: str | float | None) -> None:
+def _put(properties: dict[str, Any], name: str, value: Any) -> None:
     """Set a property, or leave it out where it says nothing."""
     if value is None:
         properties.pop(name, None)

@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from ubi_stream.events.context import read_clock
+from ubi_stream.events.derived import TypeDeriver
 from ubi_stream.events.fields import IdReader, RefusedError, check_id, missing_or_wrong, read_id, refuse, short
 from ubi_stream.events.limits import (
     MAX_AHEAD_MS,
@@ -63,6 +64,7 @@ class Validator:
         self._ids = IdReader(events.nobody)
         self._properties = PropertyReader(events, entity_keys, self._ids, declared)
         self._outcomes = outcomes
+        self._derived = TypeDeriver(events.derived)
         self._types = frozenset(events.types) | RESERVED_TYPES
         self._unknown_types = events.unknown
         self._max_age_ms = int(events.max_age_days * 86_400_000)
@@ -88,6 +90,7 @@ class Validator:
         event_type = get("event_type")
         if type(event_type) is not str:
             missing_or_wrong(event_type, "event_type", "a string")
+        event_type = self._derived.type_of(event_type, get("properties"))
         if event_type not in self._types:
             if self._unknown_types == "drop":
                 return Unwanted(event_type, record)

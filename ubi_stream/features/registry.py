@@ -25,7 +25,7 @@ Notable = Literal["high", "low", "both", "never"]
 MISSING: Final = float("nan")
 EXTENSIONS: Final = "ubi_stream.features"
 """Group of the entry points that name modules with further features."""
-FAMILIES: Final = ("active_days", "baseline", "exact", "rhythm", "spend", "visit", "volume")
+FAMILIES: Final = ("active_days", "baseline", "exact", "rhythm", "spend", "visit", "visit_totals", "volume")
 """Modules of this folder that register features when they are imported."""
 
 

@@ -50,6 +50,10 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
+Conditions = Annotated[tuple[Where, ...], BeforeValidator(_as_list), Field(max_length=4)]
+"""One condition, or a list of those that must all hold."""
+
+
 class DeclaredFeature(Model):
     """One number about an entity, made of its own events."""
 
@@ -59,9 +63,7 @@ class DeclaredFeature(Model):
     types: tuple[EventType, ...] = Field((), description="Event types that count; none means all")
     of: tuple[EventType, ...] = Field((), description="Of a share: the event types that it is a share of")
     property: str | None = Field(None, min_length=1, description="Property that is added up, or told apart")
-    where: Annotated[tuple[Where, ...], BeforeValidator(_as_list), Field(max_length=4)] = Field(
-        (), description="Conditions on properties, all of which must hold"
-    )
+    where: Conditions = Field((), description="Conditions on properties, all of which must hold")
     window: Span
     weights: dict[EventType, float] = Field({}, description="Weight of each event type; the others have 1")
     title: str | None = Field(None, min_length=1, max_length=100, description="What a person reads; else the name")

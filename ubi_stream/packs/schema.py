@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ubi_stream.packs.base import Currency, EventType, Model, Name, ZoneName, no_twins
 from ubi_stream.packs.candidates import check_looks
-from ubi_stream.packs.declared import MAX_DECLARED, DeclaredFeature, Form, check_declared
+from ubi_stream.packs.declared import MAX_DECLARED, Conditions, DeclaredFeature, Form, check_declared
 from ubi_stream.packs.models import Models
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.segments import Rule, Segment
@@ -27,6 +27,21 @@ MAX_TYPES: Final = 32
 """A pane has a number for each: more would make a user's state large."""
 
 
+class TypeRoles(Model):
+    """Which properties play which part in events of one type, where those of the other types have other names."""
+
+    amount: str | None = Field(None, min_length=1, description="In place of roles.amount")
+    latency: str | None = Field(None, min_length=1, description="In place of roles.latency")
+    category: str | None = Field(None, min_length=1, description="In place of roles.category")
+    item: str | None = Field(None, min_length=1, description="In place of roles.item")
+    reference: str | None = Field(None, min_length=1, description="In place of roles.reference")
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The property of each role that it names."""
+        return {role: value for role in type(self).model_fields if (value := getattr(self, role)) is not None}
+
+
 class Roles(Model):
     """Which property or event type plays which part for the features."""
 
@@ -40,6 +55,7 @@ class Roles(Model):
     conversion_types: tuple[EventType, ...] = Field((), description="Buying it: the last step of the funnel")
     reference: str | None = Field(None, description="Property that names the event for a later label (a payment's id)")
     outcome: str | None = Field(None, description="Boolean property of a `$label` event: was the referenced event bad?")
+    by_type: dict[EventType, TypeRoles] = Field({}, description="Other properties of single event types")
 
     @property
     def priced_types(self) -> tuple[EventType, ...]:
@@ -57,6 +73,14 @@ class Roles(Model):
         for role in ("reference", "outcome"):
             if getattr(self, role) in VERDICT_PROPERTIES:
                 raise ValueError(f"{role} = {getattr(self, role)!r} is what a person's label has; name it otherwise")
+        return self
+
+    @model_validator(mode="after")
+    def _types_rename_roles_that_there_are(self) -> Roles:
+        for event_type, roles in self.by_type.items():
+            for role in roles.named:
+                if getattr(self, role) is None:
+                    raise ValueError(f"by_type.{event_type}.{role} is in place of roles.{role}, which is not given")
         return self
 
 
@@ -93,6 +117,14 @@ class Limit(Model):
         return self
 
 
+class DerivedType(Model):
+    """An event type that is told by properties: a `call` whose `outcome` is `answered` is a `call_answered`."""
+
+    name: EventType
+    of: EventType = Field(description="The type that such events come with")
+    where: Conditions = Field(min_length=1, description="Conditions on properties, all of which must hold")
+
+
 class Events(Model):
     """The events of the pack. Append new types at the end: state counts types by their position."""
 
@@ -106,6 +138,9 @@ class Events(Model):
     nobody: tuple[str, ...] = Field(NOBODY, description="Ids that stand for nobody, in any case")
     limits: dict[str, Limit] = Field({}, description="What properties must be like, by name")
     critical: tuple[EventType, ...] = Field((), description="Event types that the collector sends without delay")
+    derived: tuple[DerivedType, ...] = Field(
+        (), max_length=MAX_TYPES, description="Types that are told by properties; the first that fits"
+    )
     roles: Roles = Roles()
 
     @model_validator(mode="after")
@@ -119,6 +154,14 @@ class Events(Model):
                     raise ValueError(f"roles.{role} names {name!r}, which is not among events.types {self.types}")
         if unknown := sorted(set(self.critical) - set(self.types)):
             raise ValueError(f"critical names {unknown[0]!r}, which is not among events.types {self.types}")
+        for name in self.roles.by_type:
+            if name not in self.types:
+                raise ValueError(f"roles.by_type names {name!r}, which is not among events.types {self.types}")
+        for derived in self.derived:
+            if derived.name not in self.types:
+                raise ValueError(f"derived names {derived.name!r}, which is not among events.types {self.types}")
+            if derived.of in RESERVED_TYPES:
+                raise ValueError(f"derived {derived.name!r} is of {derived.of!r}, which is a command and no behaviour")
         for key, limit in self.limits.items():
             for name in limit.types:
                 if name not in self.types:
