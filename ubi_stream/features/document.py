@@ -22,12 +22,11 @@ This page is made from the code (`python -m ubi_stream.features.document`), and 
 
 Most need no code: a pack [declares them](packs.md#features-numbers-that-the-pack-declares). Where that is not enough,
 write one in Python. A feature is a function of the entity's state, the time of its newest event and the pack's plan.
+`ubi_stream.extend` has all that it may import, and says which parts of state and plan stay as they are.
 Write it in a package of your own, `our_features.py`:
 
 ```python
-from ubi_stream.features.registry import MISSING, feature
-from ubi_stream.packs.plan import Plan
-from ubi_stream.state.model import UserState
+from ubi_stream.extend import MISSING, EntityState, PackPlan, feature
 
 
 @feature(
@@ -37,7 +36,7 @@ from ubi_stream.state.model import UserState
     meaning="Share of all events between 18:00 and midnight local time",
     title="activity in the evening",
 )
-def evening_share(state: UserState, at_ms: int, plan: Plan) -> float:
+def evening_share(state: EntityState, at_ms: int, plan: PackPlan) -> float:
     if state.events < 5:
         return MISSING
     return sum(state.hour_profile[18:]) / sum(state.hour_profile)
