@@ -27,7 +27,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-trusted-host --no-emit-find-links --no-header --resolver=backtracking --constraint=constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format unit test slow coverage demo quality faults faults-quick soak signal live-page bench bench-quick lock clean
+.PHONY: help setup check format unit test slow coverage demo quality faults faults-quick soak signal live-page docs house bench bench-quick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -97,6 +97,12 @@ signal: setup ## Plant known things into invented streams and write what is foun
 
 live-page: $(TOOLS) ## Take README's pictures of the live page; URL=address of a worker that runs
 	$(BIN)/python -m benchmarks.live_page $(URL) $(ARGS)
+
+docs: $(TOOLS) ## The documentation's site, in build/site; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+house: $(TOOLS) ## Sizes of modules, classes that share a name, arrows and circles between packages
+	@$(BIN)/python -m tools.house
 
 # Other stream processors; apart, because not all of them go with the product's versions.
 $(BENCH)/.installed: requirements-bench.lock

@@ -19,13 +19,13 @@ from ubi_stream.state.panes import Pane, PaneRing, amount_of, count_of, events_o
 
 __all__ = [
     "MISSING",
+    "CurrentVisit",
     "EntityState",
     "ManyRowsDetector",
     "PackPlan",
+    "PastVisits",
     "RowDetector",
     "RowModel",
-    "Visit",
-    "VisitTotals",
     "Window",
     "amount_in",
     "events_in",
@@ -36,7 +36,7 @@ Window = Literal["1h", "24h", "7d", "30d"]
 """The current pane counts as whole: a day's window reaches back 23 to 24 hours, one of 7 days 6 to 7 days."""
 
 
-class Visit(Protocol):
+class CurrentVisit(Protocol):
     """The current visit of an entity. Times are Unix milliseconds of event time."""
 
     @property
@@ -64,7 +64,7 @@ class Visit(Protocol):
         """Events of the funnel's last step."""
 
 
-class VisitTotals(Protocol):
+class PastVisits(Protocol):
     """The ended visits of an entity."""
 
     @property
@@ -127,11 +127,11 @@ class EntityState(Protocol):
         """Number of events by category; the most frequent ones only."""
 
     @property
-    def session(self) -> Visit:
+    def session(self) -> CurrentVisit:
         """The current visit."""
 
     @property
-    def visits(self) -> VisitTotals:
+    def visits(self) -> PastVisits:
         """The visits that ended."""
 
     @property

@@ -25,8 +25,8 @@ PROMISED = {
     "PackPlan",
     "RowDetector",
     "RowModel",
-    "Visit",
-    "VisitTotals",
+    "CurrentVisit",
+    "PastVisits",
     "Window",
     "amount_in",
     "events_in",
@@ -53,13 +53,13 @@ def test_there_are_documented_programs() -> None:
 def test_states_and_plans_have_what_is_promised() -> None:
     state: extend.EntityState = fold_all(event("u", START_MS), event("u", START_MS + 1000))  # mypy checks the types
     plan: extend.PackPlan = PLAN
-    visit: extend.Visit = state.session
-    totals: extend.VisitTotals = state.visits
+    visit: extend.CurrentVisit = state.session
+    totals: extend.PastVisits = state.visits
     for value, protocol in [
         (state, extend.EntityState),
         (plan, extend.PackPlan),
-        (visit, extend.Visit),
-        (totals, extend.VisitTotals),
+        (visit, extend.CurrentVisit),
+        (totals, extend.PastVisits),
     ]:
         members = [name for name, member in vars(protocol).items() if isinstance(member, property)]
         assert members
