@@ -30,7 +30,7 @@ WARM_UP = 200
 """Labels before which a classifier of the pack abstains."""
 
 
-TIERS = {"classification": ("fast", "costly"), "anomaly": ("anomalies", "anomalies-trees")}
+TIERS = {"classification": ("fast",), "anomaly": ("anomalies", "anomalies-trees")}
 
 NAMES = {
     "accuracy": "accuracy",
@@ -221,10 +221,10 @@ this page: compare within the page only. One configuration of each model serves 
 """
 
 _OURS = """
-`fast` is a linear and a kernel logistic regression with second-order steps, blended (`FastBlend`); `costly` adds an
-aggregated Mondrian forest (`ExpertBlend`). `anomalies` is the worker's ensemble (`RankedAnomalies`): distance to a
-sample of the past, recency of exact repeats, rare words, by rank; `anomalies-trees` adds half-space trees. Detectors
-run in batches of 500, as a worker runs them: the scores are the same one by one, the price is a quarter.
+`fast` is a linear and a kernel logistic regression with second-order steps, blended (`FastBlend`). `anomalies` is the
+worker's ensemble (`RankedAnomalies`): distance to a sample of the past, recency of exact repeats, rare words, by rank;
+`anomalies-trees` adds half-space trees. Detectors run in batches of 500, as a worker runs them: the scores are the same
+one by one, the price is a quarter.
 
 What to know when comparing: `fast` uses two things that River's benchmark models do not have. It knows the last labels
 (Elec2's last class alone is right in 85 %), and each number's distance from its recent mean (Elec2's label is the

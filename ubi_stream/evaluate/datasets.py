@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.evaluate.payments import payment_examples
 from ubi_stream.evaluate.progressive import Example, Task
 from ubi_stream.evaluate.shop import shop_examples
 from ubi_stream.mappings.specs import FileSpec
@@ -77,6 +78,7 @@ _FILES: Mapping[str, tuple[str, LabelledFile]] = {
 }
 
 _REES46 = "rees46_2019-10-01.csv.gz"
+_CARDS = "card_transactions_2018-06-17_07-31.csv.gz"
 
 DATASETS: Mapping[str, str] = {
     "phishing": "web pages, 1,250 (in River's wheel)",
@@ -85,6 +87,7 @@ DATASETS: Mapping[str, str] = {
     "elec2": "a market's price, up or down, with drift, 45,312",
     "shoppers": "visits of a shop with or without revenue, in file order, 12,330",
     "smtp": "anomalies among mail connections, in native order, 95,156",
+    "cards": "frauds among card payments, a week to learn, a week's delay, a week to predict, 134,168",
     "rees46": "purchase in this visit, asked at each event, labels at the visit's end, about 17,000",
 }
 """What there is by name. What isn't in River's wheel is read from a folder."""
@@ -112,6 +115,8 @@ def load_dataset(name: str, folder: Path = DATA_DIR, *, limit: int | None = None
     if name in _FILES:
         file, description = _FILES[name]
         return load_file(folder / file, description, name=name, limit=limit)
+    if name == "cards":
+        return Dataset(name, "classification", payment_examples(folder / _CARDS, limit=limit))
     if name == "rees46":
         return Dataset(name, "classification", shop_examples(folder / _REES46, limit=limit))
     limit = min(limit or _SHUTTLE_ROWS, _SHUTTLE_ROWS) if name == "shuttle" else limit

@@ -9,7 +9,6 @@ from river import anomaly, base, datasets, forest, linear_model, naive_bayes, op
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.models.ensemble.anomaly import RankedAnomalies
-from ubi_stream.models.ensemble.experts import ExpertBlend, costly_experts
 from ubi_stream.models.ensemble.fast import FastBlend
 from ubi_stream.models.ensemble.season import SeasonWatch
 from ubi_stream.models.river_models import fed, make_pipeline
@@ -18,11 +17,7 @@ _BENCHMARK_STEP = 0.005
 """Learning rate of the logistic regression in River's own benchmarks."""
 
 MODELS: Mapping[str, tuple[str, Callable[[int, bool], base.Estimator]]] = {
-    "fast": ("our classifier of the default tier", lambda seed, at_once: FastBlend(at_once=at_once, seed=seed)),
-    "costly": (
-        "our classifier of the costly tier",
-        lambda seed, at_once: ExpertBlend(costly_experts(seed), at_once=at_once, seed=seed),
-    ),
+    "fast": ("our classifier", lambda seed, at_once: FastBlend(at_once=at_once, seed=seed)),
     "anomalies": ("our anomaly detector of the default tier", lambda seed, _: RankedAnomalies(seed=seed)),
     "anomalies-trees": (
         "our anomaly detector of the costly tier, with half-space trees",

@@ -25,7 +25,7 @@ _OURS: Final[Mapping[str, Callable[..., OnlineModel]]] = {
     "logistic": lambda features, seed, **parameters: LogisticRows(features, **parameters),
 }
 
-_ESTIMATORS: Final = ("fast", "costly", "alma", "naive-bayes", "hoeffding", "mondrian")
+_ESTIMATORS: Final = ("fast", "alma", "naive-bayes", "hoeffding", "mondrian")
 """Classifiers of the catalogue that may run in a panel: the same ones under the same names. River's adaptive random
 forest is not among them: its state differs between equal runs."""
 

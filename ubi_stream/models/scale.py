@@ -20,6 +20,11 @@ class RunningScale:
     limit
         Deviations are clipped to ± this: what lies further out is a broken sensor or another unit.
 
+    Attributes
+    ----------
+    counts
+        Values of each feature so far.
+
     Examples
     --------
     >>> scale = RunningScale(1, limit=5.0)
@@ -36,7 +41,7 @@ class RunningScale:
     def __init__(self, n_features: int, limit: float) -> None:
         self.limit = limit
         self.means = np.zeros(n_features)
-        self._counts = np.zeros(n_features)
+        self.counts = np.zeros(n_features)
         self._variances = np.zeros(n_features)
         self._scales = np.zeros(n_features)  # 1 / standard deviation; 0 for a feature that hasn't varied yet
 
@@ -51,8 +56,8 @@ class RunningScale:
         """Take in a row of shape (F,)."""
         present = np.isfinite(row)
         values = clipped(np.where(present, row, self.means), MAX_ABS)
-        self._counts += present
-        share = present / np.maximum(self._counts, 1.0)
+        self.counts += present
+        share = present / np.maximum(self.counts, 1.0)
         deviation = values - self.means
         self.means += deviation * share
         self._variances += (deviation * (values - self.means) - self._variances) * share

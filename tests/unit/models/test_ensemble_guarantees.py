@@ -12,7 +12,6 @@ from river import datasets
 
 from ubi_stream.models.digest import digest
 from ubi_stream.models.ensemble.anomaly import RankedAnomalies
-from ubi_stream.models.ensemble.experts import ExpertBlend, costly_experts
 from ubi_stream.models.ensemble.fast import FastBlend
 from ubi_stream.models.ensemble.season import SeasonWatch
 from ubi_stream.models.snapshot import MAX_BYTES, dumps, loads
@@ -23,7 +22,6 @@ KEY = b"a test's key"
 MODELS = [
     pytest.param(FastBlend, id="fast"),
     pytest.param(lambda: FastBlend(at_once=False), id="fast-late"),
-    pytest.param(lambda: ExpertBlend(costly_experts()), id="costly"),
     pytest.param(RankedAnomalies, id="anomalies"),
     pytest.param(lambda: RankedAnomalies(trees=5), id="anomalies-trees"),
     pytest.param(SeasonWatch, id="season"),

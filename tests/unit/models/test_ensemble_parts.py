@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ubi_stream.evaluate.metrics import roc_auc
 from ubi_stream.models.arrays import FloatArray, sigmoid
 from ubi_stream.models.digest import digest
 from ubi_stream.models.ensemble.anomaly import RankedAnomalies
 from ubi_stream.models.ensemble.encoder import FeatureEncoder
+from ubi_stream.models.ensemble.fast import FastBlend
 from ubi_stream.models.ensemble.kalman import KalmanLogistic
 from ubi_stream.models.ensemble.ranks import RankTracker
 from ubi_stream.models.ensemble.season import SeasonWatch
@@ -50,11 +52,49 @@ def test_a_word_gets_columns_until_there_are_sixteen() -> None:
     assert encoded(encoder, {"city": "never seen"}).shape == (16,)
 
 
-def test_columns_end_at_the_capacity() -> None:
-    encoder = FeatureEncoder(capacity=7)
-    learn(encoder, [{"a": 1.0, "b": 2.0, "c": 3.0, "d": "x"}])
-    assert encoder.n == 7  # two numbers of three columns, and one value
-    assert encoder.ignored == 1
+def test_numbers_come_before_what_is_derived_from_them() -> None:
+    row = {"a": 1.0, "b": 2.0, "c": 3.0, "d": "x"}
+    narrow, wide = FeatureEncoder(capacity=7), FeatureEncoder(capacity=10)
+    learn(narrow, [row])
+    learn(wide, [row])
+    assert (narrow.n, wide.n) == (3 + 1, 3 + 1 + 6)
+
+
+def test_columns_beyond_the_capacity_share_buckets_and_are_seen() -> None:
+    encoder = FeatureEncoder(capacity=4, logs=False, recent=False, codes=False)
+    names = [f"n{i:02d}" for i in range(20)]
+    rng = np.random.default_rng(1)
+    learn(encoder, [dict(zip(names, row, strict=True)) for row in rng.standard_normal((100, 20)).tolist()])
+    assert encoder.ignored == 0
+    usual = dict.fromkeys(names, 0.0)
+    for name in names:
+        moved = encoded(encoder, usual | {name: 2.0}) - encoded(encoder, usual)
+        assert moved.shape == (4 + encoder.buckets,)
+        assert np.count_nonzero(moved) == 1
+        assert abs(moved).max() == pytest.approx(2.0, abs=0.5)
+
+
+def test_with_twice_as_many_columns_as_fit_nothing_is_lost() -> None:
+    rng = np.random.default_rng(2)
+    rows, model = rng.standard_normal((4_000, 200)), FastBlend(at_once=False)
+    outcomes = rows[:, 195] + rows[:, 199] + 0.5 * rng.standard_normal(4_000) > 0
+    scores = []
+    for row, outcome in zip(rows.tolist(), outcomes.tolist(), strict=True):
+        x = {f"n{i:03d}": value for i, value in enumerate(row)}
+        scores.append(model.predict_proba_one(x)[True])
+        model.learn_one(x, outcome)
+    assert (roc_auc(np.array(scores[2_000:]), outcomes[2_000:]) or 0.0) > 0.8
+
+
+def test_what_lies_far_outside_has_a_weight_of_its_own() -> None:
+    encoder = FeatureEncoder(logs=False, recent=False, codes=False)
+    rng = np.random.default_rng(3)
+    learn(encoder, [{"a": value} for value in rng.standard_normal(200).tolist()])
+    learn(encoder, [{"a": 12.0}])
+    assert encoder.n == 2
+    body, outside = encoded(encoder, {"a": 10.0})
+    assert (body, encoded(encoder, {"a": 2.0})[1]) == (3.0, 0.0)
+    assert 2.0 < outside < 8.0
 
 
 def test_moments_are_those_of_the_values_that_were_there() -> None:
@@ -70,7 +110,7 @@ def test_the_third_column_is_the_distance_from_the_recent_mean() -> None:
     encoder = FeatureEncoder(logs=False)
     learn(encoder, [{"a": 0.0}] * 200 + [{"a": 1.0}] * 200)
     assert encoded(encoder, {"a": 1.0})[1] == pytest.approx(0.0, abs=0.4)
-    assert encoded(encoder, {"a": 0.0})[1] < -3.0
+    assert encoded(encoder, {"a": 0.0})[1] == -3.0
 
 
 def test_one_pass_comes_close_to_the_best_weights_in_hindsight() -> None:

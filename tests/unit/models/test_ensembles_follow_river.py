@@ -6,15 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from river import base, datasets, naive_bayes
+from river import base, datasets
 
 from support.river_checks import Rows, cases, odd_rows
 from ubi_stream.models.ensemble.anomaly import RankedAnomalies
-from ubi_stream.models.ensemble.experts import ExpertBlend
 from ubi_stream.models.ensemble.fast import FastBlend
 from ubi_stream.models.ensemble.season import SeasonWatch
 
-MODELS = (FastBlend(), ExpertBlend([naive_bayes.GaussianNB()]), RankedAnomalies(), SeasonWatch())
+MODELS = (FastBlend(), RankedAnomalies(), SeasonWatch())
 
 
 def hourly_rows(n: int) -> Rows:

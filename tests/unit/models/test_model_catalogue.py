@@ -42,7 +42,6 @@ def test_parts_of_a_model_are_made_in_the_same_way() -> None:
 def test_models_that_use_the_last_labels_can_be_told_that_labels_come_late() -> None:
     assert make_model("fast").at_once
     assert not make_model("fast", at_once=False).at_once
-    assert not make_model("costly", at_once=False).fast.at_once
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,16 @@ import numpy as np
 from river.base import AnomalyDetector
 
 from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.ensemble.encoder import FeatureEncoder
+from ubi_stream.models.ensemble.encoder import Encoded, FeatureEncoder
 from ubi_stream.models.oddness.blend import OddnessBlend
 from ubi_stream.models.oddness.keyed import GROUPS
 from ubi_stream.models.oddness.sights import Look, Sights
 
 _LIMIT: Final = 50.0
 """Standard deviations: further out is a broken sensor or another unit, and odd enough."""
+
+_BUCKETS: Final = 8
+"""Columns that those beyond the capacity share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class RankedAnomalies(AnomalyDetector):  # type: ignore[misc]  # River's classes
     sample
         Vectors that the crowd is told from.
     capacity
-        Most columns: numbers, and values of words.
+        Most columns of their own: numbers, and values of words; further ones share a few.
     trees
         Half-space trees; 0 for none.
     window
@@ -62,8 +65,10 @@ class RankedAnomalies(AnomalyDetector):  # type: ignore[misc]  # River's classes
         self.trees = trees
         self.window = window
         self.seed = seed
-        self.encoder = FeatureEncoder(capacity, codes=False, logs=False, recent=False, limit=_LIMIT)
-        columns = tuple(f"{column:03d}" for column in range(capacity))
+        self.encoder = FeatureEncoder(
+            capacity, codes=False, logs=False, recent=False, tails=False, buckets=_BUCKETS, limit=_LIMIT
+        )
+        columns = tuple(f"{column:03d}" for column in range(capacity + _BUCKETS))
         self.blend = OddnessBlend(columns, trees=trees, window=window, sample=sample, unit=False, seed=seed)
         self._sight: _Sight | None = None
 
@@ -101,7 +106,7 @@ class RankedAnomalies(AnomalyDetector):  # type: ignore[misc]  # River's classes
         for x in xs:
             encoded, columns = self.encoder.encode(x), self.encoder.n
             names.append(x)
-            rows.append(self._padded(encoded.raw))
+            rows.append(self._padded(encoded))
             self.encoder.learn(x, encoded)
             if self.encoder.n > columns:  # it is scored without the new columns, and learned with them
                 scores.append(self._flush(names[:-1], rows[:-1]))
@@ -129,11 +134,15 @@ class RankedAnomalies(AnomalyDetector):  # type: ignore[misc]  # River's classes
         return self._sight.look
 
     def _row(self, x: Mapping[str, Any]) -> FloatArray:
-        return self._padded(self.encoder.encode(x).raw)
+        return self._padded(self.encoder.encode(x))
 
-    def _padded(self, raw: FloatArray) -> FloatArray:
-        row = np.full(self.capacity, np.nan)
-        row[: len(raw)] = raw
+    def _padded(self, encoded: Encoded) -> FloatArray:
+        """Values of the columns of their own, then what the others share, shape (capacity + buckets,)."""
+        row = np.full(self.capacity + _BUCKETS, np.nan)
+        own = encoded.raw[: self.capacity]
+        row[: len(own)] = own
+        shared = encoded.deviations[self.capacity :]
+        row[self.capacity : self.capacity + len(shared)] = shared
         return row
 
     def _sights(self, xs: Sequence[Mapping[str, Any]], rows: Sequence[FloatArray]) -> Sights:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,23 @@ _RECENT = 10
 
 _STEP = 1.0 - 0.5 ** (1.0 / _RECENT)
 
+_BODY = 3.0
+"""Standard deviations: what lies further out gets a weight of its own, so that an outlier doesn't bend the rest."""
+
+_MOST = 1_024
+"""Columns before they share buckets: memory is bounded, whatever names come."""
+
+
+@dataclass(slots=True)
+class _Derived:
+    """Columns that are made of numbers: by position, which number, and which column."""
+
+    numbers: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    columns: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+
+    def add(self, number: int, column: int) -> None:
+        self.numbers, self.columns = np.append(self.numbers, number), np.append(self.columns, column)
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -34,9 +52,11 @@ class Encoded:
     Attributes
     ----------
     deviations
-        Shape (columns,): zero where a value is missing.
-    numbers, raw
-        Values of the numbers and of all columns; NaN where missing.
+        Shape (width,): zero where a value is missing.
+    raw
+        Values of all columns, shape (n,); NaN where missing.
+    numbers
+        Values of the numbers; NaN where missing.
     missing
         Whether a number is missing.
     news
@@ -44,8 +64,8 @@ class Encoded:
     """
 
     deviations: FloatArray
-    numbers: FloatArray
     raw: FloatArray
+    numbers: FloatArray
     missing: bool
     news: bool
 
@@ -53,26 +73,31 @@ class Encoded:
 class FeatureEncoder:
     """Turns named values into deviations from their running mean, in standard deviations.
 
-    A number gets up to three columns: itself, the signed logarithm of it (long tails), and its distance from the recent
-    mean (what has changed just now). A number with few values and a word get one more per value. Columns are given out
-    in the order in which they are first needed, and never taken back; when none is left, new names and values are
-    ignored.
+    A number gets a column, and up to three more where there is room: the signed logarithm of it (long tails), its
+    distance from the recent mean (what has changed just now), and how far it lies outside three standard deviations
+    (once it has). A number with few values and a word get one more per value. Columns are given out in the order in
+    which they are first needed, and never taken back. Numbers come first: what is derived from them is left out where
+    it would take their room. Columns beyond the capacity are not lost: they are hashed into a few that they share.
 
     A missing value (absent, None, NaN, infinite or of another kind) counts as the mean. `encode` changes nothing.
 
     Parameters
     ----------
     capacity
-        Most columns there will be. Memory and time are bounded by it.
-    codes, logs, recent
-        Whether a number gets columns for its values, its logarithm, its distance from the recent mean.
+        Most columns of their own there will be. Time is bounded by its square.
+    room
+        Columns up to which numbers get derived ones.
+    buckets
+        Columns that all others share; there are none before the capacity is reached.
+    codes, logs, recent, tails
+        Whether a number gets columns for its values, its logarithm, its distance from the recent mean, its outliers.
     limit
-        Deviations are clipped to ± this.
+        Deviations are clipped to ± this. With tails, a column itself is clipped to three.
 
     Attributes
     ----------
     n
-        Columns in use.
+        Columns in use, before hashing.
     ignored
         Names that found no column, each time they came, and values that closed a name to further ones.
 
@@ -86,20 +111,37 @@ class FeatureEncoder:
     [0.0, 0.14, -0.22, 0.0]
     >>> encoder.encode({"size": None, "shop": "north"}).deviations.tolist()
     [0.0, 0.0, 0.0, 0.0]
+
+    References
+    ----------
+    K. Weinberger et al.: Feature hashing for large scale multitask learning. ICML 2009.
     """
 
     def __init__(
-        self, capacity: int = 96, *, codes: bool = True, logs: bool = True, recent: bool = True, limit: float = 5.0
+        self,
+        capacity: int = 160,
+        *,
+        room: int = 96,
+        codes: bool = True,
+        logs: bool = True,
+        recent: bool = True,
+        tails: bool = True,
+        buckets: int = 32,
+        limit: float = 50.0,
     ) -> None:
         self.capacity = capacity
+        self.room = min(room, capacity)
         self.codes = codes
         self.logs = logs
         self.recent = recent
+        self.tails = tails
+        self.buckets = buckets
         self.limit = limit
         self.n = 0
         self.ignored = 0
         self._names: list[str] = []  # of the numbers
-        self._columns = np.zeros(0, dtype=np.intp)  # of the numbers; the derived ones follow each
+        self._columns = np.zeros(0, dtype=np.intp)  # of the numbers
+        self._derived: dict[str, _Derived] = {kind: _Derived() for kind in ("log", "recent", "tail")}
         self._recent = np.zeros(0)
         self._words: dict[str, dict[Any, int]] = {}  # name -> value -> column
         self._open: set[str] = set()  # names whose further values get columns too
@@ -110,11 +152,18 @@ class FeatureEncoder:
         self._variances = np.zeros(0)
         self._scales = np.zeros(0)
         self._blank = np.zeros(0)  # NaN for a number's columns, 0 for a value's
+        self._shared = np.zeros(0, dtype=np.intp)  # of each column beyond the capacity
+        self._signs = np.zeros(0)
 
     @property
     def number_columns(self) -> NDArray[np.intp]:
-        """Columns that hold the numbers themselves."""
-        return self._columns
+        """Columns that hold the numbers themselves, of those that share none."""
+        return self._columns if self.n <= self.capacity else self._columns[self._columns < self.capacity]
+
+    @property
+    def width(self) -> int:
+        """Columns after hashing: at most the capacity and the buckets."""
+        return self.n if self.n <= self.capacity else self.capacity + self.buckets
 
     def encode(self, x: Mapping[str, Any]) -> Encoded:
         """Return the row as deviations, and what `learn` needs of it."""
@@ -124,12 +173,27 @@ class FeatureEncoder:
         if missing:
             deviations = np.where(np.isnan(raw), 0.0, deviations)
         news = news or bool(self._unsettled) or not x.keys() <= self._known
-        return Encoded(deviations, numbers, raw, missing, news)
+        if self.tails:
+            body, tail = clipped(deviations, _BODY), self._derived["tail"]
+            outside = (deviations - body)[self._columns]
+            news = news or self._needs_tail(outside)
+            deviations = body
+            deviations[tail.columns] = outside[tail.numbers]
+        return Encoded(self.hashed(deviations), raw, numbers, missing, news)
+
+    def hashed(self, deviations: FloatArray) -> FloatArray:
+        """Return values of all columns, shape (n,), with those beyond the capacity in buckets, shape (width,)."""
+        if self.n <= self.capacity:
+            return deviations
+        own, beyond = deviations[: self.capacity], deviations[self.capacity :] * self._signs
+        return np.concatenate((own, np.bincount(self._shared, weights=beyond, minlength=self.buckets)))
 
     def learn(self, x: Mapping[str, Any], encoded: Encoded) -> None:
         """Take in a row just encoded: new names get columns, running means and deviations move."""
         numbers, raw, missing = encoded.numbers, encoded.raw, encoded.missing
         if encoded.news:
+            if self.tails:
+                self._allot_tails(raw)
             self._allot_new(x)
             numbers, missing = self._numbers(x)
             raw, _ = self._raw(x, numbers)
@@ -154,10 +218,12 @@ class FeatureEncoder:
         """Return the values of all columns before standardising, and whether one value has no column yet."""
         raw = self._blank.copy()
         raw[self._columns] = numbers
-        if self.logs:
-            raw[self._columns + 1] = np.copysign(np.log1p(np.abs(numbers)), numbers)
-        if self.recent:
-            raw[self._columns + 1 + self.logs] = numbers - self._recent
+        log, recent = self._derived["log"], self._derived["recent"]
+        if len(log.columns):
+            kept = numbers[log.numbers]
+            raw[log.columns] = np.copysign(np.log1p(np.abs(kept)), kept)
+        if len(recent.columns):
+            raw[recent.columns] = (numbers - self._recent)[recent.numbers]
         news = False
         for name, columns in self._words.items():
             value = x.get(name)
@@ -171,8 +237,10 @@ class FeatureEncoder:
 
     def _allot_new(self, x: Mapping[str, Any]) -> None:
         """Give columns to names and values not seen before, in the order of the names: that of `x` has no meaning."""
+        first = len(self._names)
         for name in sorted(x.keys() - self._known, key=str):
             self._allot_name(name, x[name])
+        self._allot_derived(range(first, len(self._names)))
         for name in sorted(self._open):
             value = x.get(name)
             if isinstance(value, str) or (name in self._names and math.isfinite(number_of(value))):
@@ -183,11 +251,10 @@ class FeatureEncoder:
 
     def _allot_name(self, name: str, value: object) -> None:
         is_word = isinstance(value, str)
-        width = 1 if is_word else 1 + self.logs + self.recent
         number = number_of(value)
         if not is_word and not math.isfinite(number):
             return  # missing so far: what it is will show
-        if self.n + width > self.capacity:
+        if self.n >= _MOST:
             self.ignored += 1
             return
         self._known.add(name)
@@ -196,20 +263,47 @@ class FeatureEncoder:
             self._open.add(name)
             return
         self._names.append(name)
-        self._columns = np.append(self._columns, self._allot(width, math.nan))
+        self._columns = np.append(self._columns, self._allot(math.nan))
         self._recent = np.append(self._recent, number)
         if self.codes:
             self._unsettled[name] = (0, set())
+
+    def _allot_derived(self, new: range) -> None:
+        """Give new numbers the columns that are made of them, if there is room for those of all."""
+        kinds = [kind for kind, wanted in (("log", self.logs), ("recent", self.recent)) if wanted]
+        if self.n + len(kinds) * len(new) > self.room:
+            return
+        for number in new:
+            for kind in kinds:
+                self._derived[kind].add(number, self._allot(math.nan))
+
+    def _needs_tail(self, outside: FloatArray) -> bool:
+        """Whether a number lies outside of its body that has no column for that."""
+        tail = self._derived["tail"]
+        return len(tail.columns) < len(outside) and self.n < self.room and bool(np.any(outside))
+
+    def _allot_tails(self, raw: FloatArray) -> None:
+        """Give a column to each number that lies outside of its body, and its logarithm one, too."""
+        log, tail = self._derived["log"], self._derived["tail"]
+        columns = self._columns
+        outside = np.abs((raw[columns] - self._means[columns]) * self._scales[columns]) > _BODY  # false for NaN
+        outside &= self._counts[columns] >= _SETTLE
+        outside[tail.numbers] = False
+        for number in np.flatnonzero(outside).tolist():
+            if self.n < self.room:
+                tail.add(number, self._allot(0.0))
+            if self.logs and number not in log.numbers and self.n < self.room:
+                log.add(number, self._allot(math.nan))
 
     def _allot_value(self, name: str, value: Any) -> None:
         columns = self._words[name]
         if value in columns:
             return
-        if len(columns) >= (_CODES if name in self._names else _WORDS) or self.n >= self.capacity:
+        if len(columns) >= (_CODES if name in self._names else _WORDS) or self.n >= _MOST:
             self.ignored += 1
             self._open.discard(name)
             return
-        columns[value] = self._allot(1, 0.0)
+        columns[value] = self._allot(0.0)
 
     def _settle(self, name: str, number: float) -> None:
         """Find out whether a number is a code: two values are told apart by the number alone, many are none."""
@@ -226,12 +320,16 @@ class FeatureEncoder:
                 for value in sorted(values):
                     self._allot_value(name, value)
 
-    def _allot(self, columns: int, blank: float) -> int:
-        first, self.n = self.n, self.n + columns
+    def _allot(self, blank: float) -> int:
+        column, self.n = self.n, self.n + 1
         for name in ("_counts", "_means", "_variances", "_scales"):
-            setattr(self, name, np.concatenate((getattr(self, name), np.zeros(columns))))
-        self._blank = np.concatenate((self._blank, np.full(columns, blank)))
-        return first
+            setattr(self, name, np.append(getattr(self, name), 0.0))
+        self._blank = np.append(self._blank, blank)
+        if column >= self.capacity:
+            mixed = crc32(str(column).encode())
+            self._shared = np.append(self._shared, mixed % self.buckets)
+            self._signs = np.append(self._signs, 1.0 if mixed & 1 << 16 else -1.0)
+        return column
 
     def _learn_moments(self, raw: FloatArray, present: NDArray[np.bool_] | float) -> None:
         self._counts += present

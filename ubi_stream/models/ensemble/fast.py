@@ -66,7 +66,7 @@ class FastBlend(Classifier):  # type: ignore[misc]  # River's classes are untype
     waves
         Random projections; each gives two features of the curve. Time and memory grow with the square.
     capacity
-        Most columns of the encoder.
+        Most columns of the encoder that none shares.
     line_memory, curve_memory, blend_memory
         Labels after which an old one counts 1 / e.
     at_once
@@ -97,7 +97,7 @@ class FastBlend(Classifier):  # type: ignore[misc]  # River's classes are untype
     def __init__(
         self,
         waves: int = 40,
-        capacity: int = 96,
+        capacity: int = 160,
         line_memory: float = 1_000.0,
         curve_memory: float = 5_000.0,
         blend_memory: float = 2_000.0,
@@ -117,7 +117,7 @@ class FastBlend(Classifier):  # type: ignore[misc]  # River's classes are untype
         self.curve = KalmanLogistic(_CURVE_PRIOR / max(waves, 1), curve_memory)
         self.blend = KalmanLogistic(_BLEND_PRIOR, blend_memory)
         self._labels = np.zeros(len(_LABEL_STEPS))
-        self._projections = projections(waves, capacity // 2, seed)
+        self._projections = projections(waves, capacity, seed)
         self.line.widen(1 + len(self._labels))
         self.curve.widen(2 * waves + 1)
         self.blend.widen(2, 0.5)
@@ -137,7 +137,7 @@ class FastBlend(Classifier):  # type: ignore[misc]  # River's classes are untype
         self.line.learn(sight.line, y, w)
         self.curve.learn(sight.curve, y, w)
         self.encoder.learn(x, sight.encoded)
-        self.line.widen(1 + len(self._labels) + self.encoder.n)
+        self.line.widen(1 + len(self._labels) + self.encoder.width)
         if self.at_once:
             self._labels += _LABEL_STEPS * ((1.0 if y else -1.0) - self._labels)
         self.n_seen += 1

@@ -14,8 +14,12 @@ from ubi_stream.models.ensemble.kalman import KalmanLogistic
 from ubi_stream.models.protocol import RowModel
 from ubi_stream.models.scale import RunningScale
 
-_MAX_DEVIATION = 5.0
-"""Standard deviations: second-order steps trust what they see, so an outlier counts no more than that."""
+_MAX_DEVIATION = 50.0
+_BODY = 3.0
+"""Standard deviations: second-order steps trust what they see, so what lies further out has a weight of its own."""
+
+_SETTLE = 50
+"""Values after which it can be told what lies far out."""
 
 _BLEND_BIAS = 0.3
 _BLEND_LIMIT = 7.0
@@ -57,7 +61,7 @@ class BayesLine(RowModel):
     def __init__(self, n_features: int, prior: float = 0.1, memory: float = 1_000.0) -> None:
         self.scale = RunningScale(n_features, _MAX_DEVIATION)
         self.line = KalmanLogistic(prior, memory)
-        self.line.widen(1 + n_features)
+        self.line.widen(1 + 2 * n_features)
 
     def score(self, row: FloatArray) -> float:
         """Return the probability of True for a row of shape (F,)."""
@@ -65,24 +69,32 @@ class BayesLine(RowModel):
 
     def score_many(self, rows: FloatArray) -> FloatArray:
         """Return the probability of True for rows of shape (n, F)."""
-        return sigmoids(self._log_odds(self.scale.deviations(rows)))
+        return sigmoids(self._log_odds(self._columns(rows)))
 
     def learn(self, row: FloatArray, positive: bool, weight: float = 1.0) -> None:
         """Learn that a row ended in `positive`."""
         self.scale.learn(row)
-        self.line.learn(self.line.look(_with_one(self.scale.deviations(row))), positive, weight)
+        self.line.learn(self.line.look(_with_one(self._columns(row))), positive, weight)
 
     def contributions(self, row: FloatArray, baseline: FloatArray) -> FloatArray:
         """Return weight times difference of the deviations: they add up to the difference of the log-odds."""
-        parts: FloatArray = (self.scale.deviations(row) - self.scale.deviations(baseline)) * self.line.weights[1:]
-        return parts
+        parts = (self._columns(row) - self._columns(baseline)) * self.line.weights[1:]
+        together: FloatArray = parts[: len(row)] + parts[len(row) :]
+        return together
 
     def describe(self) -> Mapping[str, Any]:
         """Return what it is."""
         return {"model": "line", "linear": True, "labels": self.line.n_seen}
 
-    def _log_odds(self, deviations: FloatArray) -> FloatArray:
-        log_odds: FloatArray = row_sums(deviations * self.line.weights[1:]) + self.line.weights[0]
+    def _columns(self, rows: FloatArray) -> FloatArray:
+        """Deviations of rows of shape (..., F), and how far they lie outside of the body, shape (..., 2 F)."""
+        deviations = self.scale.deviations(rows)
+        body = clipped(deviations, _BODY)
+        outside = np.where(self.scale.counts >= _SETTLE, deviations - body, 0.0)
+        return np.concatenate((body, outside), axis=-1)
+
+    def _log_odds(self, columns: FloatArray) -> FloatArray:
+        log_odds: FloatArray = row_sums(columns * self.line.weights[1:]) + self.line.weights[0]
         return log_odds
 
 
@@ -135,15 +147,15 @@ class BayesBlend(BayesLine):
 
     def score_many(self, rows: FloatArray) -> FloatArray:
         """Return the probability of True for rows of shape (n, F)."""
-        deviations = self.scale.deviations(rows)
-        said = self._said(deviations, self._waves(deviations))
+        columns = self._columns(rows)
+        said = self._said(columns, self._waves(columns))
         return sigmoids(row_sums(said * self.blend.weights))
 
     def learn(self, row: FloatArray, positive: bool, weight: float = 1.0) -> None:
         """Learn that a row ended in `positive`: the blend first, from what was said before."""
-        deviations = self.scale.deviations(row)[np.newaxis]
-        waves = self._waves(deviations)
-        self.blend.learn(self.blend.look(self._said(deviations, waves)[0]), positive, weight)
+        columns = self._columns(row)[np.newaxis]
+        waves = self._waves(columns)
+        self.blend.learn(self.blend.look(self._said(columns, waves)[0]), positive, weight)
         self.curve.learn(self.curve.look(waves[0]), positive, weight)
         super().learn(row, positive, weight)
 
@@ -159,16 +171,17 @@ class BayesBlend(BayesLine):
         """Leave out the projections, which the seed gives."""
         return {name: value for name, value in vars(self).items() if name != "_projections"}
 
-    def _said(self, deviations: FloatArray, waves: FloatArray) -> FloatArray:
+    def _said(self, columns: FloatArray, waves: FloatArray) -> FloatArray:
         """Log-odds of the two experts, and the blend's constant, shape (n, 3)."""
-        line, curve = self._log_odds(deviations), row_sums(waves * self.curve.weights)
+        line, curve = self._log_odds(columns), row_sums(waves * self.curve.weights)
         return clipped(np.stack((line, curve, np.full(len(line), _BLEND_BIAS)), axis=1), _BLEND_LIMIT)
 
-    def _waves(self, deviations: FloatArray) -> FloatArray:
+    def _waves(self, columns: FloatArray) -> FloatArray:
+        deviations = columns[:, : self._projections.shape[1]]
         angles = row_sums(deviations[:, np.newaxis, :] * self._projections).tolist()
         waves = [[math.cos(a) for a in row] + [math.sin(a) for a in row] + [_FLAT] for row in angles]
         return np.array(waves, dtype=np.float64).reshape(len(waves), len(self.curve.weights))
 
 
-def _with_one(deviations: FloatArray) -> FloatArray:
-    return np.concatenate(((1.0,), deviations))
+def _with_one(columns: FloatArray) -> FloatArray:
+    return np.concatenate(((1.0,), columns))
