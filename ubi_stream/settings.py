@@ -136,6 +136,37 @@ class Settings(BaseSettings):
         "", description="Own mappings of senders: dialect=mapping or source/dialect=mapping, comma-separated"
     )
 
+    # Who may ask the views
+    api_key: SecretStr = Field(SecretStr(""), description="Key that commands send to the views")
+    web_public: str = Field(
+        "health", description="What needs no key, comma-separated, of health, metrics and docs; all else does"
+    )
+    web_secret: SecretStr = Field(
+        SecretStr(""), description="Signs sessions and requests between workers; default: one made in Postgres"
+    )
+    keys_secret: SecretStr = Field(
+        SecretStr(""), description="Keys the hashes of API keys; set before the first key: under another, none is good"
+    )
+    keys_file: Path | None = Field(None, description="Further API keys, as `ubi keys create --record` prints them")
+    jwt_secret: SecretStr = Field(SecretStr(""), description="Key of tokens signed by HS256, at least 32 bytes")
+    jwt_public_key_file: Path | None = Field(None, description="PEM file of the key of tokens signed by RS256")
+    jwt_jwks_url: str | None = Field(None, description="Where an identity provider has the keys of its tokens (RS256)")
+    jwt_issuer: str | None = Field(None, description="`iss` that tokens must have")
+    jwt_audience: str | None = Field(None, description="`aud` that tokens must have")
+    trusted_proxies: str = Field(
+        "", description="Networks of proxies whose X-Forwarded-For is believed, comma-separated"
+    )
+    rate_limit_window_ms: int = Field(900_000, ge=1_000, description="Window of the rate limits")
+    rate_limit_max: int = Field(1_000, ge=1, description="Requests of a key, token or address in a window")
+    rate_limit_page_max: int = Field(20_000, ge=1, description="Requests of a live page's session in a window")
+    rate_limit_ingest_max: int = Field(1_000_000, ge=1, description="Requests of an ingest key in a window")
+    rate_limit_redis_url: SecretStr | None = Field(
+        None, description="Redis in which workers count together (extra `redis`); default: each on its own"
+    )
+    web_tls_cert_file: Path | None = Field(None, description="PEM file of the views' certificate: they serve TLS")
+    web_tls_key_file: Path | None = Field(None, description="PEM file of its key; default: in the same file")
+    web_tls_ca_file: Path | None = Field(None, description="PEM file of the authority of other workers' certificates")
+
     # Shell
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = Field(

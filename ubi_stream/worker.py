@@ -44,6 +44,7 @@ from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_recomme
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
 from ubi_stream.web.app import WebServer, advertised_url, create_web
+from ubi_stream.web.security.setup import server_tls, shared_secret
 
 DRAIN_S: Final = 5.0
 """How long a stopping worker may flush and commit."""
@@ -188,8 +189,9 @@ class Worker:
         view = WorkerView(settings, self._pack, app, lanes, self._restorer, desk)
         self._metrics.add_refresher(lambda: self._refresh(view))
         lanes.on_change = lambda: self._count_models(view)
-        web = create_web(view, pool, self._metrics, self._clock)
-        server = WebServer(web, host=settings.web_host, port=settings.web_port)
+        secret = await shared_secret(settings, pool)
+        web = create_web(view, pool, self._metrics, self._clock, settings=settings, secret=secret)
+        server = WebServer(web, host=settings.web_host, port=settings.web_port, tls=server_tls(settings))
         await server.start()
         stack.push_async_callback(server.stop)
         app.conf.canonical_url = URL(advertised_url(settings, server.url))  # how other workers find these views

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import DecompressionParameter, ZstdError, ZstdFile
+    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError, ZstdFile
 else:
-    from backports.zstd import DecompressionParameter, ZstdError, ZstdFile
+    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError, ZstdFile
 
-__all__ = ["DecompressionParameter", "ZstdError", "ZstdFile"]
+__all__ = ["DecompressionParameter", "ZstdDecompressor", "ZstdError", "ZstdFile"]

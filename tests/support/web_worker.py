@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from itertools import product
 from math import isnan
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from aiohttp.test_utils import TestClient
@@ -30,13 +30,22 @@ from ubi_stream.state.model import UserState
 from ubi_stream.web.ports import WorkerPort
 
 Client = TestClient[Request, Application]
-Serve = Callable[[WorkerPort], Awaitable[Client]]
+
+
+class Serve(Protocol):
+    """Serves the views of a worker."""
+
+    def __call__(self, port: WorkerPort, settings: Settings | None = None) -> Awaitable[Client]: ...
+
 
 NOW_MS = 1_569_888_000_000
 """2019-10-01T00:00:00Z: when the broker gets the events."""
 
 T0 = NOW_MS - 3_600_000
 """2019-09-30T23:00:00Z: when the events happen."""
+
+SECRET = b"a secret of the workers of a test"
+"""What workers share that ask each other."""
 
 _PARTITIONS = 2
 

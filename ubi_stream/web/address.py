@@ -10,7 +10,7 @@ _LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Who listens on all addresses is reached on that of the machine itself."""
 
 
-def local_url(host: str, port: int) -> str:
+def local_url(host: str, port: int, *, scheme: str = "http") -> str:
     """Address of views that listen on this host and port.
 
     >>> local_url("0.0.0.0", 8088)
@@ -18,4 +18,4 @@ def local_url(host: str, port: int) -> str:
     >>> local_url("fe80::1", 8088)
     'http://[fe80::1]:8088'
     """
-    return str(URL.build(scheme="http", host=_LOCAL.get(host, host), port=port))
+    return str(URL.build(scheme=scheme, host=_LOCAL.get(host, host), port=port))

@@ -1,9 +1,12 @@
-"""The views of a worker: routes, wired to what they need, and the server that runs them beside the stream."""
+"""The views of a worker: the route table on a router, and the server that runs it beside the stream."""
 
 from __future__ import annotations
 
 import errno
+import secrets
 import socket
+import ssl
+from collections.abc import Iterable
 from typing import Final
 
 import asyncpg
@@ -12,26 +15,23 @@ from yarl import URL
 
 from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError
+from ubi_stream.runtime.http_metrics import HttpMetrics
 from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.settings import Settings
 from ubi_stream.web.address import local_url
+from ubi_stream.web.dispatch import add_routes
 from ubi_stream.web.forward import Forwarder
-from ubi_stream.web.middleware import MIDDLEWARES
+from ubi_stream.web.middleware.errors import errors_as_problems
+from ubi_stream.web.middleware.headers import safe_headers
+from ubi_stream.web.middleware.metrics import counted
+from ubi_stream.web.middleware.no_body import refuse_bodies
+from ubi_stream.web.middleware.proxies import behind
+from ubi_stream.web.middleware.request_id import with_request_id
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.reader import QUERY_TIMEOUT_S, Reader
-from ubi_stream.web.views.features import Features
-from ubi_stream.web.views.health import Health
-from ubi_stream.web.views.insight_counts import InsightCounts
-from ubi_stream.web.views.insights import Insights
-from ubi_stream.web.views.labels import MAX_LABEL_BYTES, Labels
-from ubi_stream.web.views.models import Models
-from ubi_stream.web.views.page import STATIC_FILES, StaticFile
-from ubi_stream.web.views.segments import Segments
-from ubi_stream.web.views.users import Users
-from ubi_stream.web.views.visits import Visits
-
-_ID: Final = "{id:[^/]+}"
-"""Any id, percent-encoded: a slash in it comes as %2F."""
+from ubi_stream.web.routes import Route
+from ubi_stream.web.security.setup import Security, client_tls, make_security
+from ubi_stream.web.table import Parts, worker_routes
 
 _STOP_WITHIN_S: Final = 2.0
 """Time for requests under way when the worker stops."""
@@ -42,6 +42,9 @@ _KEEP_ALIVE_S: Final = 75.0
 _LINGERING_S: Final = 1.0
 """How long a body that nobody wants is read and dropped, so that its sender sees the answer."""
 
+ROUTES: Final[web.AppKey[tuple[Route, ...]]] = web.AppKey("routes", tuple)
+"""The route table of an application."""
+
 
 def create_web(
     port: WorkerPort,
@@ -49,9 +52,11 @@ def create_web(
     metrics: Metrics,
     clock: Clock,
     *,
+    settings: Settings | None = None,
+    secret: bytes | None = None,
     query_timeout_s: float = QUERY_TIMEOUT_S,
 ) -> web.Application:
-    """The application of the views. All routes only read, but for the one that takes labels.
+    """The application of a worker's views.
 
     Parameters
     ----------
@@ -63,40 +68,46 @@ def create_web(
         What `/metrics` shows.
     clock
         When labels are given, and how many a second.
+    settings
+        Who may ask for what, and how often.
+    secret
+        What all workers share: see `shared_secret`.
     query_timeout_s
         Longest time of a query.
+
+    Raises
+    ------
+    ConfigError
+        A setting is wrong.
     """
+    settings = settings or Settings(_env_file=None)
+    http = HttpMetrics(metrics.registry)
+    security = make_security(settings, pool, clock, http, secret or secrets.token_bytes(32))
+    forwarder = Forwarder(security.hops, tls=client_tls(settings))
     reader = Reader(pool, timeout_s=query_timeout_s)
-    forwarder = Forwarder()
-    health = Health(port, reader, metrics)
-    users, insights = Users(port, reader, forwarder), Insights(reader)
-    segments, visits = Segments(port, reader), Visits(reader)
-    app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_LABEL_BYTES)
+    parts = Parts(port, pool, reader, forwarder, metrics, clock, settings, security.guard)
+    app = build_app(worker_routes(parts), security, http, clock)
     app.cleanup_ctx.append(forwarder.lifespan)
-    app.add_routes(
-        [
-            web.get("/health/live", health.live),
-            web.get("/health/ready", health.ready),
-            web.get("/metrics", health.metrics),
-            web.get(f"/api/v1/users/{_ID}", users.profile),
-            web.get(f"/api/v1/users/{_ID}/insights", users.insights),
-            web.get(f"/api/v1/users/{_ID}/forecast", users.forecast),
-            web.get("/api/v1/insights", insights.page),
-            web.get("/api/v1/insights/counts", InsightCounts(port, reader).counts),
-            web.get("/api/v1/segments", segments.shares),
-            web.get("/api/v1/segments/history", segments.history),
-            web.get("/api/v1/segments/distribution", segments.distribution),
-            web.get("/api/v1/segments/funnel", segments.funnel),
-            web.get("/api/v1/visits", visits.page),
-            web.get(f"/api/v1/visits/{_ID}", visits.one),
-            web.get("/api/segments/user_behavior_segments", visits.behavior_segments),
-            web.get("/api/v1/models", Models(port).report),
-            web.get("/api/v1/features", Features(port).words),
-            web.post("/api/v1/labels", Labels(port, forwarder, clock).take),
-            web.get("/", StaticFile("index.html").serve),
-            *(web.get(f"/static/{name}", StaticFile(name).serve) for name in STATIC_FILES),
+    return app
+
+
+def build_app(routes: Iterable[Route], security: Security, metrics: HttpMetrics, clock: Clock) -> web.Application:
+    """An application of any route table."""
+    proxies = [behind(security.proxies)] if security.proxies else []
+    app = web.Application(
+        middlewares=[
+            *proxies,
+            counted(metrics, clock),
+            with_request_id,
+            safe_headers,
+            errors_as_problems,
+            refuse_bodies,
         ]
     )
+    table = tuple(routes)
+    app[ROUTES] = table
+    app.cleanup_ctx.append(security.guard.audit.lifespan)
+    add_routes(app, table, security.guard)
     return app
 
 
@@ -107,15 +118,19 @@ class WebServer:
     ----------
     port
         0 takes a free one; `url` says which.
+    tls
+        Certificate of the views; None serves them without.
     """
 
-    def __init__(self, app: web.Application, *, host: str, port: int) -> None:
+    def __init__(self, app: web.Application, *, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._host = host
         self._port = port
+        self._tls = tls
         # No access log: its lines have users' ids in them, and requests are no notable things.
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            auto_decompress=False,  # bodies are undone within their routes' limits
             handle_signals=False,
             keepalive_timeout=_KEEP_ALIVE_S,
             lingering_time=_LINGERING_S,
@@ -132,7 +147,7 @@ class WebServer:
         """
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
         except OSError as error:
             await self._runner.cleanup()
             what = f"The views can't listen on {self._host}:{self._port}"
@@ -153,7 +168,7 @@ class WebServer:
     @property
     def url(self) -> str:
         """Address of the views, as this machine reaches them; to be asked once it is started."""
-        return local_url(*self._runner.addresses[0][:2])
+        return local_url(*self._runner.addresses[0][:2], scheme="https" if self._tls else "http")
 
 
 def advertised_url(settings: Settings, url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
@@ -11,13 +12,14 @@ from aiohttp import hdrs, web
 from yarl import URL
 
 from ubi_stream.runtime.labels import TAKEN_WITHIN_S
+from ubi_stream.runtime.status import Owner, Place
 from ubi_stream.web.middleware.request_id import HEADER as REQUEST_ID
+from ubi_stream.web.middleware.request_id import current_request_id
 from ubi_stream.web.problems import CONTENT_TYPE as PROBLEM
 from ubi_stream.web.problems import ProblemError, ProblemType, unavailable
-
-HOP: Final = "Ubi-Hop"
-"""Marks a request from another worker: it is answered or refused, never sent on, so that two workers that hold each
-other for the owner do not send it back and forth."""
+from ubi_stream.web.routes import principal_of
+from ubi_stream.web.security.guard import HOP
+from ubi_stream.web.security.signed import Hops
 
 TIMEOUT_S: Final = 2.0
 """The other worker answers from memory, in milliseconds."""
@@ -31,9 +33,19 @@ _log = structlog.get_logger(__name__)
 
 
 class Forwarder:
-    """Asks other workers. Its connections live as long as the application."""
+    """Asks other workers. Its connections live as long as the application.
 
-    def __init__(self, *, timeout_s: float = TIMEOUT_S) -> None:
+    Parameters
+    ----------
+    hops
+        Signs what is sent on: the other worker answers the same sender, and nobody else can say so.
+    tls
+        How another worker's certificate is checked; None where it is by the authorities of the system.
+    """
+
+    def __init__(self, hops: Hops, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None) -> None:
+        self._hops = hops
+        self._tls = tls
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._post_timeout = aiohttp.ClientTimeout(total=timeout_s + TAKEN_WITHIN_S)
         self._session: aiohttp.ClientSession | None = None
@@ -44,15 +56,13 @@ class Forwarder:
             yield
         self._session = None
 
-    async def fetch(self, base: str, path: URL, query: Mapping[str, str], request_id: str) -> web.Response:
-        """The other worker's answer to the same question, as it is.
+    def may_ask(self, owner: Owner, request: web.Request) -> bool:
+        """Whether a request is sent on: never twice, so that two workers that hold each other for the owner do not
+        send it back and forth."""
+        return owner.place is Place.ELSEWHERE and owner.url is not None and not principal_of(request).hop
 
-        Parameters
-        ----------
-        base
-            Address of its views.
-        path
-            Encoded path of the route, from the slash on.
+    async def fetch(self, owner: Owner, request: web.Request, query: Mapping[str, str]) -> web.Response:
+        """The owner's answer to the same question, as it is; `query` is what it is asked with.
 
         Raises
         ------
@@ -60,39 +70,41 @@ class Forwarder:
             It does not answer, or not as a worker of this kind does: 503, for the partition is likely on its way to
             another one.
         """
-        return await self._ask(hdrs.METH_GET, base, path, {REQUEST_ID: request_id}, query=query)
+        return await self._ask(owner, request, hdrs.METH_GET, query, b"", {}, self._timeout)
 
-    async def post(self, base: str, path: URL, body: bytes, headers: Mapping[str, str]) -> web.Response:
-        """The other worker's answer to what was sent here, as it is; `headers` go along.
+    async def post(self, owner: Owner, request: web.Request, body: bytes, headers: Mapping[str, str]) -> web.Response:
+        """The owner's answer to what was sent here, as it is; `headers` go along.
 
         Raises
         ------
         ProblemError
             As for `fetch`. The other worker may have taken it all the same.
         """
-        return await self._ask(hdrs.METH_POST, base, path, headers, body=body, within=self._post_timeout)
+        return await self._ask(owner, request, request.method, {}, body, headers, self._post_timeout)
 
     async def _ask(
         self,
+        owner: Owner,
+        request: web.Request,
         method: str,
-        base: str,
-        path: URL,
+        query: Mapping[str, str],
+        body: bytes,
         headers: Mapping[str, str],
-        *,
-        query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        within: aiohttp.ClientTimeout | None = None,
+        within: aiohttp.ClientTimeout,
     ) -> web.Response:
         assert self._session is not None, "requests come while the application runs"
-        url = URL(base.rstrip("/") + path.raw_path, encoded=True).with_query(query)
+        assert owner.url is not None, "may_ask says so"
+        url = URL(owner.url.rstrip("/") + request.rel_url.raw_path, encoded=True).with_query(query or None)
+        hop = self._hops.sign(principal_of(request), method, url.raw_path_qs, body)
         try:
             async with self._session.request(
                 method,
                 url,
-                headers={HOP: "1", **headers},
-                data=body,
+                headers={HOP: hop, REQUEST_ID: current_request_id(), **headers},
+                data=body or None,
                 allow_redirects=False,
-                timeout=within or self._timeout,
+                timeout=within,
+                ssl=self._tls or True,
             ) as answer:
                 found = await answer.content.read(MAX_BYTES + 1)
                 while not answer.content.at_eof() and len(found) <= MAX_BYTES:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
+from prometheus_client import CollectorRegistry
 
-from support.web_worker import NOW_MS, T0, Client, MemoryWorker, Serve, event
+from support.web_access import TOKENS, Service, ViewsServer
+from support.web_worker import NOW_MS, SECRET, T0, Client, MemoryWorker, Serve, event
 from ubi_stream.clock import ManualClock
+from ubi_stream.runtime.http_metrics import HttpMetrics
 from ubi_stream.runtime.metrics import Metrics
-from ubi_stream.web.app import create_web
+from ubi_stream.settings import Settings
+from ubi_stream.web.app import build_app, create_web
 from ubi_stream.web.ports import WorkerPort
+from ubi_stream.web.routes import Route
+from ubi_stream.web.security.setup import make_security
 
 
 @pytest.fixture
@@ -37,9 +43,9 @@ async def serve(clock: ManualClock) -> AsyncIterator[Serve]:
     """Serves the views of a worker, without a database, until the test is over."""
     async with AsyncExitStack() as stack:
 
-        async def serve_one(port: WorkerPort) -> Client:
-            app = create_web(port, None, Metrics(port.pack), clock)
-            return await stack.enter_async_context(TestClient(TestServer(app)))
+        async def serve_one(port: WorkerPort, settings: Settings | None = None) -> Client:
+            app = create_web(port, None, Metrics(port.pack), clock, secret=SECRET, settings=settings)
+            return await stack.enter_async_context(TestClient(ViewsServer(app)))
 
         yield serve_one
 
@@ -48,3 +54,22 @@ async def serve(clock: ManualClock) -> AsyncIterator[Serve]:
 async def client(serve: Serve, worker: MemoryWorker) -> Client:
     """The views of `worker`."""
     return await serve(worker)
+
+
+@pytest.fixture
+async def guarded(serve: Serve, worker: MemoryWorker) -> Client:
+    """The views of `worker`, which take tokens: `as_role` makes their headers."""
+    return await serve(worker, TOKENS)
+
+
+@pytest.fixture
+async def serve_routes(clock: ManualClock) -> AsyncIterator[Service]:
+    """Serves a route table, with tokens, until the test is over."""
+    async with AsyncExitStack() as stack:
+
+        async def serve_table(routes: Sequence[Route]) -> Client:
+            metrics = HttpMetrics(CollectorRegistry())
+            app = build_app(routes, make_security(TOKENS, None, clock, metrics, SECRET), metrics, clock)
+            return await stack.enter_async_context(TestClient(ViewsServer(app)))
+
+        yield serve_table

@@ -5,6 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from ubi_stream.web.security.guard import BUDGET
+
 # The page's script and style are files of ours: nothing inline, nothing from elsewhere, no frames, no forms.
 _CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -33,6 +35,12 @@ HEADERS = {
 async def safe_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Set these headers; and, unless the view says otherwise, that nobody keeps the answer."""
     response = await handler(request)
-    response.headers.update(HEADERS)
+    if response.prepared:  # a stream has sent its own
+        return response
+    budget = request.get(BUDGET)
+    for name, value in (HEADERS | (budget.headers if budget else {})).items():
+        response.headers.setdefault(name, value)
+    if request.secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
     response.headers.setdefault("Cache-Control", "no-store")
     return response

@@ -1,24 +1,16 @@
-"""Only what is sent to a route that takes something has a body: else it is a mistake, and its body is not read."""
+"""A body that is sent where no route is: it is not read."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from ubi_stream.web.problems import ProblemError, ProblemType
+from ubi_stream.web.dispatch import unexpected_body
 
 
 @web.middleware
 async def refuse_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a request with a body, of whatever size, and close its connection, unless it is a POST to a route."""
-    takes_body = request.method == hdrs.METH_POST and request.match_info.http_exception is None
-    if request.can_read_body and not takes_body:
-        raise ProblemError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            ProblemType.UNEXPECTED_BODY,
-            "Only a POST to this API has a body",
-            headers={"Connection": "close"},
-        )
+    """Refuse a body, of whatever size, that no route takes, and close its connection."""
+    if request.can_read_body and request.match_info.http_exception is not None:
+        raise unexpected_body()
     return await handler(request)

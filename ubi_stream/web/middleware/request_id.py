@@ -30,5 +30,6 @@ async def with_request_id(request: web.Request, handler: Handler) -> web.StreamR
     _current.set(request_id)
     with structlog.contextvars.bound_contextvars(request_id=request_id):  # for log lines
         response = await handler(request)
-    response.headers[HEADER] = request_id
+    if not response.prepared:
+        response.headers[HEADER] = request_id
     return response

@@ -7,9 +7,10 @@ from aiohttp import web
 
 from ubi_stream.features.declared import pack_features
 from ubi_stream.insights.claims import titles_of
-from ubi_stream.web.parameters import Parameters
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.problems import json_response
+from ubi_stream.web.routes import Answer, Route
+from ubi_stream.web.security.principal import READERS
 
 
 class FeatureWords(msgspec.Struct, frozen=True):
@@ -20,6 +21,13 @@ class FeatureWords(msgspec.Struct, frozen=True):
     unit: str
 
 
+class FeaturePage(msgspec.Struct, frozen=True):
+    """All features of a pack."""
+
+    pack: str
+    features: list[FeatureWords]
+
+
 class Features:
     """Route of the features."""
 
@@ -28,7 +36,14 @@ class Features:
         self._rows = [FeatureWords(name, title, features[name].unit) for name, title in titles_of(port.pack).items()]
         self._pack = port.pack.name
 
-    async def words(self, request: web.Request) -> web.Response:
+    def routes(self) -> list[Route]:
+        """Its row of the route table."""
+        summary = "What the features are called"
+        answers = (Answer(FeaturePage),)
+        return [
+            Route("GET", "/api/v1/features", self.words, summary, roles=READERS, scope="models:read", answers=answers)
+        ]
+
+    async def words(self, _request: web.Request) -> web.Response:
         """All features by name."""
-        Parameters(request, ())
-        return json_response({"pack": self._pack, "features": self._rows})
+        return json_response(FeaturePage(self._pack, self._rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from ubi_stream.runtime.metrics import Metrics
@@ -12,9 +13,24 @@ from ubi_stream.sinks.queries import Database
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.problems import ProblemError, ProblemType, json_response, unavailable
 from ubi_stream.web.reader import Reader
+from ubi_stream.web.routes import Answer, Exposure, Limit, Route
+from ubi_stream.web.security.principal import READERS
 
 _DATABASE_WITHIN_S: Final = 1.0
 """Supervisors give a probe one second by default."""
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: str
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What a worker needs, each of which is there."""
+
+    status: str
+    checks: list[Check]
 
 
 class Health:
@@ -25,9 +41,21 @@ class Health:
         self._reader = reader
         self._metrics = metrics
 
+    def routes(self) -> list[Route]:
+        """Its rows of the route table."""
+        return [
+            Route("GET", "/health/live", self.live, "The process answers", roles=READERS, scope="health:read",
+                  answers=(Answer(Alive),), limit=Limit.PUBLIC, exposure=Exposure.HEALTH),
+            Route("GET", "/health/ready", self.ready, "Broker, recovery and database are there", roles=READERS,
+                  scope="health:read", answers=(Answer(Ready),), problems=(ProblemType.NOT_READY,),
+                  limit=Limit.PUBLIC, exposure=Exposure.HEALTH),
+            Route("GET", "/metrics", self.metrics, "Metrics for Prometheus", roles=READERS, scope="metrics:read",
+                  answers=(Answer(media_type="text/plain"),), limit=Limit.PUBLIC, exposure=Exposure.METRICS),
+        ]  # fmt: skip
+
     async def live(self, _request: web.Request) -> web.Response:
         """The process answers."""
-        return json_response({"status": "alive"})
+        return json_response(Alive("alive"))
 
     async def ready(self, _request: web.Request) -> web.Response:
         """All that the worker needs is there; else 503 with the checks that fail."""
@@ -36,7 +64,7 @@ class Health:
         if failing:
             names = ", ".join(check.name for check in failing)
             raise unavailable(ProblemType.NOT_READY, f"Not ready: {names}", retry_after_s=2, checks=failing)
-        return json_response({"status": "ready", "checks": checks})
+        return json_response(Ready("ready", checks))
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """All metrics in Prometheus' text format."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from ubi_stream.sinks.insight_counts import SeverityCount, insight_counts, newest_insight_end
 from ubi_stream.sinks.queries import Database
-from ubi_stream.web.parameters import Parameters
 from ubi_stream.web.ports import WorkerPort
-from ubi_stream.web.problems import json_response
+from ubi_stream.web.problems import ProblemType, json_response
+from ubi_stream.web.query import ordered
 from ubi_stream.web.reader import Reader
+from ubi_stream.web.routes import Answer, Route, query_of
+from ubi_stream.web.security.principal import READERS
 from ubi_stream.web.views.segments import BUCKETS
 
 COUNT_BUCKETS: Final = {"1m": timedelta(minutes=1)} | BUCKETS
@@ -32,6 +35,15 @@ class Counts(msgspec.Struct, frozen=True):
     counts: list[SeverityCount]
 
 
+class CountsQuery(msgspec.Struct, frozen=True):
+    """Parameters of the numbers of insights."""
+
+    pack: Annotated[str | None, Meta(description="Name of a pack; the worker's unless given")] = None
+    since: Annotated[datetime | None, Meta(description="Start of the span, included")] = None
+    until: Annotated[datetime | None, Meta(description="End of the span, not included")] = None
+    bucket: Annotated[Literal["1m", "5m", "1h", "1d"], Meta(description="Width of a bucket")] = "1h"
+
+
 class InsightCounts:
     """Route of the numbers of insights."""
 
@@ -39,18 +51,30 @@ class InsightCounts:
         self._port = port
         self._reader = reader
 
+    def routes(self) -> list[Route]:
+        """Its row of the route table."""
+        return [
+            Route(
+                "GET",
+                "/api/v1/insights/counts",
+                self.counts,
+                "How many insights of each severity came, over time",
+                roles=READERS,
+                scope="insights:read",
+                query=CountsQuery,
+                answers=(Answer(Counts),),
+                problems=(ProblemType.DATABASE_UNAVAILABLE,),
+            )
+        ]
+
     async def counts(self, request: web.Request) -> web.Response:
         """Insights by severity over time; by default the day up to the newest one, by the hour."""
-        parameters = Parameters(request, ("pack", "since", "until", "bucket"))
-        since, until = parameters.span()
-        query = partial(
-            _counts,
-            pack=parameters.text("pack") or self._port.pack.name,
-            since=since,
-            until=until,
-            bucket=parameters.choice("bucket", COUNT_BUCKETS) or "1h",
+        asked = query_of(request, CountsQuery)
+        since, until = ordered(asked.since, asked.until)
+        pack = asked.pack or self._port.pack.name
+        return json_response(
+            await self._reader.ask(partial(_counts, pack=pack, since=since, until=until, bucket=asked.bucket))
         )
-        return json_response(await self._reader.ask(query))
 
 
 async def _counts(

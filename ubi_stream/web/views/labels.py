@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -21,13 +20,12 @@ from ubi_stream.insights.encode import iso_time
 from ubi_stream.insights.model import Insight
 from ubi_stream.runtime.labels import LabelKey
 from ubi_stream.runtime.status import Place
-from ubi_stream.web.forward import HOP, Forwarder
-from ubi_stream.web.middleware.request_id import HEADER as REQUEST_ID
-from ubi_stream.web.middleware.request_id import current_request_id
-from ubi_stream.web.parameters import Parameters
+from ubi_stream.web.forward import Forwarder
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.problems import ProblemError, ProblemType, invalid, json_response, unavailable
 from ubi_stream.web.rate import TokenBucket
+from ubi_stream.web.routes import Answer, Body, Limit, Route, body_of
+from ubi_stream.web.security.principal import WRITERS
 
 MAX_LABEL_BYTES: Final = 16 * 1024
 """Ids, an author, and a note of 1,000 characters, each of them four bytes long and written as escapes."""
@@ -36,12 +34,42 @@ LABELS_PER_S: Final = 20.0
 LABELS_AT_ONCE: Final = 50
 ANSWER_WITHIN_S: Final = 1.0
 """An idle worker answers within 50 ms; one that is behind answers later, on the insights topic."""
-BODY_WITHIN_S: Final = 5.0
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
 _KEY = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e]{1,200})"?')
 _SAID: Final = ("insight_id", "outcome", "label", "weight", "author", "note")
 _NAMESPACE: Final = UUID("f1f6a6d2-6a2d-5a07-9a2b-6d5a5d0a9b11")
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says about an insight, or about a user."""
+
+    user_id: str
+    label: str | bool
+    insight_id: str | None = None
+    outcome: str | None = None
+    weight: float = 1.0
+    author: str | None = None
+    note: str | None = None
+    entity: str = "user"
+
+
+class LabelAnswer(msgspec.Struct, frozen=True):
+    """What a label brought about; `insight` is null while that is not known."""
+
+    event_id: str
+    status: str
+    insight: LabelInsight | None
+
+
+class LabelInsight(msgspec.Struct, frozen=True):
+    """The insight of kind `label` that answers."""
+
+    id: str
+    at: str
+    label: str | None
+    summary: str
+    evidence: dict[str, Any]
 
 
 class Labels:
@@ -55,9 +83,32 @@ class Labels:
         self._keys = {entity.name: entity.key for entity in port.pack.entities}
         self._outcomes = [outcome.name for outcome in port.pack.outcomes]
 
+    def routes(self) -> list[Route]:
+        """Its row of the route table."""
+        return [
+            Route(
+                "POST",
+                "/api/v1/labels",
+                self.take,
+                "Takes what a person says about an insight",
+                roles=WRITERS,
+                scope="labels:write",
+                body=Body(shows=Label, max_bytes=MAX_LABEL_BYTES),
+                answers=(Answer(LabelAnswer), Answer(LabelAnswer, HTTPStatus.ACCEPTED)),
+                problems=(
+                    ProblemType.UNKNOWN_ENTITY,
+                    ProblemType.TOO_MANY_LABELS,
+                    ProblemType.REBALANCING,
+                    ProblemType.WORKER_UNREACHABLE,
+                    ProblemType.BROKER_UNAVAILABLE,
+                ),
+                limit=Limit.WRITE,
+                audited=True,
+            )
+        ]
+
     async def take(self, request: web.Request) -> web.Response:
         """Take one label: 200 with what it brought about, or 202 if that is not known within a second."""
-        Parameters(request, ())
         if not self._bucket.take():
             raise ProblemError(
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -65,16 +116,14 @@ class Labels:
                 f"This worker takes {LABELS_PER_S:g} labels a second; send many of them to the events topic",
                 headers={hdrs.RETRY_AFTER: "1"},
             )
-        body = await _read_body(request)
+        body = body_of(request)
         key, properties = self._read(body, request.headers)
         owner = self._port.locate(key.entity, key.entity_id)
         if owner.place is Place.HERE:
             return await self._take_here(key, properties)
-        if owner.place is Place.ELSEWHERE and owner.url is not None and HOP not in request.headers:
-            passed = {hdrs.CONTENT_TYPE: "application/json", REQUEST_ID: current_request_id()}
-            if IDEMPOTENCY_KEY in request.headers:
-                passed[IDEMPOTENCY_KEY] = request.headers[IDEMPOTENCY_KEY]
-            return await self._forwarder.post(owner.url, request.rel_url, body, passed)
+        if self._forwarder.may_ask(owner, request):
+            kept = {name: request.headers[name] for name in (IDEMPOTENCY_KEY,) if name in request.headers}
+            return await self._forwarder.post(owner, request, body, {hdrs.CONTENT_TYPE: "application/json", **kept})
         raise unavailable(
             ProblemType.REBALANCING, "Partitions are being handed out to workers; send it again", retry_after_s=1
         )
@@ -110,28 +159,6 @@ class Labels:
         return _answer(key, await self._port.label_answer(key, within_s=ANSWER_WITHIN_S))
 
 
-async def _read_body(request: web.Request) -> bytes:
-    if request.content_type != "application/json":  # a form of another site's page can't say so
-        raise ProblemError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            ProblemType.UNSUPPORTED_MEDIA_TYPE,
-            "A label is sent as application/json",
-            headers={hdrs.CONNECTION: "close"},
-        )
-    try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise ProblemError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            ProblemType.BODY_TOO_LARGE,
-            f"A label has at most {MAX_LABEL_BYTES} bytes",
-            headers={hdrs.CONNECTION: "close"},
-        ) from None
-    except TimeoutError:
-        raise invalid(f"The body did not come within {BODY_WITHIN_S:g} s") from None
-
-
 def _read_document(body: bytes) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(body)
@@ -159,13 +186,9 @@ def _event_id(entity_id: str, verdict: Verdict, key: str | None) -> str:
 def _answer(key: LabelKey, insight: Insight | None) -> web.Response:
     if insight is None:
         found = f"/api/v1/users/{quote(key.entity_id, safe='')}/insights?entity={key.entity}"
-        pending = {"event_id": key.event_id, "status": "accepted", "insight": None}
+        pending = LabelAnswer(key.event_id, "accepted", None)
         return json_response(pending, status=HTTPStatus.ACCEPTED, headers={hdrs.LOCATION: found})
-    shown = {
-        "id": insight.id,
-        "at": iso_time(insight.at_ms),
-        "label": insight.label,
-        "summary": insight.explanation.summary,
-        "evidence": insight.evidence,
-    }
-    return json_response({"event_id": key.event_id, "status": insight.evidence["status"], "insight": shown})
+    shown = LabelInsight(
+        insight.id, iso_time(insight.at_ms), insight.label, insight.explanation.summary, insight.evidence
+    )
+    return json_response(LabelAnswer(key.event_id, insight.evidence["status"], shown))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from ubi_stream.sinks.queries import Database
 from ubi_stream.sinks.segment_queries import (
@@ -22,10 +23,12 @@ from ubi_stream.sinks.segment_queries import (
     segment_history,
     segment_shares,
 )
-from ubi_stream.web.parameters import Parameters
 from ubi_stream.web.ports import WorkerPort
-from ubi_stream.web.problems import json_response
+from ubi_stream.web.problems import ProblemType, json_response
+from ubi_stream.web.query import ordered
 from ubi_stream.web.reader import Reader
+from ubi_stream.web.routes import Answer, Handler, Route, query_of
+from ubi_stream.web.security.principal import READERS
 
 BUCKETS: Final = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
 _DAY: Final = timedelta(days=1)
@@ -73,6 +76,42 @@ class Funnel(msgspec.Struct, frozen=True):
     funnel: list[ClassFunnel]
 
 
+_Bucket = Literal["5m", "1h", "1d"]
+_Pack = Annotated[str | None, Meta(description="Name of a pack; the worker's unless given")]
+_Since = Annotated[datetime | None, Meta(description="Start of the span, included")]
+_Until = Annotated[datetime | None, Meta(description="End of the span, not included")]
+
+
+class SharesQuery(msgspec.Struct, frozen=True):
+    """Parameters of users by segment."""
+
+    pack: _Pack = None
+    entity: Annotated[str, Meta(description="Kind of entity")] = "user"
+    since: _Since = None
+    until: _Until = None
+    bucket: Annotated[_Bucket, Meta(description="Width of a bucket")] = "1d"
+
+
+class HistoryQuery(SharesQuery, frozen=True):
+    """Parameters of users by segment over time."""
+
+    bucket: Annotated[_Bucket, Meta(description="Width of a bucket")] = "1h"
+
+
+class FunnelQuery(msgspec.Struct, frozen=True):
+    """Parameters of what visits come to."""
+
+    pack: _Pack = None
+    since: _Since = None
+    until: _Until = None
+
+
+class DistributionQuery(FunnelQuery, frozen=True):
+    """Parameters of visits by class over time."""
+
+    bucket: Annotated[_Bucket, Meta(description="Width of a bucket")] = "1h"
+
+
 class Segments:
     """Routes of segments and of visit classes."""
 
@@ -80,53 +119,69 @@ class Segments:
         self._port = port
         self._reader = reader
 
+    def routes(self) -> list[Route]:
+        """Its rows of the route table."""
+        return [
+            _route("", self.shares, "How active users are spread over segments", SharesQuery, Shares),
+            _route("/history", self.history, "How active users are spread over segments, over time",
+                   HistoryQuery, History),
+            _route("/distribution", self.distribution, "How visits are spread over classes, over time",
+                   DistributionQuery, Distribution),
+            _route("/funnel", self.funnel, "What visits of each class come to", FunnelQuery, Funnel),
+        ]  # fmt: skip
+
     async def shares(self, request: web.Request) -> web.Response:
         """Active users by segment; by default of the newest bucket, which may still be open."""
-        parameters = Parameters(request, ("pack", "entity", "since", "until", "bucket"))
-        since, until = parameters.span()
+        asked = query_of(request, SharesQuery)
+        since, until = ordered(asked.since, asked.until)
         query = partial(
-            _shares,
-            pack=self._pack(parameters),
-            entity=parameters.text("entity") or "user",
-            since=since,
-            until=until,
-            bucket=parameters.choice("bucket", BUCKETS) or "1d",
+            _shares, pack=self._pack(asked.pack), entity=asked.entity, since=since, until=until, bucket=asked.bucket
         )
         return json_response(await self._reader.ask(query))
 
     async def history(self, request: web.Request) -> web.Response:
         """Active users by segment over time; by default the day up to the newest bucket, by the hour."""
-        parameters = Parameters(request, ("pack", "entity", "since", "until", "bucket"))
-        since, until = parameters.span()
+        asked = query_of(request, HistoryQuery)
+        since, until = ordered(asked.since, asked.until)
         query = partial(
-            _history,
-            pack=self._pack(parameters),
-            entity=parameters.text("entity") or "user",
-            since=since,
-            until=until,
-            bucket=parameters.choice("bucket", BUCKETS) or "1h",
+            _history, pack=self._pack(asked.pack), entity=asked.entity, since=since, until=until, bucket=asked.bucket
         )
         return json_response(await self._reader.ask(query))
 
     async def distribution(self, request: web.Request) -> web.Response:
         """Visits by class over time; by default the day up to the newest visit, by the hour."""
-        parameters = Parameters(request, ("pack", "since", "until", "bucket"))
-        since, until = parameters.span()
-        bucket = parameters.choice("bucket", BUCKETS) or "1h"
-        pack = self._pack(parameters)
+        asked = query_of(request, DistributionQuery)
+        since, until = ordered(asked.since, asked.until)
+        pack = self._pack(asked.pack)
         return json_response(
-            await self._reader.ask(partial(_distribution, pack=pack, since=since, until=until, bucket=bucket))
+            await self._reader.ask(partial(_distribution, pack=pack, since=since, until=until, bucket=asked.bucket))
         )
 
     async def funnel(self, request: web.Request) -> web.Response:
         """What visits come to by class; by default over the day up to the newest visit."""
-        parameters = Parameters(request, ("pack", "since", "until"))
-        since, until = parameters.span()
-        pack = self._pack(parameters)
+        asked = query_of(request, FunnelQuery)
+        since, until = ordered(asked.since, asked.until)
+        pack = self._pack(asked.pack)
         return json_response(await self._reader.ask(partial(_funnel, pack=pack, since=since, until=until)))
 
-    def _pack(self, parameters: Parameters) -> str:
-        return parameters.text("pack") or self._port.pack.name
+    def _pack(self, pack: str | None) -> str:
+        return pack or self._port.pack.name
+
+
+def _route(
+    rest: str, handler: Handler, summary: str, query: type[msgspec.Struct], answer: type[msgspec.Struct]
+) -> Route:
+    return Route(
+        "GET",
+        f"/api/v1/segments{rest}",
+        handler,
+        summary,
+        roles=READERS,
+        scope="segments:read",
+        query=query,
+        answers=(Answer(answer),),
+        problems=(ProblemType.DATABASE_UNAVAILABLE,),
+    )
 
 
 async def _shares(

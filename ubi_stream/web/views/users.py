@@ -5,24 +5,53 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from ubi_stream.models.forecast import MAX_HORIZON
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.runtime.status import Place
-from ubi_stream.sinks.queries import MAX_PAGE, insights_of
+from ubi_stream.sinks.queries import MAX_PAGE, InsightPage, insights_of
 from ubi_stream.state.model import UserState
 from ubi_stream.web.forecast import forecast_model, forecast_of
-from ubi_stream.web.forward import HOP, Forwarder
-from ubi_stream.web.middleware.request_id import current_request_id
-from ubi_stream.web.parameters import Parameters, entity_id, kind_of_entity
+from ubi_stream.web.forward import Forwarder
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.problems import ProblemError, ProblemType, json_response, unavailable
 from ubi_stream.web.profile import profile
+from ubi_stream.web.query import entity_id, one_of
 from ubi_stream.web.reader import Reader
+from ubi_stream.web.routes import Answer, Handler, Route, query_of
+from ubi_stream.web.security.principal import OWN_READERS
 from ubi_stream.web.views.insights import DEFAULT_PAGE
+
+_Entity = Annotated[str, Meta(description="Kind of entity that the id is of")]
+
+
+class ProfileQuery(msgspec.Struct, frozen=True):
+    """Parameters of a profile."""
+
+    entity: _Entity = "user"
+
+
+class ForecastQuery(msgspec.Struct, frozen=True):
+    """Parameters of a forecast."""
+
+    entity: _Entity = "user"
+    target: Annotated[Literal["amount", "events"] | None, Meta(description="The pack's unless given")] = None
+    days: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_HORIZON)] | None, Meta(description="Days ahead; the pack's unless given")
+    ] = None
+
+
+class InsightsOfQuery(msgspec.Struct, frozen=True):
+    """Parameters of the insights about an entity."""
+
+    entity: _Entity = "user"
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Insights of a page")] = DEFAULT_PAGE
+    cursor: Annotated[str | None, Meta(description="`next_cursor` of the page before")] = None
 
 
 class Users:
@@ -34,9 +63,23 @@ class Users:
         self._forwarder = forwarder
         self._plans = {entity.name: compile_plan(port.pack, entity.name) for entity in port.pack.entities}
 
+    def routes(self) -> list[Route]:
+        """Its rows of the route table."""
+        state = (Answer(dict[str, Any]),)
+        found = (ProblemType.UNKNOWN_ENTITY, ProblemType.REBALANCING, ProblemType.WORKER_UNREACHABLE)
+        stored = (ProblemType.DATABASE_UNAVAILABLE,)
+        page = (Answer(InsightPage),)
+        return [
+            _route("", self.profile, "Profile of one user", "users:read", ProfileQuery, state, found),
+            _route("/insights", self.insights, "Insights about one user", "insights:read", InsightsOfQuery, page,
+                   stored),
+            _route("/forecast", self.forecast, "What a user will spend or do in the days ahead", "users:read",
+                   ForecastQuery, state, found),
+        ]  # fmt: skip
+
     async def profile(self, request: web.Request) -> web.Response:
         """What is known about an entity; asked of the worker that has its partition."""
-        kind = kind_of_entity(Parameters(request, ("entity",)), self._plans)
+        kind = one_of("entity", query_of(request, ProfileQuery).entity, self._plans)
 
         def answer(found: str, state: UserState) -> dict[str, Any]:
             features = self._port.features_of(kind, found, state.last_ms)
@@ -46,29 +89,25 @@ class Users:
 
     async def forecast(self, request: web.Request) -> web.Response:
         """What a user will spend or do in the days ahead; asked of the worker that has its partition."""
-        parameters = Parameters(request, ("entity", "target", "days"))
-        kind = kind_of_entity(parameters, self._plans)
-        model = forecast_model(
-            self._port.pack,
-            target=parameters.choice("target", ("amount", "events")),
-            days=parameters.whole_number("days", 0, least=1, most=MAX_HORIZON),
-        )
+        asked = query_of(request, ForecastQuery)
+        kind = one_of("entity", asked.entity, self._plans)
+        model = forecast_model(self._port.pack, target=asked.target, days=asked.days or 0)
 
         def answer(found: str, state: UserState) -> dict[str, Any]:
             return forecast_of(self._plans[kind], found, state, model)
 
-        asked = {"target": model.target, "days": str(model.horizon_days)}
-        return await self._of_its_worker(request, kind, asked, answer)
+        passed = {"target": model.target, "days": str(model.horizon_days)}
+        return await self._of_its_worker(request, kind, passed, answer)
 
     async def insights(self, request: web.Request) -> web.Response:
         """One page of the insights about an entity, newest first."""
-        parameters = Parameters(request, ("entity", "limit", "cursor"))
+        asked = query_of(request, InsightsOfQuery)
         query = partial(
             insights_of,
             user_id=entity_id(request),
-            entity=kind_of_entity(parameters, self._plans),
-            limit=parameters.whole_number("limit", DEFAULT_PAGE, least=1, most=MAX_PAGE),
-            cursor=parameters.text("cursor"),
+            entity=one_of("entity", asked.entity, self._plans),
+            limit=asked.limit,
+            cursor=asked.cursor,
         )
         return json_response(await self._reader.ask(query))
 
@@ -84,9 +123,32 @@ class Users:
                 detail = f"Nothing is known about this {kind}"
                 raise ProblemError(HTTPStatus.NOT_FOUND, ProblemType.UNKNOWN_ENTITY, detail)
             return json_response(answer(found, state))
-        if owner.place is Place.ELSEWHERE and owner.url is not None and HOP not in request.headers:
-            asked = {"entity": kind, **query}
-            return await self._forwarder.fetch(owner.url, request.rel_url, asked, current_request_id())
+        if self._forwarder.may_ask(owner, request):
+            return await self._forwarder.fetch(owner, request, {"entity": kind, **query})
         raise unavailable(
             ProblemType.REBALANCING, "Partitions are being handed out to workers; ask again", retry_after_s=1
         )
+
+
+def _route(
+    rest: str,
+    handler: Handler,
+    summary: str,
+    scope: str,
+    query: type[msgspec.Struct],
+    answers: tuple[Answer, ...],
+    problems: tuple[ProblemType, ...],
+) -> Route:
+    return Route(
+        "GET",
+        f"/api/v1/users/{{id}}{rest}",
+        handler,
+        summary,
+        roles=OWN_READERS,
+        scope=scope,
+        query=query,
+        answers=answers,
+        problems=problems,
+        own="path:id",
+        audited=True,
+    )

@@ -1,0 +1,1 @@
+"""Who may call which route: roles, keys, tokens, sessions, limits, audit."""

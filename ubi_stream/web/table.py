@@ -1,0 +1,58 @@
+"""The route table of a worker: every module of the views says which rows are its own."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import asyncpg
+
+from ubi_stream.clock import Clock
+from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.settings import Settings
+from ubi_stream.web.forward import Forwarder
+from ubi_stream.web.ports import WorkerPort
+from ubi_stream.web.reader import Reader
+from ubi_stream.web.routes import Route
+from ubi_stream.web.security.guard import RequestGuard
+from ubi_stream.web.views.access import access_routes
+from ubi_stream.web.views.features import Features
+from ubi_stream.web.views.health import Health
+from ubi_stream.web.views.insight_counts import InsightCounts
+from ubi_stream.web.views.insights import Insights
+from ubi_stream.web.views.labels import Labels
+from ubi_stream.web.views.models import Models
+from ubi_stream.web.views.page import page_routes
+from ubi_stream.web.views.segments import Segments
+from ubi_stream.web.views.users import Users
+from ubi_stream.web.views.visits import Visits
+
+
+class Parts(NamedTuple):
+    """What the views are made of."""
+
+    port: WorkerPort
+    pool: asyncpg.Pool | None
+    reader: Reader
+    forwarder: Forwarder
+    metrics: Metrics
+    clock: Clock
+    settings: Settings
+    guard: RequestGuard
+
+
+def worker_routes(parts: Parts) -> list[Route]:
+    """All routes of a worker, in the order in which the documentation lists them."""
+    port, reader = parts.port, parts.reader
+    return [
+        *page_routes(),
+        *Users(port, reader, parts.forwarder).routes(),
+        *Insights(reader).routes(),
+        *InsightCounts(port, reader).routes(),
+        *Segments(port, reader).routes(),
+        *Visits(reader).routes(),
+        *Features(port).routes(),
+        *Models(port).routes(),
+        *Labels(port, parts.forwarder, parts.clock).routes(),
+        *access_routes(parts.guard, reader, parts.clock, parts.settings),
+        *Health(port, reader, parts.metrics).routes(),
+    ]
