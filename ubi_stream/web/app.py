@@ -106,7 +106,7 @@ def build_app(routes: Iterable[Route], security: Security, metrics: HttpMetrics,
     )
     table = tuple(routes)
     app[ROUTES] = table
-    app.cleanup_ctx.append(security.guard.audit.lifespan)
+    app.cleanup_ctx.extend([security.guard.keys.lifespan, security.guard.audit.lifespan])
     add_routes(app, table, security.guard)
     return app
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
+import msgspec.inspect
 from aiohttp import web
 
 from ubi_stream.events.limits import MAX_ID_BYTES
@@ -20,6 +21,7 @@ _WHOLE: Final = re.compile(r"[0-9]{1,9}")
 _PLUS_LOST: Final = re.compile(r"(T.*) (\d\d:?\d\d)$")
 """A `+` of a time zone that was not percent-encoded arrives as a space."""
 
+_TYPES: Final = frozenset({"string", "integer", "number", "boolean"})
 _Q = TypeVar("_Q", bound=msgspec.Struct)
 
 
@@ -96,16 +98,26 @@ def _time(text: str) -> datetime:
 @cache
 def _schema(kind: Any) -> dict[str, Any]:
     """JSON Schema of a parameter's type, without the null of those that may be left out."""
+    if _is_time(msgspec.inspect.type_info(kind)):
+        return {"type": "string", "format": "date-time"}  # msgspec's has no format unless a zone is required
     schema: dict[str, Any] = msgspec.json.schema(kind)
     defined = schema.pop("$defs", {})
     options: list[dict[str, Any]] = [schema, *schema.get("anyOf", [])]
     options += [defined[name] for option in options if (name := option.get("$ref", "").rpartition("/")[2])]
     for option in options:
-        if option.get("type", "null") != "null":
+        if option.get("type", "null") in _TYPES:
             return option
         if words := [word for word in option.get("enum", ()) if word is not None]:
             return {"type": "string", "enum": words}
     raise TypeError(f"no type of a parameter: {kind}")
+
+
+def _is_time(info: msgspec.inspect.Type) -> bool:
+    if isinstance(info, msgspec.inspect.Metadata):
+        return _is_time(info.type)
+    if isinstance(info, msgspec.inspect.UnionType):
+        return any(_is_time(one) for one in info.types)
+    return isinstance(info, msgspec.inspect.DateTimeType)
 
 
 def _expected(schema: Mapping[str, Any]) -> str:

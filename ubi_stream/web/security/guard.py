@@ -99,9 +99,9 @@ class RequestGuard:
 
     async def _admit(self, route: Route, request: web.Request, body: bytes) -> None:
         try:
-            sender = await self._sender(route, request, body)
-            admit(request, sender)
             is_public = route.roles == ANYBODY or route.exposure in self._public
+            sender = NOBODY if is_public and route.find_key is None else await self._sender(route, request, body)
+            admit(request, sender)
             if sender.kind is Kind.NOBODY and not is_public:
                 raise await self._unauthenticated(request)
         except ProblemError as error:

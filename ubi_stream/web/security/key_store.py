@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 import structlog
+from aiohttp import web
 
 from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError
@@ -23,7 +25,9 @@ FRESH_S: Final = 1.0
 """A key that was revoked opens nothing after this time, at any worker."""
 KNOWN_FOR_S: Final = 900.0
 """How long keys are good while the database does not answer."""
-_QUERY_S: Final = 2.0
+_QUERY_S: Final = 1.0
+_AGAIN_S: Final = 5.0
+"""A database that did not answer is asked again after this time: requests do not wait for it each."""
 _COLUMNS: Final = (
     "id, kind, name, hash, roles, scopes, source, requests, created_at, expires_at, revoked_at, last_used_at, "
     "replaced_by"
@@ -53,6 +57,7 @@ class KeyStore:
         self._of_file = {key.hash: key for key in read_keys_file(file)} if file is not None else {}
         self._known = dict(self._of_file)
         self._as_of_s: float | None = None if pool is not None else clock.monotonic_s()
+        self._ask_from_s = float("-inf")
         self._loading: asyncio.Task[None] | None = None
         self._used: dict[str, datetime] = {}
 
@@ -91,15 +96,19 @@ class KeyStore:
         used, self._used = self._used, {}
         return used
 
+    async def lifespan(self, _app: web.Application) -> AsyncIterator[None]:
+        """Learn the keys before the first request (`cleanup_ctx`)."""
+        if self._pool is not None:
+            await self._load(self._pool)
+        yield
+
     async def _refresh(self) -> None:
         if self._pool is None:
             return
-        age_s = None if self._as_of_s is None else self._clock.monotonic_s() - self._as_of_s
-        if age_s is not None and age_s < FRESH_S:
-            return
-        if self._loading is None:  # one flight, whoever asks
-            self._loading = asyncio.create_task(self._load(self._pool), name="api-keys")
-        await asyncio.shield(self._loading)
+        if self._clock.monotonic_s() >= self._ask_from_s:
+            if self._loading is None:  # one flight, whoever asks
+                self._loading = asyncio.create_task(self._load(self._pool), name="api-keys")
+            await asyncio.shield(self._loading)
         if self._as_of_s is None or self._clock.monotonic_s() - self._as_of_s > KNOWN_FOR_S:
             raise unavailable(
                 ProblemType.DATABASE_UNAVAILABLE, "Keys can't be checked: the database does not answer", retry_after_s=5
@@ -111,7 +120,9 @@ class KeyStore:
                 found = await list_keys(pool)
             self._known = self._of_file | {key.hash: key for key in found}
             self._as_of_s = self._clock.monotonic_s()
+            self._ask_from_s = self._as_of_s + FRESH_S
         except DATABASE_ERRORS as error:
+            self._ask_from_s = self._clock.monotonic_s() + _AGAIN_S
             _log.warning("keys_not_read", code=sqlstate(error))
         finally:
             self._loading = None
