@@ -9,12 +9,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ubi_stream.events.model import DeadLetter, Event, Headers, Unwanted
+from ubi_stream.events.model import DeadLetter, Event, Findings, Headers, NotKept, Unwanted
 from ubi_stream.features.stage import Featurized
 from ubi_stream.insights.model import FeatureRow, Insight, WindowCount
 from ubi_stream.insights.recommendations import RecommendationOutput
 from ubi_stream.insights.visits import VisitOutput
 from ubi_stream.packs.plan import Plan
+from ubi_stream.privacy.filter import PropertyFinding
 from ubi_stream.state.counts import FoldCounts
 from ubi_stream.state.stage import Moment
 
@@ -48,9 +49,9 @@ class Tally:
     """Counts of a batch; metrics and reports add them up.
 
     Every record is in exactly one of `accepted` (by event type), `dead_letters` (by reason), `duplicates`, `unwanted`
-    (dropped by the pack's wish, or about no entity of this kind), `erased` (of before its user was erased), `moved` (it
-    belongs to another partition) and `replayed` (it was counted before a restart, or forwarded twice). `late` are
-    among the accepted.
+    (dropped by the pack's wish, or about no entity of this kind), `withheld` (its user gave no consent, or is not to be
+    tracked; by reason), `erased` (of before its user was erased), `moved` (it belongs to another partition) and
+    `replayed` (it was counted before a restart, or forwarded twice). `late` are among the accepted.
     """
 
     accepted: Counter[str] = field(default_factory=Counter)
@@ -63,11 +64,16 @@ class Tally:
     late: int = 0
     unmatched_labels: int = 0
     unknown_fields: int = 0
+    withheld: Counter[str] = field(default_factory=Counter)
+    personal_data: Counter[PropertyFinding] = field(default_factory=Counter)
+    """Records with personal data, by property, rule and what was done."""
 
     def add(self, other: Tally) -> None:
         """Add another batch's counts."""
         self.accepted.update(other.accepted)
         self.dead_letters.update(other.dead_letters)
+        self.withheld.update(other.withheld)
+        self.personal_data.update(other.personal_data)
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -98,13 +104,16 @@ def tally(
     *,
     letters: list[DeadLetter],
     unwanted: list[Unwanted],
+    not_kept: list[NotKept],
+    findings: list[Findings],
     strangers: list[Event],
     unknown_fields: int,
     plan: Plan,
 ) -> Tally:
-    """Count a batch of so many records; `letters`, `unwanted` and `strangers` are those that are new."""
+    """Count a batch of so many records; of what the batch came to (`letters` and so on) only what is new is given."""
     accepted = Counter(plan.type_name(m.event.event_type) for m in moments if m.new and m.event is not None)
-    others = counts.duplicates + counts.foreign + counts.erased + len(letters) + len(unwanted) + len(strangers)
+    others = counts.duplicates + counts.foreign + counts.erased
+    others += len(letters) + len(unwanted) + len(not_kept) + len(strangers)
     return Tally(
         accepted=accepted,
         dead_letters=Counter(letter.reason.value for letter in letters),
@@ -116,4 +125,6 @@ def tally(
         late=counts.late,
         unmatched_labels=counts.unmatched_labels,
         unknown_fields=unknown_fields,
+        withheld=Counter(event.reason.value for event in not_kept),
+        personal_data=Counter(found for one in findings for found in one.found),
     )

@@ -24,9 +24,11 @@ from ubi_stream.models.shape import shape_of_models
 from ubi_stream.models.stage import PartitionModels
 from ubi_stream.models.visit_rates import VisitConfidence
 from ubi_stream.packs.plan import Plan, compile_plan
+from ubi_stream.packs.privacy_filter import privacy_filter
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition_record import PartitionMemory, last_place, read_record, record_pieces
 from ubi_stream.pipeline import Pipeline
+from ubi_stream.privacy.filter import PrivacyFilter
 from ubi_stream.state.codec import Tombstone
 from ubi_stream.state.erasures import Erasures
 from ubi_stream.state.memo import Memo
@@ -54,6 +56,8 @@ class PartitionSetup:
     """Partition that a user's id belongs to; None takes the record's key alone for it."""
     decode: Decode = decode
     """How a record of a topic becomes the fields of an event."""
+    privacy: PrivacyFilter | None = None
+    """What hides personal data; None takes the pack's, without a key."""
 
 
 class Partition:
@@ -131,6 +135,7 @@ class Partition:
             further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
             progress=self.progress,
             decode=self.setup.decode,
+            privacy=privacy_filter(pack) if self.setup.privacy is None else self.setup.privacy,
             validator=Validator.of(pack),
             folder=Fold(plan, self.store, self.progress, self.timers, self._wakings, self._erasures),
             featurizer=self._featurizer,

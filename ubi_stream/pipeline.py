@@ -25,6 +25,7 @@ from ubi_stream.models.segments import Segments
 from ubi_stream.models.stage import PartitionModels
 from ubi_stream.models.visit_rates import VisitConfidence
 from ubi_stream.packs.plan import Plan
+from ubi_stream.privacy.filter import PrivacyFilter
 from ubi_stream.routing import fan_out, feature_rows, key_by_user, send_home
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.stage import Fold
@@ -39,6 +40,7 @@ class Pipeline:
     further: tuple[Plan, ...]
     progress: Progress
     decode: Decode
+    privacy: PrivacyFilter
     validator: Validator
     folder: Fold
     featurizer: Featurizer
@@ -55,7 +57,7 @@ class Pipeline:
 
         Afterwards states, models and memory contain the batch, and its effects are to be delivered.
         """
-        read = read_events(records, self.validator, forwarded=forwarded, decode=self.decode)
+        read = read_events(records, self.validator, forwarded=forwarded, decode=self.decode, privacy=self.privacy)
         ours, strangers = (read.events, []) if forwarded else key_by_user(read.events, records, self.home)
         told = [self._tell(part) for part in up_to_commands(ours)]
         moments = [moment for part in told for moment in part.batch.moments]
@@ -63,6 +65,8 @@ class Pipeline:
         is_new = self.progress.is_new
         letters = [letter for letter in read.dead_letters if is_new(letter.record.topic, letter.record.offset)]
         unwanted = [event for event in read.unwanted if is_new(event.record.topic, event.record.offset)]
+        not_kept = [event for event in read.not_kept if is_new(event.record.topic, event.record.offset)]
+        findings = [one for one in read.findings if is_new(one.record.topic, one.record.offset)]
         strangers = [event for event in strangers if is_new(event.topic, event.offset)]
         self.progress.learn_up_to(records[-1].topic, records[-1].offset)
         counts = self.folder.take_counts()
@@ -73,6 +77,8 @@ class Pipeline:
                 counts,
                 letters=letters,
                 unwanted=unwanted,
+                not_kept=not_kept,
+                findings=findings,
                 strangers=strangers,
                 unknown_fields=read.unknown_fields,
                 plan=self.plan,

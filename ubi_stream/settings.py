@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     pii_key: SecretStr = Field(
         SecretStr(""), description="Keys the hashes of values that a mapping hides, such as addresses of people"
     )
+    do_not_track: Path | None = Field(
+        None,
+        description="File of users who are not to be tracked, one a line: the id, or its hash, of `ubi privacy hash`; "
+        "Events of these users are counted and not kept; read at start",
+    )
     processes: int = Field(
         1, ge=1, le=64, description="Processes of one `ubi worker`, about a core each; they share its partitions"
     )

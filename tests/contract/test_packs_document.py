@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.packs import base, candidates, declared, models, outcomes, schema, segments, texts
+from ubi_stream.packs import base, candidates, declared, models, outcomes, privacy, schema, segments, texts
 from ubi_stream.packs.loader import load_pack, parse_pack, shipped_packs
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.partition import Partition, PartitionSetup
@@ -33,6 +33,9 @@ SECTIONS: dict[str, type[base.Model]] = {
     "`[models.bandit]`": models.BanditModel,
     "`[models]` and `[[models.candidates]]`": candidates.CandidateModel,
     "`[outputs]`": schema.Outputs,
+    "`[privacy]`": privacy.Privacy,
+    "`[privacy.text]`": privacy.TextActions,
+    "`[[privacy.sources]]`": privacy.SourceHiding,
 }
 
 
@@ -63,7 +66,7 @@ def test_a_section_has_every_key_of_its_table_with_its_default(heading: str) -> 
 
 
 def test_the_top_level_and_the_small_tables_are_documented() -> None:
-    tables = {"events", "times", "entities", "models", "outputs"}
+    tables = {"events", "times", "entities", "models", "outputs", "privacy"}
     assert set(rows(section("Top level"))) == set(schema.Pack.model_fields) - tables | {"extends"}
     for model in (segments.Condition, segments.Recommendation):
         for name in model.model_fields:

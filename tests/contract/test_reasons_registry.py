@@ -43,7 +43,7 @@ SAMPLES: dict[str, tuple[Reason, str, Record]] = {
     ),
     "a time beyond calendars": (Reason.INVALID_VALUE, "$.sent_at", record(event(sent_at=2**53))),
     "a long id": (Reason.TOO_LARGE, "$.user_id", record(event(user_id="u" * 257))),
-    "large properties": (Reason.TOO_LARGE, "$.properties", record(event(note="x" * 33_000))),
+    "large properties": (Reason.TOO_LARGE, "$.properties", record(event(notes=["x" * 1_000] * 33))),
     "a large record": (Reason.TOO_LARGE, "$", record(b" " * (128 * 1024 + 1))),
     "deep": (Reason.TOO_DEEP, "$", record(event(a={"b": {"c": {"d": {"e": {"f": {"g": {}}}}}}}))),
     "deep beyond parsers": (Reason.TOO_DEEP, "$", record(b"[" * 50_000)),

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ubi_stream.events.verdict import Verdict
+from ubi_stream.privacy.consent import WithheldReason
+from ubi_stream.privacy.filter import PropertyFinding
 from ubi_stream.reasons import DeadLetterReason
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -76,6 +78,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """The value as it came: what is forwarded."""
     verdict: Verdict | None = None
     """What a person says; None for behaviour, and for labels that the stream brings."""
+    rewritten: bool = False
+    """Whether `raw` is not as it came, but the event in our own form, without what a privacy filter hid."""
     is_named: bool = True
     """Whether it brought its id. What has its position for one can't be sent twice."""
 
@@ -86,6 +90,20 @@ class DeadLetter(msgspec.Struct, frozen=True):
     reason: DeadLetterReason
     path: str
     message: str
+    record: Record
+
+
+class NotKept(msgspec.Struct, frozen=True):
+    """An event of somebody who gave no consent, or is not to be tracked: it is counted, and nothing of it is kept."""
+
+    reason: WithheldReason
+    record: Record
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """Personal data that was found in a record: in which property, by which rule, and what was done."""
+
+    found: tuple[PropertyFinding, ...]
     record: Record
 
 

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ubi_stream.events.decode import Decode, decode
-from ubi_stream.events.model import DeadLetter, Event, Headers, Origin, Record, Sender, Unwanted
+from ubi_stream.events.decode import decode as decode_own_form
+from ubi_stream.events.hiding import OWN_FORM, hidden_letter, read_hidden
+from ubi_stream.events.model import DeadLetter, Event, Findings, Headers, NotKept, Origin, Record, Sender, Unwanted
 from ubi_stream.events.validate import Validator
-from ubi_stream.packs.schema import ERASE_TYPE
+from ubi_stream.packs.privacy_filter import LABEL_IDS
+from ubi_stream.packs.schema import ERASE_TYPE, RESERVED_TYPES
+from ubi_stream.privacy.filter import PrivacyFilter
+from ubi_stream.privacy.rules import PrivacyRules
 
 ORIGIN_TOPIC: Final = "ubi-source-topic"
 ORIGIN_PARTITION: Final = "ubi-source-partition"
@@ -17,39 +22,56 @@ ORIGIN_OFFSET: Final = "ubi-source-offset"
 ORIGIN_TIME: Final = "ubi-source-time"
 SENDER: Final = "ubi-sender"
 """Written where the sender is not the origin: by a partition that forwards what was forwarded to it."""
+_DEFAULT: Final = PrivacyFilter(PrivacyRules(), ids=LABEL_IDS, commands=RESERVED_TYPES)
 _MAX_INT32: Final = 2**31 - 1
 _MAX_INT64: Final = 2**63 - 1
 
 
 @dataclass(slots=True)
 class Read:
-    """Outcomes of a batch of records, each kind in order; and how many fields were ignored that no event has."""
+    """Outcomes of a batch of records, each kind in order; and how many fields were ignored that no event has.
+
+    `findings` are about records of any outcome.
+    """
 
     events: list[Event] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     unwanted: list[Unwanted] = field(default_factory=list)
+    not_kept: list[NotKept] = field(default_factory=list)
+    findings: list[Findings] = field(default_factory=list)
     unknown_fields: int = 0
 
 
-def read_events(records: Iterable[Record], validator: Validator, *, forwarded: bool, decode: Decode = decode) -> Read:
-    """Decode and validate records; `forwarded` says that they come from a repartition topic."""
-    read, fields_before = Read(), validator.unknown_fields
+def read_events(
+    records: Iterable[Record],
+    validator: Validator,
+    *,
+    forwarded: bool,
+    decode: Decode = decode,
+    privacy: PrivacyFilter = _DEFAULT,
+) -> Read:
+    """Decode, hide and validate records; `forwarded` says that they come from a repartition topic."""
+    read, fields_before, mapped = Read(), validator.unknown_fields, decode is not decode_own_form
     for record in records:
-        data = decode(record)
-        if isinstance(data, DeadLetter):
-            read.dead_letters.append(data)
-            continue
-        if isinstance(data, Unwanted):
-            read.unwanted.append(data)
-            continue
-        origin, sender = _sent(record) if forwarded else (position_of(record), None)
-        outcome = validator.validate(data, record, origin, sender)
-        if isinstance(outcome, Event):
-            read.events.append(outcome)
-        elif isinstance(outcome, DeadLetter):
-            read.dead_letters.append(outcome)
+        found = read_hidden(record, decode, privacy)
+        if isinstance(found, DeadLetter):
+            read.dead_letters.append(found)
+        elif isinstance(found, Unwanted):
+            read.unwanted.append(found)
+        elif isinstance(found, NotKept):
+            read.not_kept.append(found)
         else:
-            read.unwanted.append(outcome)
+            data, clean, findings = found
+            origin, sender = _sent(record) if forwarded else (position_of(record), None)
+            outcome = validator.validate(data, clean, origin, sender)
+            if isinstance(outcome, Event):
+                read.events.append(outcome)
+            elif isinstance(outcome, DeadLetter):
+                read.dead_letters.append(hidden_letter(outcome, privacy, data, mapped=mapped))
+            else:
+                read.unwanted.append(outcome)
+            if findings is not None and not forwarded:
+                read.findings.append(findings)
     read.unknown_fields = validator.unknown_fields - fields_before
     return read
 
@@ -83,12 +105,14 @@ def position_of(record: Record) -> Origin:
 def forward_headers(event: Event) -> Headers:
     """Headers that tell the next partition where an event entered the system, and who sends it on."""
     origin = event.origin
-    headers = (
+    headers: Headers = (
         (ORIGIN_TOPIC, origin.topic.encode()),
         (ORIGIN_PARTITION, str(origin.partition).encode()),
         (ORIGIN_OFFSET, str(origin.offset).encode()),
         (ORIGIN_TIME, str(origin.timestamp_ms).encode()),
     )
+    if event.rewritten:
+        headers = (*headers, (OWN_FORM, b"event"))
     if event.sender is None:
         return headers
     return (*headers, (SENDER, f"{event.topic}/{event.partition}/{event.offset}".encode()))

@@ -11,6 +11,7 @@ import msgspec
 from ubi_stream.events.context import read_clock
 from ubi_stream.events.derived import TypeDeriver
 from ubi_stream.events.fields import IdReader, RefusedError, check_id, missing_or_wrong, read_id, refuse, short
+from ubi_stream.events.hiding import is_own_form
 from ubi_stream.events.limits import (
     MAX_AHEAD_MS,
     MAX_PROPERTIES_BYTES,
@@ -122,6 +123,7 @@ class Validator:
             origin=origin,
             sender=sender,
             raw=record.value,
+            rewritten=is_own_form(record),
             is_named=event_id is not None,
             verdict=self._label(properties) if event_type == LABEL_TYPE else None,
         )

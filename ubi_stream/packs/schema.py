@@ -11,6 +11,7 @@ from ubi_stream.packs.candidates import check_looks
 from ubi_stream.packs.declared import MAX_DECLARED, Conditions, DeclaredFeature, Form, check_declared
 from ubi_stream.packs.models import Models
 from ubi_stream.packs.outcomes import Outcome
+from ubi_stream.packs.privacy import Privacy
 from ubi_stream.packs.segments import Rule, Segment
 from ubi_stream.packs.texts import Texts
 from ubi_stream.packs.visit_classes import VisitClass, check_visit_classes
@@ -256,6 +257,7 @@ class Pack(Model):
     outcomes: Annotated[tuple[Outcome, ...], Field(max_length=8)] = ()
     models: Models = Models()
     outputs: Outputs = Outputs()
+    privacy: Privacy = Privacy()
     texts: Texts = Texts()
 
     @model_validator(mode="after")

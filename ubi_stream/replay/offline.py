@@ -13,6 +13,7 @@ from ubi_stream.chunked.partitioner import partition_of as hashed_partition
 from ubi_stream.effects import Effects, Forward, Tally
 from ubi_stream.events.decode import Decode, decode
 from ubi_stream.events.model import Record
+from ubi_stream.packs.privacy_filter import filter_of
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.replay.records import ProducerRecord
@@ -62,6 +63,7 @@ class OfflineRun:
         self._now_ms = now_ms
         self._home = home
         self._decode = decode
+        self._privacy = filter_of(pack, settings)
         self._batches = 0
         self._offsets: dict[tuple[str, int], int] = {}
         self._states: dict[tuple[str, int], dict[bytes, bytes]] = {}
@@ -132,6 +134,7 @@ class OfflineRun:
             cache_size=self._settings.state_cache_of_a_partition,
             home=self._home,
             decode=self._decode,
+            privacy=self._privacy,
         )
         states = self._states[entity, number] = {}
         return Partition(setup, states, {})

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from ubi_stream.effects import Effects
 from ubi_stream.errors import FaultyCodeError
+from ubi_stream.events.hiding import hidden_letter
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.partition import Partition
 from ubi_stream.reasons import DeadLetterReason
@@ -57,7 +58,8 @@ def isolate(
                         f"more than {MAX_POISONED} events of one batch raise, the last with {describe(error)}: "
                         "that is a fault of the code or of a pack's own features, not of the events"
                     ) from error
-                poisoned[record.offset] = DeadLetter(DeadLetterReason.PROCESSING_ERROR, "$", describe(error), record)
+                letter = DeadLetter(DeadLetterReason.PROCESSING_ERROR, "$", describe(error), record)
+                poisoned[record.offset] = hidden_letter(letter, partition.pipeline.privacy)
                 break
         else:
             good = [record for record in failing.records if record.offset not in poisoned]

@@ -16,6 +16,7 @@ from ubi_stream.chunked.transport import ChunkConsumer, Records
 from ubi_stream.clock import Clock
 from ubi_stream.errors import DeliveryError, StateStoreError
 from ubi_stream.mappings.live import decoder_of
+from ubi_stream.packs.privacy_filter import filter_of
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import PartitionSetup
 from ubi_stream.reasons import FailStopReason
@@ -72,6 +73,7 @@ class Lanes:
         self._log = structlog.get_logger("ubi_stream.lanes")
         self._lane_of_topic = {settings.repartition_topic(entity.name): entity.name for entity in pack.entities}
         self._decode = decoder_of(settings)
+        self._privacy = filter_of(pack, settings)
         self._home = lru_cache(_KNOWN_HOMES)(partial(partition_of, partitions=settings.partitions))
         self.consumer: ChunkConsumer | None = None
         self.on_change: Callable[[], None] = lambda: None
@@ -142,6 +144,7 @@ class Lanes:
             cache_size=self._settings.state_cache_of_a_partition,
             home=self._home,
             decode=self._decode,
+            privacy=self._privacy,
         )
         io = LaneIO(
             outbox=self._outbox,

@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     REPLAYED = "replayed"
     UNWANTED = "unwanted"
     ERASED = "erased"
+    WITHHELD = "withheld"
     MOVED = "moved"
 
 

@@ -27,6 +27,7 @@ from ubi_stream.insights.visits import VisitOutput, VisitRecord
 from ubi_stream.insights.windows import NO_CLASS
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.schema import RESERVED_TYPES, Pack
+from ubi_stream.privacy.consent import WithheldReason
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.runtime.detector_metrics import DetectorMetrics
 from ubi_stream.runtime.metric_labels import ANY, OTHER, Missing, Outcome, QualityMetric, Refusal, Stage
@@ -84,6 +85,12 @@ class Metrics:
         self._unmatched = self._counter("ubi_unmatched_labels", "Labels of events that are not kept", ("pack",))
         self._labels = self._counter("ubi_labels", "Labels of people by what became of them", ("pack", "status"))
         self._erasures = self._counter("ubi_erasures", "Users erased", ("pack",))
+        self._withheld = self._counter(
+            "ubi_withheld_events", "Events counted and not kept, by reason", ("pack", "reason")
+        )
+        self._personal = self._counter(
+            "ubi_personal_data", "Records with personal data, by rule and what was done", ("pack", "rule", "action")
+        )
         self._unknown_fields = self._counter("ubi_unknown_fields", "Fields that no event has, ignored", ("pack",))
         self._dead_letters = self._counter("ubi_dead_letters", "Dead letters by reason", ("reason",))
         self._insights = self._counter("ubi_insights", "Insights", ("pack", "kind", "severity"))
@@ -155,6 +162,8 @@ class Metrics:
             self._snapshots.labels(problem)
         for stop in FailStopReason:
             self._fail_stops.labels(stop)
+        for withheld in WithheldReason:
+            self._withheld.labels(self._pack, withheld)
         for table in ("insights", "dead_letters", "windows", "visits", "recommendations"):
             self.sink_rows.labels(table)
         for cause in Refusal:
@@ -192,11 +201,16 @@ class Metrics:
             Outcome.REPLAYED: tally.replayed,
             Outcome.UNWANTED: tally.unwanted,
             Outcome.ERASED: tally.erased,
+            Outcome.WITHHELD: tally.withheld.total(),
             Outcome.MOVED: tally.moved,
         }
         for outcome, count in others.items():
             if count:
                 self._events.labels(self._pack, ANY, outcome).inc(count)
+        for reason, count in tally.withheld.items():
+            self._withheld.labels(self._pack, reason).inc(count)
+        for (_, rule, action), count in tally.personal_data.items():
+            self._personal.labels(self._pack, rule, action).inc(count)
         self._late.labels(self._pack).inc(tally.late)
         self._unmatched.labels(self._pack).inc(tally.unmatched_labels)
         self._unknown_fields.labels(self._pack).inc(tally.unknown_fields)

@@ -52,10 +52,15 @@ def test_an_id_has_at_most_256_bytes_of_utf8(field: str, value: str, passes: boo
 
 @pytest.mark.parametrize("field", ["properties", "context"])
 def test_properties_have_at_most_32_kilobytes_of_json(field: str) -> None:
-    frame = len(msgspec.json.encode({"note": ""}))
-    fits = event() | {field: {"note": "x" * (MAX_PROPERTIES_BYTES - frame)}}
-    assert reason_of(record(fits)) is None
-    assert reason_of(record(event() | {field: {"note": "x" * (MAX_PROPERTIES_BYTES - frame + 1)}})) is Reason.TOO_LARGE
+    notes = ["x" * 1_000] * 32
+    room = MAX_PROPERTIES_BYTES - len(msgspec.json.encode({"notes": [*notes, ""]}))
+    assert reason_of(record(event() | {field: {"notes": [*notes, "x" * room]}})) is None
+    too_large = {"notes": [*notes, "x" * (room + 1)]}
+    assert reason_of(record(event() | {field: too_large})) is Reason.TOO_LARGE
+
+
+def test_one_long_text_is_cut_instead() -> None:
+    assert reason_of(record(event(note="x" * MAX_PROPERTIES_BYTES))) is None
 
 
 def test_white_space_does_not_make_properties_large() -> None:

@@ -19,6 +19,9 @@ from ubi_stream.models.drift.subjects import SubjectKind
 from ubi_stream.models.drift.verdict import Verdict
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.loader import load_pack
+from ubi_stream.privacy.consent import WithheldReason
+from ubi_stream.privacy.filter import OTHER as OTHER_NAME
+from ubi_stream.privacy.rules import DECLARED, NOT_KEPT, SECRET, TOO_LONG, Action, Kind
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.replay.offline import OfflineRun
 from ubi_stream.replay.records import ProducerRecord
@@ -134,12 +137,17 @@ def test_event_types_that_the_pack_does_not_list_count_as_other(metrics: Metrics
     assert value(metrics, "ubi_events_total", pack="ecommerce", event_type=OTHER, outcome="accepted") == 50
 
 
+def _with_personal_data() -> Tally:
+    found = Counter({(USER, rule, action): 1 for rule in Kind for action in Action})
+    return Tally(accepted=Counter({USER: 3}), personal_data=found, withheld=Counter(dict.fromkeys(WithheldReason, 1)))
+
+
 def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics) -> None:
     for batch in run_offline():
         metrics.observe(batch)
     broken = Record("ubi.events", 0, 0, NOW_MS, USER.encode(), b"x", ())
     letters = [DeadLetter(reason, "$", USER, broken) for reason in DeadLetterReason]
-    metrics.observe(effects(Tally(accepted=Counter({USER: 3})), letters))
+    metrics.observe(effects(_with_personal_data(), letters))
     for stop in FailStopReason:
         metrics.fail_stop(stop)
     for problem in SnapshotReason:
@@ -157,7 +165,9 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
         "outcome": set(Outcome) | {"buys_in_visit"},
         "kind": set(InsightKind),
         "severity": set(Severity),
-        "reason": set(DeadLetterReason) | set(SnapshotReason) | set(FailStopReason),
+        "reason": set(DeadLetterReason) | set(SnapshotReason) | set(FailStopReason) | set(WithheldReason),
+        "rule": set(Kind) | {SECRET, DECLARED, NOT_KEPT, TOO_LONG, OTHER_NAME},
+        "action": set(Action),
         "stage": set(Stage),
         "cause": set(Refusal) | set(Missing),
         "table": {"insights", "dead_letters", "windows", "visits", "recommendations"},
