@@ -112,6 +112,6 @@ def _named_by(pack: Pack) -> frozenset[str]:
     all_roles = (events.roles, *events.roles.by_type.values())
     used = {getattr(one, role, None) for one in all_roles for role in ("amount", "latency", "outcome")}
     used.update(events.limits, (feature.property for feature in pack.features))
-    for part in (*events.derived, *pack.features):
-        used.update(condition.property for condition in part.where)
+    used.update(condition.property for derived in events.derived for condition in derived.where)
+    used.update(condition.property for feature in pack.features for condition in feature.where)
     return _LABEL_PROPERTIES | _ids(pack) | {name for name in used if name}

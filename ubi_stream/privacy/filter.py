@@ -293,11 +293,11 @@ class PrivacyFilter:
                 return _Treatment(DECLARED, rules.properties[full])
             if full in rules.allow or (place == "properties" and name in self._ids):
                 return _Treatment(DECLARED, Action.KEEP)
-        if names_one_of(plain, self._secrets):
-            return _Treatment(SECRET, rules.on_secret)
         needed = place == _INNER or (place == "context" and name in CONTEXT_KEPT)
         if not needed and rules.keep is not None and full not in rules.keep:
             return _Treatment(NOT_KEPT, Action.DROP)
+        if names_one_of(plain, self._secrets):
+            return _Treatment(SECRET, rules.on_secret)
         if self._text.needs_look(name) and self._text.clean("", name, set()) != name:
             return _Treatment(OTHER, Action.DROP)  # the name itself is personal data
         return next((_Treatment(kind=kind) for kind, names in _HINTS.items() if plain in names), _Treatment())

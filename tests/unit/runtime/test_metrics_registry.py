@@ -138,7 +138,7 @@ def test_event_types_that_the_pack_does_not_list_count_as_other(metrics: Metrics
 
 
 def _with_personal_data() -> Tally:
-    found = Counter({(USER, rule, action): 1 for rule in Kind for action in Action})
+    found = Counter({(USER, rule.value, action): 1 for rule in Kind for action in Action})
     return Tally(accepted=Counter({USER: 3}), personal_data=found, withheld=Counter(dict.fromkeys(WithheldReason, 1)))
 
 
