@@ -112,8 +112,9 @@ def tally(
 ) -> Tally:
     """Count a batch of so many records; of what the batch came to (`letters` and so on) only what is new is given."""
     accepted = Counter(plan.type_name(m.event.event_type) for m in moments if m.new and m.event is not None)
-    others = counts.duplicates + counts.foreign + counts.erased
-    others += len(letters) + len(unwanted) + len(not_kept) + len(strangers)
+    moved = counts.redirected + len(strangers)
+    others = counts.duplicates + counts.foreign + counts.erased + moved
+    others += len(letters) + len(unwanted) + len(not_kept)
     return Tally(
         accepted=accepted,
         dead_letters=Counter(letter.reason.value for letter in letters),
@@ -121,7 +122,7 @@ def tally(
         replayed=records - accepted.total() - others,
         unwanted=len(unwanted) + counts.foreign,
         erased=counts.erased,
-        moved=len(strangers),
+        moved=moved,
         late=counts.late,
         unmatched_labels=counts.unmatched_labels,
         unknown_fields=unknown_fields,

@@ -6,7 +6,7 @@ written at each barrier before the states (`ubi_stream/partition_record.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ from ubi_stream.pipeline import Pipeline
 from ubi_stream.privacy.filter import PrivacyFilter
 from ubi_stream.state.codec import Tombstone
 from ubi_stream.state.erasures import Erasures
+from ubi_stream.state.identities import Handover, Handovers
+from ubi_stream.state.identity_fold import IdentityFold
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.silences import silence_timers
@@ -101,6 +103,7 @@ class Partition:
         self.progress = memory.progress
         self._memory = memory
         census = take_census(states)
+        self.handovers = Handovers(memory.handovers)
         self._erasures = Erasures(memory.erased, key=setup.erasure_key, keep_ms=plan.erased_ms)
         erased = self._erasures.outlived(census.last_ms, states, epoch=setup.epoch)
         self.store = StateStore(
@@ -118,12 +121,18 @@ class Partition:
             self.timers.forget(entity_id)
             self._wakings.forget(entity_id)
         self.pipeline = self._assemble(plan)
+        self.to_send: Sequence[Handover] = ()
 
     def cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | Tombstone]]]:
-        """Pieces of the partition's record, and the changed states, both as of now; to be written in that order."""
+        """Pieces of the partition's record, and the changed states, both as of now; to be written in that order.
+
+        What was handed over until then (`to_send`) is sent once the record is written.
+        """
+        self.to_send = self.handovers.checkpoint()
         return self._pieces(), self.store.cut()
 
     def _assemble(self, plan: Plan) -> Pipeline:
+        identities = IdentityFold(plan, self.handovers)
         pack, memory, features = plan.pack, self._memory, self._featurizer.features
         segments = pack.segments if plan.entity.key is None else ()
         assigner = Segments(segments, features, self.models.segment_rates, dormant_ms=plan.dormant_ms)
@@ -137,7 +146,7 @@ class Partition:
             decode=self.setup.decode,
             privacy=privacy_filter(pack) if self.setup.privacy is None else self.setup.privacy,
             validator=Validator.of(pack),
-            folder=Fold(plan, self.store, self.progress, self.timers, self._wakings, self._erasures),
+            folder=Fold(plan, self.store, self.progress, self.timers, self._wakings, self._erasures, identities),
             featurizer=self._featurizer,
             segments=assigner,
             rules=rules,
@@ -182,6 +191,7 @@ class Partition:
         if epoch != self.setup.epoch:
             # Offsets of another life of the topic say nothing about this one; its time goes on.
             memory.progress = Progress(watermark_ms=memory.progress.watermark_ms)
+            memory.handovers = [one.of_layout(str(epoch)) for one in memory.handovers]
             memory.erased = {erased_id: kept.without_position() for erased_id, kept in memory.erased.items()}
         self._restore_models(memory.models)
         return memory

@@ -14,6 +14,7 @@ from ubi_stream.errors import RecoveryError
 from ubi_stream.insights.windows import OpenWindows
 from ubi_stream.models.rules import RuleShares
 from ubi_stream.state.erasures import Erasure
+from ubi_stream.state.identities import Handover
 from ubi_stream.state.memo import Memo
 from ubi_stream.state.progress import Progress
 
@@ -42,7 +43,8 @@ class PartitionMemory(msgspec.Struct):
 
     `population` is the memo of what was told of all entities together, `memos` those of single ones that changed since
     the barrier before; `types` are those that the states were counted with, `models` is a snapshot; `erased` are
-    users that were erased, by the hash of their ids; `rule_shares` says how common it is to meet each rule.
+    users that were erased, by the hash of their ids; `rule_shares` says how common it is to meet each rule;
+    `handovers` are records for other partitions that are sent once this is durable.
     """
 
     progress: Progress
@@ -53,6 +55,7 @@ class PartitionMemory(msgspec.Struct):
     models: bytes
     erased: dict[str, Erasure] = {}
     rule_shares: RuleShares = msgspec.field(default_factory=RuleShares)
+    handovers: list[Handover] = []
 
 
 _VERSION: Final = 1

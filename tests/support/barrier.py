@@ -31,6 +31,7 @@ from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.partition_record import newer_piece
 from ubi_stream.state.codec import Tombstone, decode_state, newer_state
+from ubi_stream.state.identities import Handover
 from ubi_stream.state.silences import GRACE_MS
 
 Position = tuple[str, int]
@@ -123,6 +124,7 @@ class _Cut:
     pieces: list[tuple[bytes, bytes]]
     states: list[tuple[bytes, bytes | Tombstone]]
     committed: Counter[str]
+    handovers: Sequence[Handover] = ()
 
 
 class Lane:
@@ -256,7 +258,7 @@ class Lane:
 
     def _cut(self) -> None:
         pieces, states = self._partition.cut()
-        self._pending = _Cut(pieces, states, Counter(self._at))
+        self._pending = _Cut(pieces, states, Counter(self._at), self._partition.to_send)
 
     def _write(self) -> None:
         """The rest of a barrier: record, then states, then commit."""
@@ -265,6 +267,7 @@ class Lane:
         if self._states_first:
             self._write_states(cut)
         self._write_record(cut)
+        self._hand_over(cut.handovers)
         if not self._states_first:
             self._write_states(cut)
         self._chance.step(0.2)
@@ -274,6 +277,13 @@ class Lane:
         for key, piece in cut.pieces:
             self._chance.step(0.04)
             self.durable.record.apply(0, key, piece)
+
+    def _hand_over(self, handovers: Sequence[Handover]) -> None:
+        for one in handovers:
+            self._chance.step(0.1)
+            topic, partition = f"{EVENTS_TOPIC}.by-user", self._cluster.partition_of(one.key)
+            at_ms = int(dict(one.headers)["ubi-source-time"])
+            self._cluster.append(topic, partition, one.key, one.value, at_ms, one.all_headers())
 
     def _write_states(self, cut: _Cut) -> None:
         start = len(self.durable.states_log)

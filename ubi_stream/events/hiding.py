@@ -12,7 +12,7 @@ from ubi_stream.privacy.filter import PrivacyFilter, Withheld
 
 OWN_FORM: Final = "ubi-form"
 """Header of records that are events in our own form, whatever the form of their topic is."""
-_EVENT: Final = b"event"
+OWN_FORM_HEADER: Final = (OWN_FORM, b"event")
 _encode_json = msgspec.json.Encoder().encode
 
 
@@ -77,5 +77,5 @@ def hidden_record(record: Record, privacy: PrivacyFilter) -> Record:
 
 
 def _rewritten(record: Record, event: dict[str, Any]) -> Record:
-    headers = record.headers if is_own_form(record) else (*record.headers, (OWN_FORM, _EVENT))
+    headers = record.headers if is_own_form(record) else (*record.headers, OWN_FORM_HEADER)
     return msgspec.structs.replace(record, value=_encode_json(event), headers=headers)

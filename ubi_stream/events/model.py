@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ubi_stream.events.identity import IdentityChange
 from ubi_stream.events.verdict import Verdict
 from ubi_stream.privacy.consent import WithheldReason
 from ubi_stream.privacy.filter import PropertyFinding
@@ -82,6 +83,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """Whether `raw` is not as it came, but the event in our own form, without what a privacy filter hid."""
     is_named: bool = True
     """Whether it brought its id. What has its position for one can't be sent twice."""
+    identity: IdentityChange | None = None
+    """What a command says about who is whom; None for all other events."""
+    carried: bytes = b""
+    """The encoded state that a partition handed over with it."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 from ubi_stream.events.decode import Decode, decode
 from ubi_stream.events.decode import decode as decode_own_form
-from ubi_stream.events.hiding import OWN_FORM, hidden_letter, read_hidden
+from ubi_stream.events.hiding import OWN_FORM_HEADER, hidden_letter, read_hidden
 from ubi_stream.events.model import DeadLetter, Event, Findings, Headers, NotKept, Origin, Record, Sender, Unwanted
 from ubi_stream.events.validate import Validator
-from ubi_stream.packs.privacy_filter import LABEL_IDS
+from ubi_stream.packs.privacy_filter import COMMAND_IDS
 from ubi_stream.packs.schema import ERASE_TYPE, RESERVED_TYPES
 from ubi_stream.privacy.filter import PrivacyFilter
 from ubi_stream.privacy.rules import PrivacyRules
@@ -22,7 +24,13 @@ ORIGIN_OFFSET: Final = "ubi-source-offset"
 ORIGIN_TIME: Final = "ubi-source-time"
 SENDER: Final = "ubi-sender"
 """Written where the sender is not the origin: by a partition that forwards what was forwarded to it."""
-_DEFAULT: Final = PrivacyFilter(PrivacyRules(), ids=LABEL_IDS, commands=RESERVED_TYPES)
+_DEFAULT: Final = PrivacyFilter(PrivacyRules(), ids=COMMAND_IDS, commands=RESERVED_TYPES)
+USER: Final = "ubi-user"
+"""Id whose event it counts as, where that is not the one in the value: the other id was merged into this one."""
+STATE: Final = "ubi-state"
+"""Encoded state that is handed over with a command."""
+IDENTITY_LANE: Final = "/identity"
+"""Ending of a sender's name for records that it sends once its checkpoint has them: they have an order of their own."""
 _MAX_INT32: Final = 2**31 - 1
 _MAX_INT64: Final = 2**63 - 1
 
@@ -62,9 +70,12 @@ def read_events(
             read.not_kept.append(found)
         else:
             data, clean, findings = found
-            origin, sender = _sent(record) if forwarded else (position_of(record), None)
+            sent = _sent(record) if forwarded else None
+            origin, sender = (position_of(record), None) if sent is None else (sent.origin, sent.sender)
             outcome = validator.validate(data, clean, origin, sender)
             if isinstance(outcome, Event):
+                if sent is not None and sent.user_id:
+                    outcome = msgspec.structs.replace(outcome, user_id=sent.user_id, carried=sent.state)
                 read.events.append(outcome)
             elif isinstance(outcome, DeadLetter):
                 read.dead_letters.append(hidden_letter(outcome, privacy, data, mapped=mapped))
@@ -77,7 +88,7 @@ def read_events(
 
 
 def up_to_commands(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """Cut a batch before each person's label, which is about what was told until then, and before each erasure.
+    """Cut a batch before each person's label, erasure and identity command: they refer to all events before them.
 
     >>> from ubi_stream.events.verdict import Verdict
     >>> def event(verdict: Verdict | None) -> Event:
@@ -89,7 +100,8 @@ def up_to_commands(events: Iterable[Event]) -> Iterator[list[Event]]:
     """
     part: list[Event] = []
     for event in events:
-        if part and (event.verdict is not None or event.event_type == ERASE_TYPE):
+        is_command = event.verdict is not None or event.identity is not None or event.event_type == ERASE_TYPE
+        if part and is_command:
             yield part
             part = []
         part.append(event)
@@ -112,13 +124,28 @@ def forward_headers(event: Event) -> Headers:
         (ORIGIN_TIME, str(origin.timestamp_ms).encode()),
     )
     if event.rewritten:
-        headers = (*headers, (OWN_FORM, b"event"))
+        headers = (*headers, OWN_FORM_HEADER)
     if event.sender is None:
         return headers
-    return (*headers, (SENDER, f"{event.topic}/{event.partition}/{event.offset}".encode()))
+    sent = (*headers, (SENDER, f"{event.topic}/{event.partition}/{event.offset}".encode()))
+    return (*sent, (USER, event.user_id.encode())) if is_handed_over(event) else sent
 
 
-def _sent(record: Record) -> tuple[Origin, Sender]:
+def is_handed_over(event: Event) -> bool:
+    """Whether another user's partition handed the event over, with its state or because the ids were merged."""
+    return event.sender is not None and event.sender.lane.endswith(IDENTITY_LANE)
+
+
+class _Sent(NamedTuple):
+    """What the headers of a record say."""
+
+    origin: Origin
+    sender: Sender
+    user_id: str = ""
+    state: bytes = b""
+
+
+def _sent(record: Record) -> _Sent:
     """Origin and sender of a record of a repartition topic; one without good headers entered right there."""
     # A later header of one name wins. Kafka allows headers without a value.
     values = {name: value or b"" for name, value in record.headers}
@@ -130,12 +157,13 @@ def _sent(record: Record) -> tuple[Origin, Sender]:
             _whole(values[ORIGIN_TIME]),
         )
         if SENDER not in values:
-            return origin, Sender(f"{origin.topic}/{origin.partition}", origin.offset)
+            return _Sent(origin, Sender(f"{origin.topic}/{origin.partition}", origin.offset))
         lane, _, offset = values[SENDER].decode("ascii").rpartition("/")
-        return origin, Sender(lane, _whole(offset))
+        user_id, state = values.get(USER, b"").decode(), values.get(STATE, b"")
+        return _Sent(origin, Sender(lane, _whole(offset)), user_id, state)
     except (KeyError, ValueError):
         here = position_of(record)
-        return here, Sender(f"{here.topic}/{here.partition}", here.offset)
+        return _Sent(here, Sender(f"{here.topic}/{here.partition}", here.offset))
 
 
 def _whole(text: bytes | str, *, most: int = _MAX_INT64) -> int:

@@ -12,6 +12,7 @@ from ubi_stream.events.context import read_clock
 from ubi_stream.events.derived import TypeDeriver
 from ubi_stream.events.fields import IdReader, RefusedError, check_id, missing_or_wrong, read_id, refuse, short
 from ubi_stream.events.hiding import is_own_form
+from ubi_stream.events.identity import read_identity
 from ubi_stream.events.limits import (
     MAX_AHEAD_MS,
     MAX_PROPERTIES_BYTES,
@@ -23,7 +24,15 @@ from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Sender, U
 from ubi_stream.events.properties import PropertyReader
 from ubi_stream.events.verdict import Verdict, read_verdict
 from ubi_stream.packs.declared import DeclaredFeature
-from ubi_stream.packs.schema import ERASE_TYPE, LABEL_TYPE, RESERVED_TYPES, Events, Pack
+from ubi_stream.packs.schema import (
+    ERASE_TYPE,
+    IDENTITY_TYPES,
+    INTERNAL_TYPES,
+    LABEL_TYPE,
+    RESERVED_TYPES,
+    Events,
+    Pack,
+)
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 FIELDS: Final = frozenset(
@@ -98,6 +107,8 @@ class Validator:
             if self._unknown_types == "dead_letter":
                 refuse(Reason.UNKNOWN_EVENT_TYPE, "event_type", f"the pack has no event type {short(event_type)}")
             check_id(event_type, "event_type")
+        elif event_type in INTERNAL_TYPES and sender is None:
+            refuse(Reason.UNKNOWN_EVENT_TYPE, "event_type", f"{event_type} is written by workers alone")
         event_id = get("event_id")
         if event_id is not None:
             event_id = self._ids.optional(read_id(event_id, "event_id"), "event_id")
@@ -107,12 +118,15 @@ class Validator:
         if context:
             read_clock(context)
         # What was once kept under an id that stands for nobody can still be erased.
-        user_id = read_id if event_type == ERASE_TYPE else self._ids.required
+        read_user_id = read_id if event_type == ERASE_TYPE else self._ids.required
+        user_id, identity = read_user_id(get("user_id"), "user_id"), None
+        if event_type in IDENTITY_TYPES:
+            user_id, identity = read_identity(event_type, user_id, properties, self._ids.required)
         event = Event(
             event_id=origin.event_id if event_id is None else event_id,
             event_time_ms=self._time(get("event_time"), get("sent_at"), origin.timestamp_ms),
             event_type=event_type,
-            user_id=user_id(get("user_id"), "user_id"),
+            user_id=user_id,
             session_id=self._ids.optional(get("session_id"), "session_id"),
             properties=properties,
             context=context,
@@ -126,6 +140,7 @@ class Validator:
             rewritten=is_own_form(record),
             is_named=event_id is not None,
             verdict=self._label(properties) if event_type == LABEL_TYPE else None,
+            identity=identity,
         )
         self._properties.read(event_type, properties)
         if not FIELDS.issuperset(data):

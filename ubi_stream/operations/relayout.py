@@ -56,7 +56,8 @@ def new_memories(
 
     Time is that of the partition which is furthest: all their users come together, and time never goes back. Open
     windows stay where they are: they are counts of a partition, and only add up. Marks of forwards are the last of all.
-    Who was erased is kept by a hash, which does not tell a partition: all get all of them.
+    Who was erased is kept by a hash, which does not tell a partition: all get all of them. Profiles that were about to
+    be handed over are sent by the first.
 
     Parameters
     ----------
@@ -78,6 +79,7 @@ def new_memories(
         for sender, offset in memory.progress.forwarded.items():
             forwarded[sender] = max(offset, forwarded.get(sender, -1))
     erased = _all_erased(known)
+    handovers = [one.of_layout(f"of-{len(before)}-partitions") for memory in known for one in memory.handovers]
     memories = []
     for number, offsets in enumerate(next_offsets):
         like = before[number % len(before)] or known[0]
@@ -90,6 +92,7 @@ def new_memories(
                 memos={},
                 erased=dict(erased),
                 windows=OpenWindows() if own is None else own.windows,
+                handovers=handovers if number == 0 else [],
             )
         )
     return memories

@@ -8,7 +8,7 @@ from typing import Final
 
 from ubi_stream.errors import ConfigError, likely
 from ubi_stream.packs.privacy import Hiding, Privacy, SourceHiding
-from ubi_stream.packs.schema import RESERVED_TYPES, Pack
+from ubi_stream.packs.schema import IDENTITY_PROPERTIES, RESERVED_TYPES, WATERMARK, Pack
 from ubi_stream.privacy.consent import NOBODY_LISTED, DoNotTrack
 from ubi_stream.privacy.filter import PrivacyFilter
 from ubi_stream.privacy.rules import SECRETS, Action, Consent, Kind, PrivacyRules, TextFilter
@@ -17,10 +17,10 @@ from ubi_stream.settings import Settings
 FILTERS: Final = "ubi_stream.privacy_filters"
 """Entry points of this group are factories: `factory()` returns a `TextFilter`."""
 
-LABEL_IDS: Final = frozenset(("author", "insight_id"))
-"""Properties of a person's label that are ids: they stay as they are."""
-_LABEL_PROPERTIES: Final = frozenset(("label", "outcome", "weight", "note"))
-"""What a person's label says, besides who says it and of what."""
+COMMAND_IDS: Final = IDENTITY_PROPERTIES | {"author", "insight_id"}
+"""Properties of commands that are ids: they stay as they are."""
+_COMMAND_PROPERTIES: Final = frozenset(("label", "outcome", "weight", "note", WATERMARK))
+"""What commands say, besides who says it and of what."""
 
 
 def privacy_filter(
@@ -103,7 +103,7 @@ def _ids(pack: Pack) -> frozenset[str]:
     all_roles = (roles, *roles.by_type.values())
     ids = {getattr(one, role, None) for one in all_roles for role in ("reference", "item", "category")}
     ids.update(entity.key for entity in pack.entities)
-    return LABEL_IDS | {name for name in ids if name}
+    return COMMAND_IDS | {name for name in ids if name}
 
 
 def _named_by(pack: Pack) -> frozenset[str]:
@@ -114,4 +114,4 @@ def _named_by(pack: Pack) -> frozenset[str]:
     used.update(events.limits, (feature.property for feature in pack.features))
     used.update(condition.property for derived in events.derived for condition in derived.where)
     used.update(condition.property for feature in pack.features for condition in feature.where)
-    return _LABEL_PROPERTIES | _ids(pack) | {name for name in used if name}
+    return _COMMAND_PROPERTIES | _ids(pack) | {name for name in used if name}

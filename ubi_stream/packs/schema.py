@@ -20,8 +20,27 @@ LABEL_TYPE: Final = "$label"
 """Reserved type: tells what became of an earlier event. Every pack knows it."""
 ERASE_TYPE: Final = "$erase"
 """Reserved type: has all forgotten that is known of its user."""
-RESERVED_TYPES: Final = frozenset((LABEL_TYPE, ERASE_TYPE))
+IDENTIFY_TYPE: Final = "$identify"
+"""Reserved type: merges the profile of an anonymous id into its user's."""
+ALIAS_TYPE: Final = "$alias"
+"""Reserved type: merges the profile of one id into another's."""
+SPLIT_TYPE: Final = "$split"
+"""Reserved type: undoes a merge."""
+MERGE_TYPE: Final = "$merge"
+UNMERGE_TYPE: Final = "$unmerge"
+INTERNAL_TYPES: Final = frozenset((MERGE_TYPE, UNMERGE_TYPE))
+"""Written by workers for workers, on a repartition topic alone."""
+IDENTITY_TYPES: Final = INTERNAL_TYPES | {IDENTIFY_TYPE, ALIAS_TYPE, SPLIT_TYPE}
+RESERVED_TYPES: Final = IDENTITY_TYPES | {LABEL_TYPE, ERASE_TYPE}
 """Commands: they are no behaviour."""
+ANONYMOUS_ID: Final = "anonymous_id"
+PREVIOUS_ID: Final = "previous_id"
+ERASED_IDS: Final = "erased_ids"
+OTHER_IDS: Final = "other_ids"
+IDENTITY_PROPERTIES: Final = frozenset((ANONYMOUS_ID, PREVIOUS_ID, ERASED_IDS, OTHER_IDS))
+"""Properties of identity commands and erasures that are ids."""
+WATERMARK: Final = "watermark_ms"
+"""Property of what workers send each other: the time up to which the sender's partition is complete."""
 VERDICT_PROPERTIES: Final = frozenset(("label", "insight_id"))
 """Either of them makes a `$label` event a person's; so labels that the stream brings have others."""
 MAX_TYPES: Final = 32

@@ -3,7 +3,8 @@
 The barrier's order is what makes a crash between any two steps harmless (`docs/delivery.md`):
 
 1. all insights, forwards, dead letters and windows of the chunks are acknowledged by the broker;
-2. the partition's record, with the last offset learned from, is in its changelog;
+2. the partition's record, with the last offset learned from, is in its changelog; profiles that it hands over to other
+   partitions are sent from then on;
 3. the states that changed are in theirs;
 4. the chunks' offsets may be committed.
 
@@ -42,6 +43,7 @@ from ubi_stream.runtime.isolate import Batch, describe, isolate
 from ubi_stream.runtime.outbox import DEAD_LETTERS_MAX_BYTES, Acknowledged, Change, Outbox, acknowledged
 from ubi_stream.runtime.pace import Pace
 from ubi_stream.settings import Settings
+from ubi_stream.state.identities import Handover
 
 MAX_UNACKNOWLEDGED: Final = 5_000
 """Effects on their way to the broker; with more, processing waits: a slow broker must not fill the memory."""
@@ -106,6 +108,7 @@ class _Cut:
     states: Sequence[Change]
     done: dict[TP, int] = field(default_factory=dict)
     open_counts: Sequence[WindowCount] = ()
+    handovers: Sequence[Handover] = ()
 
 
 class Lane:
@@ -157,6 +160,7 @@ class Lane:
             await acknowledged(cut.unacknowledged, within_s=self._settings.delivery_timeout_s)
             number = self.setup.partition
             await self._io.outbox.write(self._io.records_changelog, number, cut.pieces)
+            await self._hand_over(cut.handovers)
             written = await self._io.outbox.write(self._io.states_changelog, number, cut.states)
             for _ in self._io.states.save(SAVED_AT_ONCE):
                 await asyncio.sleep(0)  # let the views answer
@@ -173,10 +177,13 @@ class Lane:
             pass  # what is being processed is flushed with the rest
         if flush:
             await self.barrier()
+            if self.partition.to_send:
+                await self.barrier()  # what the first one handed over is acknowledged, and in the checkpoint no more
 
     def is_due(self, now_s: float) -> bool:
         """Whether it is time for a barrier."""
-        return bool(self._done) and now_s - self._cut_at_s >= self._settings.flush_interval_s
+        waits = self._done or len(self.partition.handovers)
+        return bool(waits) and now_s - self._cut_at_s >= self._settings.flush_interval_s
 
     def _build(self) -> Partition:
         return Partition(self.setup, self._io.states, self._io.records)
@@ -236,6 +243,12 @@ class Lane:
             await acknowledged(self._unacknowledged, within_s=self._settings.delivery_timeout_s)
             self._unacknowledged.clear()
 
+    async def _hand_over(self, handovers: Sequence[Handover]) -> None:
+        """Send what the checkpoint has that was written just now; the next barrier waits for it."""
+        topic = self._settings.repartition_topic(self.setup.entity)
+        for one in handovers:
+            await self._send(topic, one.key, one.value, one.all_headers())
+
     async def _send_count(self, count: WindowCount) -> None:
         key = f"{count.entity}/{count.partition}".encode()
         await self._send(self._settings.windows_topic, key, encode_window(count))
@@ -250,12 +263,12 @@ class Lane:
     def _cut(self) -> _Cut | None:
         """Encode what changed, between two chunks; None if nothing did."""
         self._cut_at_s = self._io.clock.monotonic_s()
-        if not self._done:
+        if not self._done and not len(self.partition.handovers):
             return None
         pieces, states = self.partition.cut()
         self._tell_snapshot_problem()
         self._io.records.update(pieces)
-        cut = _Cut(self._unacknowledged, list(pieces), states, self._done, self._open_counts())
+        cut = _Cut(self._unacknowledged, list(pieces), states, self._done, self._open_counts(), self.partition.to_send)
         self._unacknowledged, self._done = [], {}
         self._since_cut.clear()
         self._events_since_cut = 0

@@ -154,7 +154,7 @@ def distinct_of(kept: Aggregates | None, visit: VisitAggregates | None, one: Agg
 def decayed_of(kept: Aggregates | None, one: Aggregation, now_ms: int) -> float:
     """Return the decayed sum as of `now_ms`; 0 where there was nothing."""
     found = kept.decayed.get(one.key) if kept else None
-    return 0.0 if found is None else found.value * _halved(now_ms - found.at_ms, one)
+    return 0.0 if found is None else found.value * halved(now_ms - found.at_ms, one)
 
 
 def _add_sum(
@@ -192,12 +192,12 @@ def _add_distinct(kept: Aggregates, visit: VisitAggregates | None, one: Aggregat
         if known is None or known < pane:
             sketch[hashed] = pane
         if known is None and len(sketch) % SLOTS == 0:
-            _thin_out(sketch, one.panes)
+            thin_out(sketch, one.panes)
     elif visit is not None:
         add_hash(visit.distinct.setdefault(one.key, []), hashed)
 
 
-def _thin_out(sketch: Sketch, panes: int) -> None:
+def thin_out(sketch: Sketch, panes: int) -> None:
     """Drop each hash that no window of now or later has among its smallest: so many smaller ones are as new."""
     oldest = max(sketch.values()) - panes
     newest: list[int] = []  # a heap of the panes of the smaller hashes, the `SLOTS` newest at most
@@ -216,11 +216,12 @@ def _add_decayed(kept: dict[int, Decayed], one: Aggregation, time_ms: int, value
     if found is None:
         kept[one.key] = Decayed(value, time_ms)
     elif time_ms >= found.at_ms:
-        found.value = found.value * _halved(time_ms - found.at_ms, one) + value
+        found.value = found.value * halved(time_ms - found.at_ms, one) + value
         found.at_ms = time_ms
     else:
-        found.value += value * _halved(found.at_ms - time_ms, one)
+        found.value += value * halved(found.at_ms - time_ms, one)
 
 
-def _halved(age_ms: int, one: Aggregation) -> float:
+def halved(age_ms: int, one: Aggregation) -> float:
+    """What is left of 1 after some time."""
     return float(2.0 ** (-age_ms / one.window_ms))

@@ -11,7 +11,7 @@ class FoldCounts:
 
     `duplicates` changed nothing; `late` came after the watermark had passed them; `unmatched_labels` are labels of
     events that are not kept (any more); `foreign` name no entity of the kind that is folded; `erased` are of users who
-    were erased, from before that.
+    were erased, from before that; `redirected` are of ids that were merged into another user's.
     """
 
     duplicates: int = 0
@@ -19,3 +19,4 @@ class FoldCounts:
     unmatched_labels: int = 0
     foreign: int = 0
     erased: int = 0
+    redirected: int = 0

@@ -186,6 +186,11 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     aggregates: Aggregates | None = None
     """For the pack's declared features over windows: see `ubi_stream.state.aggregates`."""
 
+    merged_into: str = ""
+    """The user whose profile this one was merged into: later events count there. The rest stays for a split."""
+    identities: dict[str, int] = {}
+    """Ids that were merged into this one, and the time of the command, oldest first."""
+
     def keep_questions(self, questions: list[Question]) -> None:
         """Keep these questions alone, and the rows that they were asked with."""
         self.questions = questions

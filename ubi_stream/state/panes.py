@@ -46,7 +46,7 @@ class PaneRing(msgspec.Struct, array_like=True, gc=False):
     def add(self, pane: int, length: int, type_index: int, amount_micros: int) -> bool:
         """Count one event in pane number `pane`; False where that pane is not kept any more (too late)."""
         if pane > self.head:
-            self._advance(pane, length)
+            self.move_to(pane, length)
         elif pane <= self.head - length:
             return False
         place, total = type_index + 1, self.total
@@ -64,7 +64,7 @@ class PaneRing(msgspec.Struct, array_like=True, gc=False):
             total[0] = add_micros(total[0], amount_micros)
         return True
 
-    def _advance(self, head: int, length: int) -> None:
+    def move_to(self, head: int, length: int) -> None:
         """Make `head` the newest pane, and forget those that fall out of the ring."""
         self.head = head
         oldest = head - length

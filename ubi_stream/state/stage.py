@@ -17,6 +17,8 @@ from ubi_stream.packs.schema import ERASE_TYPE, LABEL_TYPE
 from ubi_stream.state.counts import FoldCounts
 from ubi_stream.state.erasures import Before, Erased, Erasures
 from ubi_stream.state.fold import fold, fold_label
+from ubi_stream.state.identities import closes_circle, undoes
+from ubi_stream.state.identity_fold import IdentityFold
 from ubi_stream.state.model import Session, UserState
 from ubi_stream.state.once import is_applied, is_duplicate, remember, remembered_ms
 from ubi_stream.state.panes import DAY_MS
@@ -80,6 +82,7 @@ class Fold:
         timers: SilenceTimers,
         wakings: DueTimers,
         erasures: Erasures,
+        identities: IdentityFold,
     ) -> None:
         self._plan = plan
         self._states = states
@@ -87,6 +90,7 @@ class Fold:
         self._timers = timers
         self._wakings = wakings
         self._erasures = erasures
+        self._identities = identities
         self._counts = FoldCounts()
 
     def take_counts(self) -> FoldCounts:
@@ -119,8 +123,20 @@ class Fold:
         live = self._states.get(entity_id)
         if live is not None and is_applied(event, live):
             return None
+        if closes_circle(event, entity_id):  # whatever came between: else the circle would never end
+            if live is None:
+                return None
+            return self._identified(event, entity_id, live, short_hash(event.event_id), new=new)
         if self._erasures.may_concern(event, live) and (before := self._erasures.is_before(event, entity_id)):
             self._counts.erased += new and before is Before.HAPPENED
+            if new and before is Before.HAPPENED:
+                self._identities.erase_source(event, entity_id)
+            return None
+        is_known = live is not None and event.event_time_ms - live.state.last_ms < plan.retention_ms
+        if live is not None and is_known and self._identities.redirect(event, live.state, new=new):
+            self._counts.redirected += new
+            self._mark_applied(event, entity_id, live)
+            self._timers.touch(entity_id, live.state.last_ms, progress.watermark_ms)
             return None
         event_hash = short_hash(event.event_id)
         if event.event_type == ERASE_TYPE:
@@ -130,6 +146,8 @@ class Fold:
             return None
         if event.event_type == LABEL_TYPE:
             return self._labelled(event, entity_id, live, event_hash, new=new)
+        if event.identity is not None:
+            return self._identified(event, entity_id, live, event_hash, new=new)
         ended = None
         answers: list[Answer] = []
         before_ms = live.state.last_ms if live else 0
@@ -188,10 +206,35 @@ class Fold:
         state = live.state if live else UserState()
         return self._moment(event, entity_id, state, event_hash, new=new, answers=answers.answers)
 
+    def _identified(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
+        """Take in what is said of whose profile is whose. It is nothing that anybody did: time does not move on."""
+        watermark_ms = self._progress.watermark_ms
+        is_known = live is not None and event.event_time_ms - live.state.last_ms < self._plan.retention_ms
+        if not is_known and undoes(event):
+            return self._moment(event, entity_id, UserState(), event_hash, new=new)  # there is nothing to undo
+        if live is None:
+            live = self._erasures.begin(entity_id, self._states.new(entity_id))
+        elif not is_known:
+            live = self._forgotten(entity_id, live)
+        state = live.state
+        folded = self._identities.fold(event, entity_id, state, watermark_ms, new=new)
+        self._mark_applied(event, entity_id, live, event_hash)
+        if folded.memo_changed:
+            self._states.touch(entity_id)
+        self._timers.touch(entity_id, state.last_ms, watermark_ms)
+        if state.merged_into:
+            self._wakings.forget(entity_id)
+        else:
+            self._plan_waking(entity_id, state)
+        ended, answers = folded.visits
+        return self._moment(event, entity_id, state, event_hash, new=new, ended=ended, answers=answers)
+
     def _erased(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
         """Forget all of a user, as of the event's place, whatever its time: that moves nothing on."""
         kept_since_ms = self._progress.watermark_ms - self._plan.retention_ms
         erased = self._erasures.note(entity_id, event, live, kept_since_ms=kept_since_ms)
+        if new:
+            self._identities.erase_others(event, entity_id, live.state if live else None)
         self._states.erase(entity_id)
         self._timers.forget(entity_id)
         self._wakings.forget(entity_id)
@@ -234,13 +277,13 @@ class Fold:
             late_visit=late_visit,
         )
 
-    def _mark_applied(self, event: Event, entity_id: str, live: Live, event_hash: int) -> None:
+    def _mark_applied(self, event: Event, entity_id: str, live: Live, event_hash: int | None = None) -> None:
         if event.sender is not None:
             live.state.forwarded[event.sender.lane] = event.sender.offset
         else:
             live.offset = event.offset
         live.state.applied += 1
-        if event.is_named:
+        if event.is_named and event_hash is not None:
             remember(live.state.recent_ids, event_hash, remembered_ms(event, live.state) // 1000, self._plan)
         self._states.changed(entity_id, live)
 
@@ -266,6 +309,8 @@ class Fold:
             if due.stage == RETENTION_STAGE:
                 self._states.forget(due.entity_id)
                 continue
+            if live.state.merged_into:
+                continue  # whatever the id does or leaves undone counts for its user
             yield Moment(
                 entity_id=due.entity_id,
                 state=live.state,
@@ -273,7 +318,7 @@ class Fold:
                 new=True,
                 event=None,
                 event_hash=0,
-                ended=ended_visit(live.state) if due.stage == SESSION_STAGE else None,
+                ended=ended_visit(live.state) if due.stage == SESSION_STAGE and live.state.session.events else None,
                 dormant=due.stage == DORMANT_STAGE,
                 answers=self._answers_of_silence(live.state, due),
                 reviewed=day_reviewed(due.deadline_ms) if due.stage == REVIEW_STAGE else -1,

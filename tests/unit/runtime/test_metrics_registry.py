@@ -19,6 +19,7 @@ from ubi_stream.models.drift.subjects import SubjectKind
 from ubi_stream.models.drift.verdict import Verdict
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.loader import load_pack
+from ubi_stream.packs.schema import RESERVED_TYPES
 from ubi_stream.privacy.consent import WithheldReason
 from ubi_stream.privacy.filter import OTHER as OTHER_NAME
 from ubi_stream.privacy.rules import DECLARED, NOT_KEPT, SECRET, TOO_LONG, Action, Kind
@@ -161,7 +162,7 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
     metrics.set_models([outcome_report(place, n_seen=5, log_loss=0.5) for place in (0, None)])
     closed: dict[str, set[str]] = {
         "pack": {"ecommerce"},
-        "event_type": {*PACK.events.types, "$label", "$erase", OTHER, ANY},
+        "event_type": {*PACK.events.types, *RESERVED_TYPES, OTHER, ANY},
         "outcome": set(Outcome) | {"buys_in_visit"},
         "kind": set(InsightKind),
         "severity": set(Severity),
