@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from ubi_stream.cli.sending import started_producer
+from ubi_stream.cli.servers import key_headers
 from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError, DeliveryError, WorkerUnavailableError
 from ubi_stream.events.fields import RefusedError, read_id
@@ -50,7 +51,8 @@ async def by_worker(said: Said, url: str, key: str, *, within_s: float) -> dict[
     ConfigError
         The label, or the address, is wrong.
     """
-    body, headers = msgspec.json.encode(said), {"Content-Type": "application/json", "Idempotency-Key": key}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key, **key_headers()}
+    body = msgspec.json.encode(said)
     end_s = asyncio.get_running_loop().time() + within_s
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_REQUEST_S)) as http:
         while True:

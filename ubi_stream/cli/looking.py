@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from ubi_stream.cli.demo.figures import fetch_figures
-from ubi_stream.cli.servers import ask_database, ask_worker
+from ubi_stream.cli.servers import ask_database, ask_worker, key_headers
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import UbiError
 from ubi_stream.runtime.kafka_client import connect_admin
@@ -70,7 +70,7 @@ async def _stored(database: Database) -> str:
 async def _worker(url: str) -> Looked:
     try:
         ready = await ask_worker(url, "/health/ready")
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_HTTP_S)) as http:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_HTTP_S), headers=key_headers()) as http:
             figures = await fetch_figures(http, url)
     except UbiError as error:
         return Looked("worker", up=False, text=str(error))

@@ -19,6 +19,7 @@ from ubi_stream.cli.commands import (
     evaluate,
     generate,
     insights,
+    keys,
     label,
     mapping,
     migrate,
@@ -106,6 +107,7 @@ app.command("config", rich_help_panel=_LOOK)(config.config)
 app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)
 app.command("label", rich_help_panel=_LOOK)(label.label)
 app.command("evaluate", rich_help_panel=_LOOK)(evaluate.evaluate)
+app.add_typer(keys.app, name="keys", rich_help_panel=_KEEP)
 app.add_typer(mapping.app, name="mapping", rich_help_panel=_LOOK)
 app.add_typer(pack.app, name="pack", rich_help_panel=_LOOK)
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
+from ubi_stream.cli.configured import load_settings
 from ubi_stream.errors import ConfigError, DatabaseUnavailableError, WorkerUnavailableError
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.database import DATABASE_ERRORS, create_pool, parse_target, sqlstate
@@ -34,6 +35,12 @@ def entity_path(entity_id: str) -> str:
     '/api/v1/users/a%2Fb%20c'
     """
     return f"/api/v1/users/{quote(entity_id, safe='')}"
+
+
+def key_headers() -> dict[str, str]:
+    """Headers with the key that `UBI_API_KEY` has for the views; none where it is not set."""
+    key = load_settings().api_key.get_secret_value()
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 async def ask_database(settings: Settings, question: Callable[[Database], Awaitable[Answer]]) -> Answer:
@@ -77,7 +84,7 @@ async def ask_worker(url: str, path: str, query: dict[str, str] | None = None) -
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_HTTP_S)) as http,
-            http.get(URL(f"{url}{path}", encoded=True), params=query) as response,
+            http.get(URL(f"{url}{path}", encoded=True), params=query, headers=key_headers()) as response,
         ):
             status, answer = response.status, await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -90,6 +97,8 @@ async def ask_worker(url: str, path: str, query: dict[str, str] | None = None) -
     if status == 404:
         return None
     detail = f"the worker at {url} answers: {answer.get('detail', status) if isinstance(answer, dict) else status}"
+    if status in (401, 403):
+        detail += "; UBI_API_KEY is what commands send"
     if 400 <= status < 429:
         raise ConfigError(detail)
     raise WorkerUnavailableError(f"{detail}; `ubi status` shows which servers answer, `ubi doctor` says what to do")

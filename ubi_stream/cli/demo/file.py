@@ -17,6 +17,7 @@ from ubi_stream.cli.demo.stack import Stack, running_stack
 from ubi_stream.cli.demo.topics import TopicWatch, read_results, watching
 from ubi_stream.cli.progress import progress_bar
 from ubi_stream.cli.sending import send_all
+from ubi_stream.cli.servers import key_headers
 from ubi_stream.clock import Clock
 from ubi_stream.replay.account import Account, foreseen
 from ubi_stream.replay.sender import SendReport
@@ -33,7 +34,7 @@ async def run_to_end(job: Job, source: ReplaySource, account: Account, clock: Cl
     """
     async with (
         running_stack(job.settings, job.folder, clock, say) as stack,
-        aiohttp.ClientSession(timeout=_HTTP_TIMEOUT) as session,
+        aiohttp.ClientSession(timeout=_HTTP_TIMEOUT, headers=key_headers()) as session,
         watching(stack.settings, job.pack, clock) as topics,
     ):
         await topics.until_settled(stack.check_alive, clock)  # what an earlier run on this folder left

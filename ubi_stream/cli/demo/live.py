@@ -19,6 +19,7 @@ from ubi_stream.cli.demo.stack import Stack, running_stack
 from ubi_stream.cli.demo.summary import summary
 from ubi_stream.cli.demo.view import LiveView, Screen, figures_line, minutes, sentence_line
 from ubi_stream.cli.sending import send_all
+from ubi_stream.cli.servers import key_headers
 from ubi_stream.cli.together import together
 from ubi_stream.clock import Clock
 from ubi_stream.replay.records import ProducerRecord, record_of
@@ -67,7 +68,7 @@ class LiveDemo:
         started_s = self._clock.monotonic_s()
         sent = await send_all(map(_record, story.regulars()), self._settings, self._clock, speed="max")
         events = sent.acknowledged
-        async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT) as session:
+        async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT, headers=key_headers()) as session:
             while True:  # meanwhile time goes on: up to now, and again, until nothing is left
                 until_now = map(_record, story.ordinary_until(self._clock.now_ms()))
                 events += (await send_all(until_now, self._settings, self._clock, speed="max")).acknowledged
@@ -88,7 +89,7 @@ class LiveDemo:
         """Show figures and at most one sentence more each second."""
         console, start_s = stdout(), self._start_ms / 1000
         view = LiveView(self._feed, start_s)
-        async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT) as session:
+        async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT, headers=key_headers()) as session:
             if not console.is_terminal:
                 await self._print_lines(session, start_s)
                 return

@@ -17,6 +17,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from ubi_stream.cli.configured import absolute_pack, child_environment
+from ubi_stream.cli.servers import key_headers
 from ubi_stream.cli.together import together
 from ubi_stream.clock import Clock
 from ubi_stream.errors import LocalServiceError
@@ -155,7 +156,7 @@ def _launch_worker(settings: Settings, log_file: Path, data_dir: Path) -> ChildP
 
 async def _until_ready(stack: Stack, clock: Clock) -> None:
     deadline_s = clock.monotonic_s() + _READY_WITHIN_S
-    async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT) as session:
+    async with aiohttp.ClientSession(timeout=_HTTP_TIMEOUT, headers=key_headers()) as session:
         while True:
             stack.check_alive()
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):

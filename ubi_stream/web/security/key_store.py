@@ -26,6 +26,8 @@ FRESH_S: Final = 1.0
 KNOWN_FOR_S: Final = 900.0
 """How long keys are good while the database does not answer."""
 _QUERY_S: Final = 1.0
+_GUESS_S: Final = 0.1
+"""An unknown key makes a worker ask the database at most so often."""
 _AGAIN_S: Final = 5.0
 """A database that did not answer is asked again after this time: requests do not wait for it each."""
 _COLUMNS: Final = (
@@ -58,6 +60,7 @@ class KeyStore:
         self._known = dict(self._of_file)
         self._as_of_s: float | None = None if pool is not None else clock.monotonic_s()
         self._ask_from_s = float("-inf")
+        self._answers = False
         self._loading: asyncio.Task[None] | None = None
         self._used: dict[str, datetime] = {}
 
@@ -74,7 +77,12 @@ class KeyStore:
             The database has not answered for too long: 503.
         """
         await self._refresh()
-        found = self._known.get(hash_key(key, self._secret))
+        hashed = hash_key(key, self._secret)
+        found = self._known.get(hashed)
+        if found is None and self._answers:  # it may have been made just now
+            self._ask_from_s = min(self._ask_from_s, (self._as_of_s or 0.0) + _GUESS_S)
+            await self._refresh()
+            found = self._known.get(hashed)
         if found is None or not found.is_good(now := self.now()):
             return None
         self._used[found.id] = now
@@ -121,8 +129,10 @@ class KeyStore:
             self._known = self._of_file | {key.hash: key for key in found}
             self._as_of_s = self._clock.monotonic_s()
             self._ask_from_s = self._as_of_s + FRESH_S
+            self._answers = True
         except DATABASE_ERRORS as error:
             self._ask_from_s = self._clock.monotonic_s() + _AGAIN_S
+            self._answers = False
             _log.warning("keys_not_read", code=sqlstate(error))
         finally:
             self._loading = None

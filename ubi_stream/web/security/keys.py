@@ -11,6 +11,7 @@ import re
 import secrets
 import string
 import zlib
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -105,6 +106,25 @@ def is_ingest_key(key: str) -> bool:
 def hash_key(key: str, secret: bytes) -> bytes:
     """What is stored of a key. Under another secret all keys are others."""
     return hmac.digest(secret or b"ubi", key.encode(), "sha256")
+
+
+def wrong_grants(kind: KeyKind, roles: Collection[Role], scopes: Collection[str]) -> str | None:
+    """Why no key can grant this; None where one can.
+
+    >>> wrong_grants(KeyKind.SECRET, [], ["insights:read"]) is None
+    True
+    >>> wrong_grants(KeyKind.SECRET, [], [])
+    'A secret key needs scopes, or roles'
+    """
+    if kind is KeyKind.INGEST and (roles or scopes):
+        return "An ingest key has no roles and no scopes: it writes events, and nothing else"
+    if kind is KeyKind.SECRET and not (roles or scopes):
+        return "A secret key needs scopes, or roles"
+    if unknown := sorted(set(scopes) - SCOPES):
+        return f"There is no scope {unknown[0][:60]!r}; there are: {', '.join(sorted(SCOPES))}"
+    if Role.USER in roles:
+        return "A key is nobody's own: role user is for tokens"
+    return None
 
 
 def _checksum(start: str) -> str:

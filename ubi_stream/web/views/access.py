@@ -30,7 +30,7 @@ from ubi_stream.web.routes import (
 from ubi_stream.web.security import key_store
 from ubi_stream.web.security.audit import AuditLine, newest_lines
 from ubi_stream.web.security.guard import RequestGuard, about
-from ubi_stream.web.security.keys import SCOPES, ApiKey, KeyKind
+from ubi_stream.web.security.keys import ApiKey, KeyKind, wrong_grants
 from ubi_stream.web.security.principal import ADMINS, Kind, Principal, Role, Source
 
 MAX_LINES: Final = 500
@@ -188,7 +188,8 @@ class Access:
     async def create(self, request: web.Request) -> web.Response:
         """Make a key, which grants nothing that its maker has not."""
         asked = document_of(request, NewKey)
-        check_grants(asked.kind, asked.roles, asked.scopes)
+        if wrong := wrong_grants(asked.kind, asked.roles, asked.scopes):
+            raise invalid(wrong)
         _require_no_more(principal_of(request), asked.roles, asked.scopes)
         text, key = key_store.make_key(
             asked.kind,
@@ -259,24 +260,6 @@ class Access:
             good=key.is_good(self._now()),
             key=text,
         )
-
-
-def check_grants(kind: KeyKind, roles: list[Role], scopes: list[str]) -> None:
-    """Whether a key can be made so.
-
-    Raises
-    ------
-    ProblemError
-        An ingest key shall read, a secret key shall nothing, or a scope is unknown.
-    """
-    if kind is KeyKind.INGEST and (roles or scopes):
-        raise invalid("An ingest key has no roles and no scopes: it writes events, and nothing else")
-    if kind is KeyKind.SECRET and not (roles or scopes):
-        raise invalid("A secret key needs scopes, or roles")
-    if unknown := sorted(set(scopes) - SCOPES):
-        raise invalid(f"There is no scope {unknown[0][:60]!r}; there are: {', '.join(sorted(SCOPES))}")
-    if Role.USER in roles:
-        raise invalid("A key is nobody's own: role user is for tokens")
 
 
 def access_routes(guard: RequestGuard, reader: Reader, clock: Clock, settings: Settings) -> list[Route]:
