@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.outcomes.candidate import Candidate
-from ubi_stream.models.quality import RollingQuality, merged
+from ubi_stream.models.quality import RollingQuality, Tally, merged
 from ubi_stream.models.stage import PartitionModels
 from ubi_stream.runtime.status import ANOMALY, BANDIT, DRIFT, DetectorReport, ModelReport
 
@@ -108,5 +108,5 @@ def _report(
         warm=not all(candidate.warm_up for candidate, _ in found),
         outcome=outcome,
         serves=sum(serves for _, serves in found),
-        quality=merged(qualities),
+        quality=merged(qualities) | {"emitted": sum((candidate.emitted for candidate, _ in found), Tally()).metrics()},
     )

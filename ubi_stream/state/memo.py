@@ -111,10 +111,23 @@ class Mark(msgspec.Struct, array_like=True, gc=False):
 
 
 class Said(msgspec.Struct, array_like=True, gc=False):
-    """What the models of an outcome said when a question was asked, as 32-bit floats: what they are judged by."""
+    """What the models of an outcome said when a question was asked, as 32-bit floats: what they are judged by.
+
+    Attributes
+    ----------
+    visit
+        Number of the visit.
+    crossed
+        Probability at the visit's first event from which on the pack wants a prediction emitted; 0 if there is none.
+    emitted
+        Probability that was emitted first in the visit; 0 if there is none.
+    """
 
     question: int
     figures: bytes
+    visit: int = 0
+    crossed: float = 0.0
+    emitted: float = 0.0
 
 
 class Memo(msgspec.Struct, array_like=True, gc=False):
@@ -203,13 +216,22 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
 
     def keep_said(self, outcome: str, said: Said, most: int, *, replaces: int = 0) -> None:
         """Keep a prediction until its question is answered, in place of another question's, and of the oldest."""
-        kept = [*(one for one in self.said.get(outcome, ()) if one.question != replaces), said][-most:]
+        before = self.said.get(outcome, ())
+        for one in before:
+            if one.question == replaces:
+                said.crossed, said.emitted = one.crossed, one.emitted
+        kept = [*(one for one in before if one.question != replaces), said][-most:]
         if outcome in self.said:
             self.said[outcome] = kept
         else:
             self.said = dict(sorted({**self.said, outcome: kept}.items()))
 
-    def take_said(self, outcome: str, question: int) -> bytes | None:
+    def said_in_visit(self, outcome: str, visit: int) -> Said | None:
+        """Return the newest prediction that is kept, if it was made in this visit."""
+        newest = self.said.get(outcome, ())[-1:]
+        return newest[0] if newest and newest[0].visit == visit else None
+
+    def take_said(self, outcome: str, question: int) -> Said | None:
         """Take out the prediction for a question; None if it is not kept (any more)."""
         kept = self.said.get(outcome, [])
         found = next((said for said in kept if said.question == question), None)
@@ -219,4 +241,4 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
             self.said[outcome] = remaining
         else:
             del self.said[outcome]
-        return found.figures
+        return found

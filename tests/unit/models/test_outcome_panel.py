@@ -261,3 +261,15 @@ def test_few_labels_win_nothing() -> None:
     assert not duel.is_won
     duel.add(0.1, 0.9)
     assert duel.is_won
+
+
+def test_what_is_emitted_when_it_is_high_for_the_first_time_is_as_sure_as_it_turns_out() -> None:
+    high, rng = candidate("high", "line"), np.random.default_rng(4)
+    for _ in range(600):
+        crossed = rng.uniform(0.9, 0.96)
+        emitted = float(high.emissions(np.array([crossed]))[0])
+        high.learn_emission(bool(rng.random() < 0.74), crossed=crossed, emitted=emitted)
+    assert high.emissions(np.array([0.93]))[0] == pytest.approx(0.74, abs=0.05)
+    metrics = high.emitted.metrics()
+    assert metrics["n"] == 600
+    assert (metrics["calibration_error"] or 0.0) < 0.06  # the first ones are as the model says

@@ -13,6 +13,7 @@ from ubi_stream.events.model import Record
 from ubi_stream.insights.model import Insight, InsightKind
 from ubi_stream.models.outcomes.panel import OutcomePanel
 from ubi_stream.reasons import SnapshotReason
+from ubi_stream.state.memo import Memo, Said
 
 PACK = probe_pack(
     ("tell_above = 0.3", "tell_above = 0.5"), ("warm_up = 4\nmin_per_class = 1\ntell_above", "tell_above")
@@ -164,3 +165,23 @@ def test_a_label_that_contradicts_the_horizon_is_learned_and_counted(monkeypatch
     assert (panel.n_labels, panel.n_late) == (1, 0)
     runner.run(event("u1", START_MS + 91 * MINUTE_MS, "$label", event_id="l", order_id="o1", bad=True))
     assert (panel.n_labels, panel.n_late) == (2, 1)
+
+
+def test_of_a_visit_what_was_emitted_first_is_judged_when_the_visit_is_over() -> None:
+    runner = Runner(PACK)
+    emitted: list[Insight] = []
+    for content in visits(400):
+        emitted += told(runner.run(content).insights, InsightKind.PREDICTION)
+    judged = runner.partition.models.outcomes.panels["buys_in_visit"].serving.emitted
+    waiting = 3  # visits whose end has not been learned
+    assert len(emitted) - waiting <= judged.n <= len({insight.trace_id for insight in emitted})
+    assert judged.confidence.sum() / judged.n >= 0.5
+
+
+def test_an_emitted_prediction_has_the_first_probability_of_its_visit() -> None:
+    memo = Memo()
+    memo.keep_said("buys", Said(1, b"", visit=7, crossed=0.8, emitted=0.7), 1)
+    memo.keep_said("buys", Said(2, b"", visit=7), 1, replaces=1)
+    assert memo.said["buys"] == [Said(2, b"", visit=7, crossed=0.8, emitted=0.7)]
+    assert memo.said_in_visit("buys", 7) is memo.said["buys"][0]
+    assert memo.said_in_visit("buys", 8) is None

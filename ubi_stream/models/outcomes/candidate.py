@@ -14,7 +14,7 @@ from ubi_stream.models.arrays import FloatArray
 from ubi_stream.models.calibration import OnlineCalibrator
 from ubi_stream.models.outcomes.champion import Duel
 from ubi_stream.models.protocol import OnlineModel
-from ubi_stream.models.quality import RollingQuality
+from ubi_stream.models.quality import RollingQuality, Tally
 from ubi_stream.models.registry import Recipe
 
 _MASK: Final = 2**64 - 1
@@ -69,6 +69,8 @@ class Candidate:
         self.columns = np.array([features.index(feature) for feature in recipe.features], dtype=np.intp)
         self.model: OnlineModel = recipe.make()
         self.calibrator = OnlineCalibrator()
+        self.emission = OnlineCalibrator()
+        self.emitted = Tally()
         self.quality = RollingQuality(window)
         self.duel = Duel()
         self.n_seen = 0
@@ -114,6 +116,20 @@ class Candidate:
         self.model.learn(row[self.columns], positive, weight)
         self.n_seen += 1
         self.n_positive += bool(positive)
+
+    def emissions(self, told: FloatArray) -> FloatArray:
+        """Return what to emit where the calibrated probability is high enough for the first time, shape (n,).
+
+        Of a visit's events the first one with a high figure is chosen, so its errors are mostly upwards.
+        """
+        return self.emission.transform_many(told)
+
+    def learn_emission(self, positive: bool, *, crossed: float, emitted: float) -> None:
+        """Learn the label of a visit with a high figure; `crossed` and `emitted` are those of `Said`."""
+        if crossed:
+            self.emission.learn(crossed, positive)
+        if emitted:
+            self.emitted.add(emitted, positive, None, 0.0)
 
     def contributions(self, row: FloatArray, baseline: FloatArray) -> FloatArray:
         """Return what each of the panel's features adds to the log-odds against the baseline, shape (F,)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -37,6 +37,8 @@ class Waiting:
         Features as they were when it was asked, not scaled, shape (features,).
     said
         What the models said then; None if that was lost.
+    crossed, emitted
+        Those of `Said`.
     delay_s
         From the question to its answer.
     late
@@ -49,6 +51,8 @@ class Waiting:
     said: bytes | None
     delay_s: float
     late: bool
+    crossed: float = 0.0
+    emitted: float = 0.0
 
 
 class Outcomes:
@@ -76,6 +80,7 @@ class Outcomes:
             name: _Rules(
                 most=planned[name].max_open,
                 bit=planned[name].index if outcome.by == "visit" else None,
+                by_event=outcome.by == "label",
                 tell_above=outcome.tell_above,
             )
             for name, outcome in asked.items()
@@ -97,15 +102,16 @@ class Outcomes:
         """
         found = Predictions()
         parts = self._parts(batch, first_new)
-        moments = [moment for moment, row in zip(batch.moments, batch.rows, strict=True) if row != NO_ROW]
+        places = [position for position, row in enumerate(batch.rows) if row != NO_ROW]
+        moments = [batch.moments[position] for position in places]
         for name, panel in self.panels.items():
             asked = {row: one for row, one in batch.asked if one.question.outcome == name and row >= first_new}
             work = _Work(self._rules[name], panel, batch, moments, asked, self._waiting[name], peers_at, found)
             if (choice := panel.take_choice()) is not None:  # a person's label came before
                 found.choices.setdefault(0, []).append(choice)
             for part in parts:
-                work.predict(part.start, part.stop)
-                for position in part.eventful:
+                high = [places[row] for row in work.predict(part.start, part.stop)]
+                for position in sorted({*part.eventful, *high}):
                     work.answer(position, self._width)
                     work.keep(batch.rows[position])
                 if part.ends_block:
@@ -148,6 +154,7 @@ class _Rules:
 
     most: int
     bit: int | None
+    by_event: bool
     tell_above: float | None
 
 
@@ -165,15 +172,21 @@ class _Work:
     found: Predictions
     scores: OutcomeScores = field(init=False)
     figures: dict[int, bytes] = field(default_factory=dict)
+    high: dict[int, float] = field(default_factory=dict)  # by row, what may be emitted
 
     def __post_init__(self) -> None:
         self.scores = OutcomeScores(np.full(len(self.moments), np.nan))
         self.found.outcomes[self.panel.outcome] = self.scores
 
-    def predict(self, start: int, stop: int) -> None:
-        """Predict for rows among which nothing is learned; all candidates for those that became questions."""
+    def predict(self, start: int, stop: int) -> list[int]:
+        """Predict for rows among which nothing is learned; all candidates for those that became questions.
+
+        Returns
+        -------
+        Rows with a probability from which on the pack wants predictions.
+        """
         if start >= stop:
-            return
+            return []
         panel = self.panel
         serving = panel.serving
         self.scores.standings.append(
@@ -186,16 +199,41 @@ class _Work:
             known = prediction.of([row - start for row in rows])
             self.figures.update(zip(rows, panel.ask(self.batch.scaled[rows], questions, known), strict=True))
         if self.rules.tell_above is not None and not (panel.warm_up or serving.gives_base_rate):
-            for row in np.flatnonzero(prediction.told >= self.rules.tell_above) + start:
-                self._foresee(int(row))
+            high = np.flatnonzero(prediction.told >= self.rules.tell_above)
+            emissions = serving.emissions(prediction.told[high]).tolist()
+            found = {
+                row: p for row, p in zip((high + start).tolist(), emissions, strict=True) if not self._is_true(row)
+            }
+            self.high.update(found)
+            for row, probability in found.items():
+                if probability >= self.rules.tell_above:
+                    self._foresee(row, probability)
+            return list(found)
+        return []
 
     def keep(self, row: int) -> None:
-        """Keep with its entity what was said of a row, if it became a question."""
+        """Keep with its entity what was said of a row, if it became a question, and whether it is high."""
         if (said := self.figures.get(row)) is not None:
             moment, (question, replaces) = self.moments[row], self.asked[row]
             memo = moment.state.memo
-            memo.keep_said(question.outcome, Said(question.id, said), self.rules.most, replaces=replaces)
+            kept = Said(question.id, said, self.batch.facts[row].visit)
+            memo.keep_said(question.outcome, kept, self.rules.most, replaces=replaces)
             self.found.asked.append(moment.entity_id)
+        if (emission := self.high.get(row)) is not None:
+            self._mark(row, emission)
+
+    def _mark(self, row: int, emission: float) -> None:
+        """Keep the first probability of a visit that is high, and the first that is emitted: what comes tells of both.
+
+        Where each event is asked about, each is judged by itself.
+        """
+        moment, least = self.moments[row], self.rules.tell_above or 0.0
+        said = moment.state.memo.said_in_visit(self.panel.outcome, self.batch.facts[row].visit)
+        if said is None or (said.crossed and said.emitted) or (self.rules.by_event and row not in self.figures):
+            return
+        said.crossed = said.crossed or float(self.scores.told[row])
+        said.emitted = said.emitted or (emission if emission >= least else 0.0)
+        self.found.asked.append(moment.entity_id)
 
     def answer(self, position: int, width: int) -> None:
         """Take in the answers of a moment, of rows with `width` features as the pack has now."""
@@ -208,7 +246,10 @@ class _Work:
             if said is not None:
                 self.found.asked.append(moment.entity_id)
             delay_s = (answer.at_ms - question.asked_ms) / 1000.0
-            self.waiting.append(Waiting(row, answer.positive, question.id, said, delay_s, answer.late))
+            waiting = Waiting(row, answer.positive, question.id, None, delay_s, answer.late)
+            if said is not None:
+                waiting = replace(waiting, said=said.figures, crossed=said.crossed, emitted=said.emitted)
+            self.waiting.append(waiting)
 
     def learn(self, position: int) -> None:
         """Learn the answers of a block at its last moment, and note who serves from then on if that changes."""
@@ -216,6 +257,7 @@ class _Work:
             return
         rows = self.batch.scale(np.stack([answer.row for answer in self.waiting]))
         for row, answer in zip(rows, self.waiting, strict=True):
+            self.panel.serving.learn_emission(answer.positive, crossed=answer.crossed, emitted=answer.emitted)
             self.panel.learn(
                 row,
                 answer.positive,
@@ -231,13 +273,15 @@ class _Work:
                 self.found.worsened.setdefault(position, []).extend(worse)
         self.waiting.clear()
 
-    def _foresee(self, row: int) -> None:
-        """Explain a row that may be told of, unless the outcome is true already.
+    def _is_true(self, row: int) -> bool:
+        """Whether the visit's outcome is known at the row: it is a yes."""
+        return self.rules.bit is not None and bool(self.batch.facts[row].hits >> self.rules.bit & 1)
+
+    def _foresee(self, row: int, probability: float) -> None:
+        """Explain a row whose probability is high.
 
         Whether the entity was told lately is not known yet: what comes before in the batch is decided later.
         """
-        if self.rules.bit is not None and self.batch.facts[row].hits >> self.rules.bit & 1:
-            return
         batch, serving = self.batch, self.panel.serving
         usual = np.where(np.isnan(batch.usual[row]), self.peers_at(row), batch.usual[row])
         baseline = batch.scale(usual)
@@ -246,7 +290,7 @@ class _Work:
         self.found.foreseen.setdefault(row, []).append(
             Foreseen(
                 self.panel.outcome,
-                float(self.scores.told[row]),
+                probability,
                 here,
                 there,
                 serving.contributions(batch.scaled[row], baseline),
