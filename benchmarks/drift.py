@@ -17,15 +17,15 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from ubi_stream.data.records import ProducerRecord, record_of
 from ubi_stream.ids import uniform_hash
 from ubi_stream.insights.model import Insight, InsightKind
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.models import DriftModel
-from ubi_stream.replay.generate import Traffic
 from ubi_stream.replay.offline import OfflineRun
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.records import ProducerRecord, record_of
 from ubi_stream.settings import Settings
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS

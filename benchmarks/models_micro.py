@@ -15,24 +15,24 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from river import anomaly, linear_model, optim, preprocessing
 
-from ubi_stream.features.facts import Facts
-from ubi_stream.models.anomaly_keys import Combinations
-from ubi_stream.models.anomaly_rate import AlertRate, Seen
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.calibration import OnlineCalibrator
-from ubi_stream.models.digest import digest
+from ubi_stream.arrays import FloatArray
+from ubi_stream.features.event_context import EventContext
+from ubi_stream.models.anomaly.alert_rate import AlertRate, ScoredRows
+from ubi_stream.models.anomaly.combinations import Combinations
+from ubi_stream.models.anomaly.ensemble import DetectorEnsemble
+from ubi_stream.models.anomaly.half_space import HalfSpaceForest
+from ubi_stream.models.anomaly.inputs import DetectorInputs
+from ubi_stream.models.anomaly.peers import PeerBaseline
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.quantile import OnlineQuantile
+from ubi_stream.models.common.snapshot import dumps, loads
+from ubi_stream.models.drift.metrics import MetricRows
 from ubi_stream.models.drift.occasions import TrackedRows
-from ubi_stream.models.drift.subjects import Rows
 from ubi_stream.models.drift.tracking import TrackingWatch
 from ubi_stream.models.drift.watch import DriftWatch
-from ubi_stream.models.half_space import HalfSpaceForest
-from ubi_stream.models.logistic import OnlineLogistic
-from ubi_stream.models.oddness.blend import OddnessBlend
-from ubi_stream.models.oddness.sights import Sights
-from ubi_stream.models.peers import PeerBaseline
-from ubi_stream.models.quality import RollingQuality
-from ubi_stream.models.quantile import OnlineQuantile
-from ubi_stream.models.snapshot import dumps, loads
+from ubi_stream.models.outcomes.calibration import OnlineCalibrator
+from ubi_stream.models.outcomes.logistic import OnlineLogistic
+from ubi_stream.models.outcomes.quality import RollingQuality
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.models import DriftModel, PopulationAlert
 from ubi_stream.packs.plan import compile_plan
@@ -71,7 +71,7 @@ def half_space_rows(rows: FloatArray) -> list[Row]:
             trees.score_one(x)
             trees.learn_one(x)
 
-    def ours(chunk: int, data: FloatArray) -> None:
+    def local(chunk: int, data: FloatArray) -> None:
         forest = HalfSpaceForest(FEATURES, seed=7)
         for start in range(0, len(data), chunk):
             forest.score_learn_many(data[start : start + chunk])
@@ -81,9 +81,9 @@ def half_space_rows(rows: FloatArray) -> list[Row]:
     missing[np.random.default_rng(1).random(rows.shape) < 0.1] = np.nan
     for chunk in (1, 8, 32, 256, 1_000):
         data = rows[: min(len(rows), 2_000 * chunk)]
-        value = best_us(lambda chunk=chunk, data=data: ours(chunk, data), len(data))  # type: ignore[misc]  # bound defaults
+        value = best_us(lambda chunk=chunk, data=data: local(chunk, data), len(data))  # type: ignore[misc]  # bound defaults
         result.append(Row(f"half-space trees 25 x 8, chunks of {chunk}", value, "us/event"))
-    value = best_us(lambda: ours(256, missing), len(missing))
+    value = best_us(lambda: local(256, missing), len(missing))
     result.append(Row("half-space trees 25 x 8, chunks of 256, a tenth missing", value, "us/event"))
     return result
 
@@ -165,41 +165,43 @@ def anomaly_rows(rows: FloatArray) -> list[Row]:
     judged = np.ones(BATCH, dtype=np.bool_)
 
     def judge(explain: bool) -> None:
-        blend, quantile = OddnessBlend(watched, seed=7), OnlineQuantile(0.995)
+        blend, quantile = DetectorEnsemble(watched, seed=7), OnlineQuantile(0.995)
         rate = AlertRate(PopulationAlert(), 0.005)
         for start in range(0, n, BATCH):
             stop = start + BATCH
-            sights = Sights.of(rows[start:stop], own[start:stop], keys[start:stop])
-            for part in blend.parts(len(sights)):
-                seen = sights[part]
+            inputs = DetectorInputs.of(rows[start:stop], own[start:stop], keys[start:stop])
+            for part in blend.parts(len(inputs)):
+                seen = inputs[part]
                 look = blend.look(seen)
                 over = np.flatnonzero(look.score > quantile.track_many(look.score)).tolist()
                 for position in over if explain else ():
                     blend.without(seen, look, position, rows[0])
                     blend.own_without(seen, look, position)
                 blend.learn(seen, look)
-            rate.watch(Seen(range(start, start + len(sights)), judged[: len(sights)], []))
+            rate.watch(ScoredRows(range(start, start + len(inputs)), judged[: len(inputs)], []))
 
     def drift() -> None:
         watch = DriftWatch(DriftModel(warm_up_h=0), combinations, watched)
         for start in range(0, n, BATCH):
             part = slice(start, start + BATCH)
             times = [1_000 * number for number in range(start, start + len(rows[part]))]
-            watch.watch(Rows(times, keys[part], [True] * len(times), rows[part]))
+            watch.watch(MetricRows(times, keys[part], [True] * len(times), rows[part]))
 
     def tracking(apart_ms: int) -> None:
         watch = TrackingWatch(("a", "b", "c", "d", "e", "f", "g", "h", "i", "other"), warm_up_ms=0)
-        facts = [Facts(1, 0.0, True, 0, 0, 0, 0, nth=1 + number % 3, types=1 << number % 9) for number in range(BATCH)]
+        context = [
+            EventContext(1, 0.0, True, 0, 0, 0, 0, nth=1 + number % 3, types=1 << number % 9) for number in range(BATCH)
+        ]
         for start in range(0, n, BATCH):
             times = [apart_ms * number for number in range(start, start + BATCH)]
             users, kinds = [f"u{number // 9}" for number in range(BATCH)], [number % 9 for number in range(BATCH)]
-            watch.watch(TrackedRows(times, times, kinds, users, facts, [{"price": 1.0}] * BATCH, ["s"] * BATCH))
+            watch.watch(TrackedRows(times, times, kinds, users, context, [{"price": 1.0}] * BATCH, ["s"] * BATCH))
 
-    blend = OddnessBlend(watched, seed=7)
+    blend = DetectorEnsemble(watched, seed=7)
     for start in range(0, n, BATCH):
-        sights = Sights.of(rows[start : start + BATCH], own[start : start + BATCH], keys[start : start + BATCH])
-        for part in blend.parts(len(sights)):
-            blend.learn(sights[part], blend.look(sights[part]))
+        inputs = DetectorInputs.of(rows[start : start + BATCH], own[start : start + BATCH], keys[start : start + BATCH])
+        for part in blend.parts(len(inputs)):
+            blend.learn(inputs[part], blend.look(inputs[part]))
     whole = best_us(lambda: judge(explain=True), n)
     return [
         Row("anomaly ensemble, explanations of 0.5 % included, batches of 500", whole, "us/event"),

@@ -74,21 +74,21 @@ def reproduced(bench: Bench) -> list[str]:
     for dataset, model, figures in REPRODUCED:
         metrics = bench.run(dataset, model, RIVERS_SEED).metrics()
         for metric, published in figures:
-            ours = _number(metrics.get(metric))
+            local = _number(metrics.get(metric))
             rows.append(
                 (
                     dataset,
                     model,
                     NAMES[metric],
                     f"{published:.4f}",
-                    _text(ours),
-                    _text(round(ours - published, 4) + 0.0),
+                    _text(local),
+                    _text(round(local - published, 4) + 0.0),
                 )
             )
     return _table(("data", "River's model", "figure", "published", "here", "difference"), rows)
 
 
-def ours(bench: Bench) -> list[str]:
+def local(bench: Bench) -> list[str]:
     """Figures of both tiers, beside published ones and the goal."""
     rows = []
     for dataset, targets in TARGETS.items():
@@ -192,7 +192,7 @@ def report(bench: Bench) -> str:
         "## The harness reproduces River's own figures\n",
         *reproduced(bench),
         "\n## Ours\n",
-        *ours(bench),
+        *local(bench),
         _OURS,
         "### Over seeds\n",
         *over_seeds(bench),

@@ -22,18 +22,18 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from ubi_stream import pipeline
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.events.model import Record
 from ubi_stream.events.stage import read_events
-from ubi_stream.insights.encode import encode_insight
+from ubi_stream.insights.encoding import encode_insight
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.pipeline import Pipeline
-from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 from ubi_stream.worker import GC_THRESHOLDS
 
 BATCH_SIZES: Final = (100, 256, 2000)
@@ -127,7 +127,7 @@ def _run(partition: Partition, records: Sequence[Record], watch: Stopwatch, *, c
             encode_insight(insight)
     if cut:
         with watch.of("cut"):
-            partition.cut()
+            partition.take_checkpoint()
 
 
 def _fold(partition: Partition, records: Sequence[Record], watch: Stopwatch, *, cut: bool) -> None:
@@ -138,7 +138,7 @@ def _fold(partition: Partition, records: Sequence[Record], watch: Stopwatch, *, 
         deque(stages.folder.fold(events), maxlen=0)
     stages.progress.learn_up_to(records[-1].topic, records[-1].offset)
     if cut:
-        partition.cut()
+        partition.take_checkpoint()
 
 
 @contextmanager

@@ -19,10 +19,10 @@ import psutil
 import structlog
 
 from benchmarks.race.states import of_users, sample_states
-from ubi_stream.chunked.content import Content, MemoryContent
-from ubi_stream.chunked.rocks import RocksFolder
 from ubi_stream.clock import SystemClock
 from ubi_stream.events.model import Record
+from ubi_stream.kafka.changelog_store import Content, MemoryContent
+from ubi_stream.kafka.rocks import RocksFolder
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.settings import Settings
@@ -87,7 +87,7 @@ def _process(partition: Partition, content: Content, users: int, events: int) ->
     for start in range(0, events, _CHUNK):
         partition.pipeline.run(records[start : start + _CHUNK], forwarded=False)
         if start // _BARRIER != (start + _CHUNK) // _BARRIER:
-            written = len(partition.cut()[1])
+            written = len(partition.take_checkpoint()[1])
             content.commit(range(position, position + written))
             position += written
     return process_time() - started_s

@@ -19,13 +19,13 @@ import psutil
 from aiokafka import AIOKafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
-from ubi_stream.cli.demo.stack import Stack, running_stack
-from ubi_stream.cli.demo.topics import watching
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord, record_of
+from ubi_stream.data.sender import Sender
+from ubi_stream.kafka.client import client_options
+from ubi_stream.operations.demo.stack import Stack, running_stack
+from ubi_stream.operations.demo.topics import watching
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.records import ProducerRecord, record_of
-from ubi_stream.replay.sender import Sender
-from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.settings import Settings
 
 _START_MS = 1_760_000_000_000

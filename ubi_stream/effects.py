@@ -17,10 +17,10 @@ from ubi_stream.insights.visits import VisitOutput
 from ubi_stream.packs.plan import Plan
 from ubi_stream.privacy.filter import PropertyFinding
 from ubi_stream.state.counts import FoldCounts
-from ubi_stream.state.stage import Moment
+from ubi_stream.state.stage import StateChange
 
 
-class Told(NamedTuple):
+class BatchResult(NamedTuple):
     """A batch of moments with their features, and what is told of it."""
 
     batch: Featurized
@@ -99,20 +99,20 @@ class Effects:
 
 def tally(
     records: int,
-    moments: Iterable[Moment],
+    changes: Iterable[StateChange],
     counts: FoldCounts,
     *,
     letters: list[DeadLetter],
     unwanted: list[Unwanted],
     not_kept: list[NotKept],
     findings: list[Findings],
-    strangers: list[Event],
+    misrouted: list[Event],
     unknown_fields: int,
     plan: Plan,
 ) -> Tally:
     """Count a batch of so many records; of what the batch came to (`letters` and so on) only what is new is given."""
-    accepted = Counter(plan.type_name(m.event.event_type) for m in moments if m.new and m.event is not None)
-    moved = counts.redirected + len(strangers)
+    accepted = Counter(plan.type_name(m.event.event_type) for m in changes if m.new and m.event is not None)
+    moved = counts.redirected + len(misrouted)
     others = counts.duplicates + counts.foreign + counts.erased + moved
     others += len(letters) + len(unwanted) + len(not_kept)
     return Tally(

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, Literal, Protocol
 
 from ubi_stream.features.registry import MISSING, feature
-from ubi_stream.models.protocol import ManyRowsDetector, RowDetector, RowModel
+from ubi_stream.models.common.protocol import ManyRowsDetector, RowDetector, RowModel
 from ubi_stream.state.panes import Pane, PaneRing, amount_of, count_of, events_of
 
 __all__ = [

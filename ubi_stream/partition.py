@@ -1,7 +1,7 @@
 """One partition of one kind of entity: its pipeline, and its record, which says how far it has come.
 
 The record holds what depends on scores: models, policy memory, open windows; and the progress (`L`, watermark). It is
-written at each barrier before the states (`ubi_stream/partition_record.py`).
+written at each barrier before the states (`ubi_stream/checkpoint.py`).
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ubi_stream.checkpoint import PartitionMemory, checkpoint_chunks, last_place, read_checkpoint
 from ubi_stream.errors import ConfigError, SnapshotError
 from ubi_stream.events.decode import Decode, decode
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.insights.policy.stage import Policy
+from ubi_stream.insights.stage import DecideStage
 from ubi_stream.insights.visits import VisitRecorder
 from ubi_stream.insights.windows import OpenWindows, WindowCounter
-from ubi_stream.models import snapshot
-from ubi_stream.models.rules import Rules
-from ubi_stream.models.segments import Segments
-from ubi_stream.models.shape import shape_of_models
+from ubi_stream.models.common import snapshot
+from ubi_stream.models.common.model_signature import shape_of_models
 from ubi_stream.models.stage import PartitionModels
-from ubi_stream.models.visit_rates import VisitConfidence
+from ubi_stream.models.visit_confidence import VisitConfidence
 from ubi_stream.packs.plan import Plan, compile_plan
 from ubi_stream.packs.privacy_filter import privacy_filter
 from ubi_stream.packs.schema import Pack
-from ubi_stream.partition_record import PartitionMemory, last_place, read_record, record_pieces
 from ubi_stream.pipeline import Pipeline
 from ubi_stream.privacy.filter import PrivacyFilter
+from ubi_stream.rules.risks import Rules
+from ubi_stream.rules.segments import Segments
 from ubi_stream.state.codec import Tombstone
-from ubi_stream.state.erasures import Erasures
+from ubi_stream.state.erasure import Erasures
+from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.identities import Handover, Handovers
 from ubi_stream.state.identity_fold import IdentityFold
-from ubi_stream.state.memo import Memo
+from ubi_stream.state.inactivity import inactivity_timers
 from ubi_stream.state.progress import Progress
-from ubi_stream.state.silences import silence_timers
 from ubi_stream.state.stage import Fold
 from ubi_stream.state.store import StateStore, take_census
 from ubi_stream.state.timers import DueTimers
@@ -54,7 +54,7 @@ class PartitionSetup:
     cache_size: int
     erasure_key: bytes = b""
     """Keys the hashes of erased users' ids."""
-    home: Callable[[bytes], int] | None = None
+    owner_partition: Callable[[bytes], int] | None = None
     """Partition that a user's id belongs to; None takes the record's key alone for it."""
     decode: Decode = decode
     """How a record of a topic becomes the fields of an event."""
@@ -111,25 +111,25 @@ class Partition:
             epoch=setup.epoch,
             cache_size=setup.cache_size,
             census=census,
-            memos=memory.memos,
+            insight_histories=memory.insight_histories,
             erased=erased,
         )
-        self.timers = silence_timers(plan)
+        self.timers = inactivity_timers(plan)
         self.timers.restore(census.last_ms, self.progress.watermark_ms)
-        self._wakings = DueTimers(census.due_ms)
+        self._due_timers = DueTimers(census.due_ms)
         for entity_id in erased:
             self.timers.forget(entity_id)
-            self._wakings.forget(entity_id)
+            self._due_timers.forget(entity_id)
         self.pipeline = self._assemble(plan)
         self.to_send: Sequence[Handover] = ()
 
-    def cut(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | Tombstone]]]:
+    def take_checkpoint(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | Tombstone]]]:
         """Pieces of the partition's record, and the changed states, both as of now; to be written in that order.
 
         What was handed over until then (`to_send`) is sent once the record is written.
         """
         self.to_send = self.handovers.checkpoint()
-        return self._pieces(), self.store.cut()
+        return self._chunks(), self.store.take_changes()
 
     def _assemble(self, plan: Plan) -> Pipeline:
         identities = IdentityFold(plan, self.handovers)
@@ -140,18 +140,18 @@ class Partition:
         rules = Rules(plan, rule_features, memory.rule_shares)
         return Pipeline(
             plan=plan,
-            home=self.setup.home,
+            owner_partition=self.setup.owner_partition,
             further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
             progress=self.progress,
             decode=self.setup.decode,
             privacy=privacy_filter(pack) if self.setup.privacy is None else self.setup.privacy,
             validator=Validator.of(pack),
-            folder=Fold(plan, self.store, self.progress, self.timers, self._wakings, self._erasures, identities),
+            folder=Fold(plan, self.store, self.progress, self.timers, self._due_timers, self._erasures, identities),
             featurizer=self._featurizer,
             segments=assigner,
             rules=rules,
             models=self.models,
-            policy=Policy(
+            policy=DecideStage(
                 plan,
                 features,
                 rule_features,
@@ -170,21 +170,21 @@ class Partition:
     def _model_version(self) -> str:
         return f"{self.setup.pack.name}-{self.setup.pack.version}/{self._feature_hash}"
 
-    def _pieces(self) -> list[tuple[bytes, bytes]]:
+    def _chunks(self) -> list[tuple[bytes, bytes]]:
         memory = self._memory
-        memory.memos = self.store.memos()
+        memory.insight_histories = self.store.insight_histories()
         self._place = self._place.next()
         try:
             memory.models = snapshot.dumps(self.models, key=self.setup.snapshot_key, feature_hash=self._feature_hash)
         except SnapshotError as problem:
             self.snapshot_problem = problem  # too large: the models before stay in the record
         setup = self.setup
-        return record_pieces(memory, setup.entity, setup.partition, epoch=setup.epoch, place=self._place)
+        return checkpoint_chunks(memory, setup.entity, setup.partition, epoch=setup.epoch, place=self._place)
 
     def _restore(self, record: Mapping[bytes, bytes]) -> PartitionMemory:
-        found = read_record(record.values(), self.setup.partition, epoch=self.setup.epoch)
+        found = read_checkpoint(record.values(), self.setup.partition, epoch=self.setup.epoch)
         if found is None:
-            return PartitionMemory(Progress(), Memo(), {}, OpenWindows(), self.setup.pack.events.types, b"")
+            return PartitionMemory(Progress(), InsightHistory(), {}, OpenWindows(), self.setup.pack.events.types, b"")
         epoch, memory = found
         check_types(memory.types, self.setup.pack)
         memory.types = self.setup.pack.events.types

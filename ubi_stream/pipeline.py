@@ -11,22 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ubi_stream.effects import Effects, Told, tally
+from ubi_stream.effects import BatchResult, Effects, tally
 from ubi_stream.events.decode import Decode
 from ubi_stream.events.model import Event, Record
 from ubi_stream.events.stage import read_events, up_to_commands
 from ubi_stream.events.validate import Validator
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.insights.policy.stage import Policy
+from ubi_stream.insights.stage import DecideStage
 from ubi_stream.insights.visits import VisitRecorder
 from ubi_stream.insights.windows import WindowCounter
-from ubi_stream.models.rules import Rules
-from ubi_stream.models.segments import Segments
 from ubi_stream.models.stage import PartitionModels
-from ubi_stream.models.visit_rates import VisitConfidence
+from ubi_stream.models.visit_confidence import VisitConfidence
 from ubi_stream.packs.plan import Plan
 from ubi_stream.privacy.filter import PrivacyFilter
-from ubi_stream.routing import fan_out, feature_rows, key_by_user, send_home
+from ubi_stream.routing import fan_out, feature_rows, key_by_user, reroute
+from ubi_stream.rules.risks import Rules
+from ubi_stream.rules.segments import Segments
 from ubi_stream.state.progress import Progress
 from ubi_stream.state.stage import Fold
 
@@ -36,7 +36,7 @@ class Pipeline:
     """The stages of one kind of entity in one partition, over its states and its models."""
 
     plan: Plan
-    home: Callable[[bytes], int] | None
+    owner_partition: Callable[[bytes], int] | None
     further: tuple[Plan, ...]
     progress: Progress
     decode: Decode
@@ -47,7 +47,7 @@ class Pipeline:
     segments: Segments
     rules: Rules
     models: PartitionModels
-    policy: Policy
+    policy: DecideStage
     windows: WindowCounter
     visits: VisitRecorder
     visit_confidence: VisitConfidence
@@ -58,48 +58,48 @@ class Pipeline:
         Afterwards states, models and memory contain the batch, and its effects are to be delivered.
         """
         read = read_events(records, self.validator, forwarded=forwarded, decode=self.decode, privacy=self.privacy)
-        ours, strangers = (read.events, []) if forwarded else key_by_user(read.events, records, self.home)
-        told = [self._tell(part) for part in up_to_commands(ours)]
-        moments = [moment for part in told for moment in part.batch.moments]
+        local, misrouted = (read.events, []) if forwarded else key_by_user(read.events, records, self.owner_partition)
+        results = [self._process(part) for part in up_to_commands(local)]
+        changes = [change for part in results for change in part.batch.changes]
         # What was delivered before a crash is not delivered again; what was folded above knows that by itself.
         is_new = self.progress.is_new
         letters = [letter for letter in read.dead_letters if is_new(letter.record.topic, letter.record.offset)]
         unwanted = [event for event in read.unwanted if is_new(event.record.topic, event.record.offset)]
         not_kept = [event for event in read.not_kept if is_new(event.record.topic, event.record.offset)]
         findings = [one for one in read.findings if is_new(one.record.topic, one.record.offset)]
-        strangers = [event for event in strangers if is_new(event.topic, event.offset)]
+        misrouted = [event for event in misrouted if is_new(event.topic, event.offset)]
         self.progress.learn_up_to(records[-1].topic, records[-1].offset)
         counts = self.folder.take_counts()
         return Effects(
             tally=tally(
                 len(records),
-                moments,
+                changes,
                 counts,
                 letters=letters,
                 unwanted=unwanted,
                 not_kept=not_kept,
                 findings=findings,
-                strangers=strangers,
+                misrouted=misrouted,
                 unknown_fields=read.unknown_fields,
                 plan=self.plan,
             ),
-            insights=[insight for part in told for insight in part.insights],
+            insights=[insight for part in results for insight in part.insights],
             dead_letters=letters,
-            forwards=send_home(strangers, self.plan.entity.name) + fan_out(moments, self.further),
-            windows=[count for part in told for count in part.windows],
-            features=feature_rows((part.batch for part in told), self.featurizer.names, self.plan),
-            visits=[visit for part in told for visit in part.visits],
-            recommendations=[record for part in told for record in part.recommendations],
+            forwards=reroute(misrouted, self.plan.entity.name) + fan_out(changes, self.further),
+            windows=[count for part in results for count in part.windows],
+            features=feature_rows((part.batch for part in results), self.featurizer.names, self.plan),
+            visits=[visit for part in results for visit in part.visits],
+            recommendations=[record for part in results for record in part.recommendations],
         )
 
-    def _tell(self, events: Sequence[Event]) -> Told:
+    def _process(self, events: Sequence[Event]) -> BatchResult:
         batch = self.featurizer.featurize(self.folder.fold(events))
         assigned = self.segments.assign(batch)
         assessed = self.rules.assess(batch)
         scores = self.models.score_and_learn(batch)
         self.visit_confidence.learn(batch)
         decided = self.policy.decide(scores, assigned, assessed)
-        return Told(
+        return BatchResult(
             batch,
             decided.insights,
             self.windows.count(batch, assigned),

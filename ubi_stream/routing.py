@@ -11,11 +11,11 @@ from ubi_stream.events.stage import forward_headers
 from ubi_stream.features.stage import NO_ROW, Featurized
 from ubi_stream.insights.model import FeatureRow
 from ubi_stream.packs.plan import Plan
-from ubi_stream.state.stage import Moment
+from ubi_stream.state.stage import StateChange
 
 
 def key_by_user(
-    events: Iterable[Event], records: Iterable[Record], home: Callable[[bytes], int] | None
+    events: Iterable[Event], records: Iterable[Record], owner_partition: Callable[[bytes], int] | None
 ) -> tuple[list[Event], list[Event]]:
     """Part a batch into events that are where their user's id belongs, under it as key, and strangers.
 
@@ -23,27 +23,27 @@ def key_by_user(
     events over several partitions.
     """
     keys = {record.offset: record.key for record in records}
-    ours: list[Event] = []
-    strangers: list[Event] = []
+    local: list[Event] = []
+    misrouted: list[Event] = []
     for event in events:
         key = event.user_id.encode()
-        at_home = keys[event.offset] == key and (home is None or home(key) == event.partition)
-        (ours if at_home else strangers).append(event)
-    return ours, strangers
+        is_local = keys[event.offset] == key and (owner_partition is None or owner_partition(key) == event.partition)
+        (local if is_local else misrouted).append(event)
+    return local, misrouted
 
 
-def send_home(strangers: Iterable[Event], entity: str) -> list[Forward]:
+def reroute(misrouted: Iterable[Event], entity: str) -> list[Forward]:
     """Events that came under a wrong key, for their user's partition."""
-    return [Forward(entity, event.user_id.encode(), event.raw, forward_headers(event)) for event in strangers]
+    return [Forward(entity, event.user_id.encode(), event.raw, forward_headers(event)) for event in misrouted]
 
 
-def fan_out(moments: Sequence[Moment], plans: Iterable[Plan]) -> list[Forward]:
+def fan_out(changes: Sequence[StateChange], plans: Iterable[Plan]) -> list[Forward]:
     """New events, for each further entity that they are about."""
     forwards: list[Forward] = []
     for plan in plans:
-        for moment in moments:
-            event = moment.event
-            if event is None or not moment.new or event.verdict is not None or moment.erased is not None:
+        for change in changes:
+            event = change.event
+            if event is None or not change.new or event.verdict is not None or change.erased is not None:
                 continue  # a person's label, or an erasure, is about the entity under whose id it came
             if plan.entity.types and event.event_type not in plan.entity.types:
                 continue
@@ -59,10 +59,10 @@ def feature_rows(batches: Iterable[Featurized], names: tuple[str, ...], plan: Pl
         return []
     rows = []
     for batch in batches:
-        for moment, row in zip(batch.moments, batch.rows, strict=True):
-            if row == NO_ROW or not moment.new:
+        for change, row in zip(batch.changes, batch.rows, strict=True):
+            if row == NO_ROW or not change.new:
                 continue
             values = (None if isnan(value) else value for value in batch.values[row].tolist())
             features = dict(zip(names, values, strict=True))
-            rows.append(FeatureRow(moment.cause_id, plan.entity.name, moment.entity_id, moment.at_ms, features))
+            rows.append(FeatureRow(change.cause_id, plan.entity.name, change.entity_id, change.at_ms, features))
     return rows

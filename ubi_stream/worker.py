@@ -18,23 +18,23 @@ from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 from yarl import URL
 
-from ubi_stream.chunked.restore import Restorer
 from ubi_stream.clock import Clock, SystemClock
 from ubi_stream.errors import BrokerUnavailableError, DeliveryError
+from ubi_stream.kafka.client import client_options, connect_admin, membership
+from ubi_stream.kafka.outbox import KafkaOutbox
+from ubi_stream.kafka.restore import Restorer
+from ubi_stream.kafka.topic_identity import partition_epochs, read_epoch
+from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.reasons import FailStopReason
 from ubi_stream.runtime.app import Parts, create_app
 from ubi_stream.runtime.failstop import FailStop
-from ubi_stream.runtime.kafka_client import client_options, connect_admin, membership
-from ubi_stream.runtime.labels import LabelDesk
-from ubi_stream.runtime.lanes import Lanes
+from ubi_stream.runtime.label_replies import LabelReplies
 from ubi_stream.runtime.logs import configure_logging
-from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.runtime.observer import MetricsObserver, SinkMetrics
-from ubi_stream.runtime.outbox import KafkaOutbox
 from ubi_stream.runtime.state_stores import StateStores
+from ubi_stream.runtime.task_manager import TaskManager
 from ubi_stream.runtime.topic_check import differing_configs, require_harmless
-from ubi_stream.runtime.topic_identity import lane_epochs, read_epoch
 from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.runtime.view import WorkerView
 from ubi_stream.settings import Settings
@@ -108,13 +108,13 @@ class Worker:
                 prepared = await _unless(stop, self._prepare())
                 if prepared is None:
                     return 0
-                app, lanes = await self._start(stack, prepared, stop)
+                app, tasks = await self._start(stack, prepared, stop)
             except KafkaError as error:
                 raise BrokerUnavailableError(
                     f"Kafka at {self._settings.broker} went away while the worker started ({type(error).__name__})"
                 ) from error
             await stop.wait()
-            await self._leave(app, lanes)
+            await self._leave(app, tasks)
         return 0
 
     async def _prepare(self) -> _Prepared:
@@ -123,19 +123,21 @@ class Worker:
         await self._prepare_database()
         return _Prepared(epochs, topic_ids)
 
-    async def _start(self, stack: AsyncExitStack, prepared: _Prepared, stop: asyncio.Event) -> tuple[faust.App, Lanes]:
+    async def _start(
+        self, stack: AsyncExitStack, prepared: _Prepared, stop: asyncio.Event
+    ) -> tuple[faust.App, TaskManager]:
         outbox = KafkaOutbox(client_options(self._settings), timeout_s=self._settings.delivery_timeout_s)
         stack.push_async_callback(outbox.stop)
         await outbox.start()
         pool = await create_pool(self._dsn, size=self._settings.postgres_pool_size, application="ubi-views")
         stack.callback(pool.terminate)
-        app, lanes = await self._serve(stack, outbox, prepared.epochs, pool)
+        app, tasks = await self._serve(stack, outbox, prepared.epochs, pool)
         self._start_service("sink", self._run_sink(stack, prepared.topic_ids, stop))
-        self._start_service("barriers", lanes.keep_flushing())
+        self._start_service("barriers", tasks.keep_flushing())
         self._log.info("starting", pack=self._pack.name, app_id=self._settings.app_id)
         await app.start()
         self._start_service("faust", _until_crash(app, stop))
-        return app, lanes
+        return app, tasks
 
     @property
     def _dsn(self) -> str:
@@ -153,7 +155,7 @@ class Worker:
             require_harmless(differences)
             for one in differences:
                 self._log.warning("topic_differs", topic=one.topic, setting=one.key, found=one.found, wanted=one.wanted)
-            epochs = await lane_epochs(admin, settings, self._pack)
+            epochs = await partition_epochs(admin, settings, self._pack)
             await self._stores.find(admin, self._pack)
             return epochs, {topic: str(await read_epoch(admin, topic)) for topic in settings.sunk_topics}
         finally:
@@ -172,23 +174,23 @@ class Worker:
 
     async def _serve(
         self, stack: AsyncExitStack, outbox: KafkaOutbox, epochs: dict[str, int], pool: asyncpg.Pool
-    ) -> tuple[faust.App, Lanes]:
+    ) -> tuple[faust.App, TaskManager]:
         """Make the application, and its views, which answer from before the first event on."""
         settings = self._settings
-        desk = LabelDesk(settings, outbox)
+        replies = LabelReplies(settings, outbox)
         parts = Parts(
             epochs=epochs,
             stores=self._stores.by_entity,
             outbox=outbox,
-            observer=MetricsObserver(self._metrics, desk),
+            observer=MetricsObserver(self._metrics, replies),
             restorer=self._restorer,
             fail_stop=self._fail_stop,
             clock=self._clock,
         )
-        app, lanes = create_app(settings, self._pack, parts)
-        view = WorkerView(settings, self._pack, app, lanes, self._restorer, desk)
+        app, tasks = create_app(settings, self._pack, parts)
+        view = WorkerView(settings, self._pack, app, tasks, self._restorer, replies)
         self._metrics.add_refresher(lambda: self._refresh(view))
-        lanes.on_change = lambda: self._count_models(view)
+        tasks.on_change = lambda: self._count_models(view)
         secret = await shared_secret(settings, pool)
         web = create_web(view, pool, self._metrics, self._clock, settings=settings, secret=secret)
         server = WebServer(web, host=settings.web_host, port=settings.web_port, tls=server_tls(settings))
@@ -196,7 +198,7 @@ class Worker:
         stack.push_async_callback(server.stop)
         app.conf.canonical_url = URL(advertised_url(settings, server.url))  # how other workers find these views
         self._start_service("readiness", self._say_when_ready(view, server.url))
-        return app, lanes
+        return app, tasks
 
     async def _run_sink(self, stack: AsyncExitStack, topic_ids: dict[str, str], stop: asyncio.Event) -> None:
         settings = self._settings
@@ -249,13 +251,13 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail_stop.trip(FailStopReason.SERVICE_CRASHED, error)
 
-    async def _leave(self, app: faust.App, lanes: Lanes) -> None:
+    async def _leave(self, app: faust.App, tasks: TaskManager) -> None:
         """Flush, commit, and leave the group."""
         self._log.info("stopping")
         app.consumer.stop_flow()
         try:
             async with asyncio.timeout(DRAIN_S):
-                await lanes.close(range(self._settings.partitions), within_s=DRAIN_S)
+                await tasks.close(range(self._settings.partitions), within_s=DRAIN_S)
                 await app.consumer.commit_done()
         except TimeoutError:
             self._log.warning("not_committed", seconds=DRAIN_S)  # the next start does it again, without effect

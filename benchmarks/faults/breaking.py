@@ -13,7 +13,7 @@ from aiokafka.protocol.admin import DeleteGroupsRequest
 from benchmarks.faults.broken_worker import DIE, FORGET, HELD, HOLD, STEPS
 from benchmarks.faults.fleet import BROKEN, DRAINS_WITHIN_S, WORKER, until
 from benchmarks.faults.run import Run
-from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.kafka.client import client_options
 from ubi_stream.settings import Settings
 
 _DIES_WITHIN_S: Final = 60.0
@@ -25,9 +25,9 @@ _NON_EMPTY_GROUP: Final = 68
 
 async def kills(run: Run) -> None:
     """SIGKILL at random moments."""
-    for number in range(run.facts["kills"]):
-        await run.past((number + 0.5) / (run.facts["kills"] + 0.5) * 0.95)
-        await run.moment(0.6)
+    for number in range(run.context["kills"]):
+        await run.past((number + 0.5) / (run.context["kills"] + 0.5) * 0.95)
+        await run.change(0.6)
         run.fleet[0].kill()
         await run.goes_on()
 
@@ -40,19 +40,19 @@ async def kills_in_restore(run: Run) -> None:
         worker.skip_log()
         worker.kill()
         await worker.says("ready" if number % 2 else "starting")
-        await run.moment(0.05 if number % 2 else 0.6)
+        await run.change(0.05 if number % 2 else 0.6)
         worker.kill()
         await run.goes_on()
 
 
 async def deaths_between_steps(run: Run) -> None:
     """The worker dies between steps of a barrier, and each time finds more to do when it is back."""
-    await _deaths(run, run.facts.get("steps", STEPS), {})
+    await _deaths(run, run.context.get("steps", STEPS), {})
 
 
 async def deaths_without_idempotence(run: Run) -> None:
     """The negative control: a worker that forgets what its states contain dies before offsets are committed."""
-    await _deaths(run, run.facts.get("steps", ("after-states", "after-done")), {FORGET: "1"})
+    await _deaths(run, run.context.get("steps", ("after-states", "after-done")), {FORGET: "1"})
 
 
 async def _deaths(run: Run, steps: Sequence[str], always: dict[str, str]) -> None:
@@ -106,11 +106,11 @@ async def cold_group(run: Run) -> None:
 
 async def broker_killed(run: Run) -> None:
     """SIGKILL of the broker; it is away for a while."""
-    for share in run.facts["at"]:
+    for share in run.context["at"]:
         await run.past(share)
-        await run.moment(0.5)
+        await run.change(0.5)
         await asyncio.to_thread(run.servers.kafka.kill)
-        await asyncio.sleep(run.facts["away_s"])
+        await asyncio.sleep(run.context["away_s"])
         await asyncio.to_thread(run.servers.kafka.start)
         await run.goes_on()
 
@@ -119,14 +119,14 @@ async def broker_paused(run: Run) -> None:
     """SIGSTOP of the broker, for longer than a session lasts."""
     await run.past(0.3)
     run.servers.kafka.pause()
-    await asyncio.sleep(run.facts["away_s"])
+    await asyncio.sleep(run.context["away_s"])
     run.servers.kafka.resume()
     await run.goes_on()
 
 
 async def broker_away_at_steps(run: Run) -> None:
     """The broker is killed, or paused, in the middle of a barrier, and in the middle of a restore."""
-    worker, deeds = run.fleet[0], run.facts["deeds"]
+    worker, deeds = run.fleet[0], run.context["deeds"]
     for step, deed in deeds:
         worker.module, worker.environment = BROKEN, {HOLD: f"{step}:1"}
         worker.skip_log()
@@ -136,11 +136,11 @@ async def broker_away_at_steps(run: Run) -> None:
             await worker.says(HELD)
             if deed == "kill":
                 await asyncio.to_thread(run.servers.kafka.kill)
-                await asyncio.sleep(run.facts["away_s"])
+                await asyncio.sleep(run.context["away_s"])
                 await asyncio.to_thread(run.servers.kafka.start)
             else:
                 run.servers.kafka.pause()
-                await asyncio.sleep(run.facts["away_s"])
+                await asyncio.sleep(run.context["away_s"])
                 run.servers.kafka.resume()
             await run.goes_on()
     worker.module, worker.environment = WORKER, {}
@@ -151,7 +151,7 @@ async def postgres_killed(run: Run) -> None:
     await run.past(0.25)
     await asyncio.to_thread(run.servers.postgres.kill)
     await run.goes_on()  # offsets are committed without a database
-    await asyncio.sleep(run.facts["away_s"])
+    await asyncio.sleep(run.context["away_s"])
     await asyncio.to_thread(run.servers.postgres.start)
     await run.stores_again()
 
@@ -161,7 +161,7 @@ async def postgres_paused(run: Run) -> None:
     await run.past(0.25)
     run.servers.postgres.pause()
     await run.goes_on()
-    await asyncio.sleep(run.facts["away_s"])
+    await asyncio.sleep(run.context["away_s"])
     run.servers.postgres.resume()
     await run.stores_again()
 
@@ -179,7 +179,7 @@ async def zombie(run: Run) -> None:
     """A worker is paused past its session, others take over; then it goes on as if nothing had happened."""
     for share in (0.2, 0.5):
         await run.past(share)
-        await run.moment(0.5)
+        await run.change(0.5)
         run.fleet[0].pause()
         await asyncio.sleep(run.settings.session_timeout_s + 1.0)
         await run.goes_on()
@@ -200,11 +200,11 @@ async def all_at_once(run: Run) -> None:
 
 async def slow_database(run: Run) -> None:
     """Every answer of the database takes 200 ms longer, and connections break."""
-    proxy = run.facts["proxy"]
+    proxy = run.context["proxy"]
     proxy.delay_s = 0.1
     for share in (0.3, 0.5, 0.7):
         await run.past(share)
-        proxy.cut()
+        proxy.take_checkpoint()
     await run.past(0.8)
     proxy.delay_s = 0.0
 

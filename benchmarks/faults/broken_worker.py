@@ -20,10 +20,11 @@ import river
 import structlog
 
 from ubi_stream import worker
-from ubi_stream.chunked.restore import Restorer
-from ubi_stream.chunked.transport import ChunkConsumer
-from ubi_stream.runtime import lane, outbox
-from ubi_stream.runtime.lanes import Lanes
+from ubi_stream.kafka import outbox
+from ubi_stream.kafka.restore import Restorer
+from ubi_stream.kafka.transport import ChunkConsumer
+from ubi_stream.runtime import partition_task as task
+from ubi_stream.runtime.task_manager import TaskManager
 from ubi_stream.settings import Settings
 from ubi_stream.state import stage
 
@@ -90,7 +91,7 @@ class BreakingOutbox(outbox.KafkaOutbox):
 
 
 def _break_barrier() -> None:
-    acknowledged, mark_done, commit = outbox.acknowledged, Lanes._mark_done, ChunkConsumer._commit_offsets
+    acknowledged, mark_done, commit = outbox.acknowledged, TaskManager._mark_done, ChunkConsumer._commit_offsets
     read = Restorer._read
 
     async def breaking_acknowledged(sent: Any, *, within_s: float) -> None:
@@ -98,7 +99,7 @@ def _break_barrier() -> None:
         await acknowledged(sent, within_s=within_s)
         await arrive("after-effects")
 
-    def breaking_mark_done(self: Lanes, tp: Any, next_offset: int) -> None:
+    def breaking_mark_done(self: TaskManager, tp: Any, next_offset: int) -> None:
         mark_done(self, tp, next_offset)
         arrive_or_die("after-done")
 
@@ -112,8 +113,8 @@ def _break_barrier() -> None:
         await read(self, *arguments)
 
     _replace(worker, "KafkaOutbox", BreakingOutbox)
-    _replace(lane, "acknowledged", breaking_acknowledged)
-    _replace(Lanes, "_mark_done", breaking_mark_done)
+    _replace(task, "acknowledged", breaking_acknowledged)
+    _replace(TaskManager, "_mark_done", breaking_mark_done)
     _replace(ChunkConsumer, "_commit_offsets", breaking_commit)
     _replace(Restorer, "_read", breaking_read)
 

@@ -109,7 +109,7 @@ def compare_insights(verdict: Verdict, delivered: Delivered, reference: Referenc
     verdict.add_each(
         "insights_doubled",
         "another row of",
-        [id_ for id_, said in delivered.insights if rows_of.get(id_, said) != said],
+        [id_ for id_, predicted in delivered.insights if rows_of.get(id_, predicted) != predicted],
     )
     cells = delivered.windows.keys() | reference.windows.keys()
     wrong = [cell for cell in cells if delivered.windows.get(cell) != reference.windows.get(cell)]

@@ -15,8 +15,8 @@ from benchmarks.faults.broken_worker import RIVER
 from benchmarks.faults.fleet import BROKEN
 from benchmarks.faults.run import Run
 from benchmarks.faults.topics import LogRecord, read_topic
+from ubi_stream.kafka.client import client_options
 from ubi_stream.reasons import SnapshotReason
-from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.tables import partitions as partition_tables
 from ubi_stream.tables import states as state_tables
 
@@ -74,19 +74,19 @@ async def another_river(run: Run) -> None:
 
 
 def _said(run: Run, event: str, fields: dict[str, str]) -> None:
-    if not run.fleet[0].said(event, **fields):
+    if not run.fleet[0].predicted(event, **fields):
         raise AssertionError(f"it was not refused: no line {event} {fields}")
 
 
 def _with_models(value: bytes, *, change: Change) -> bytes:
     """A partition's record whose models are changed, and nothing else; a record in several pieces stays as it is."""
-    piece: list[Any] = msgspec.msgpack.decode(value)
-    *_, pieces, data = piece
-    if pieces != 1:
+    chunk: list[Any] = msgspec.msgpack.decode(value)
+    *_, chunks, data = chunk
+    if chunks != 1:
         return value
     content = msgspec.msgpack.decode(data)
     changed = msgspec.msgpack.encode(content | {"models": change(content["models"])})
-    return msgspec.msgpack.encode([*piece[:-1], changed])
+    return msgspec.msgpack.encode([*chunk[:-1], changed])
 
 
 def _cut_off(models: bytes) -> bytes:

@@ -21,9 +21,9 @@ from benchmarks.faults.reference import Reference, reference
 from benchmarks.faults.run import Run, Servers, prepared
 from benchmarks.faults.scenarios import Scenario
 from benchmarks.faults.topics import LogRecord, read_delivered, read_figures, read_topic
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.local.process import log_tail
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.resources import config_dir
 
 _SMALL_DISK_MB: Final = 768
@@ -85,7 +85,7 @@ async def run_scenario(servers: Servers, scenario: Scenario, source: Input) -> R
                 **scenario.settings,
             )
         )
-        run.facts |= {**scenario.facts, "proxy": proxy, "disk": disk}
+        run.context |= {**scenario.context, "proxy": proxy, "disk": disk}
         failure, memory_mb = await _endure(run, scenario)
         await run.fleet.stop()
         verdict = await _compare(run, scenario, pack, records)

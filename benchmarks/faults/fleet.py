@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import psutil
 
-from ubi_stream.cli.configured import child_environment
 from ubi_stream.errors import LocalServiceError
 from ubi_stream.local.process import ChildProcess, log_tail
 from ubi_stream.settings import Settings
+from ubi_stream.terminal.configured import child_environment
 
 WORKER: Final = ("ubi_stream.cli.main", "worker")
 BROKEN: Final = ("benchmarks.faults.broken_worker",)
@@ -124,7 +124,7 @@ class Worker:
     async def says(self, event: str, within_s: float = _READY_WITHIN_S) -> None:
         """Wait for a line of its log, after those that were waited for before."""
 
-        def said() -> bool:
+        def predicted() -> bool:
             with self.log_file.open("rb") as log:
                 log.seek(self._read_to)
                 for line in log:
@@ -135,13 +135,13 @@ class Worker:
                         return True
             return False
 
-        await until(said, within_s, f"{self.name} says {event}", lambda: log_tail(self.log_file))
+        await until(predicted, within_s, f"{self.name} says {event}", lambda: log_tail(self.log_file))
 
     def skip_log(self) -> None:
         """Wait only for lines that are still to come."""
         self._read_to = self.log_file.stat().st_size
 
-    def said(self, event: str, **fields: str) -> int:
+    def predicted(self, event: str, **fields: str) -> int:
         """How often its log has a line, with these fields."""
         with self.log_file.open("rb") as log:
             return sum({"event": event, **fields}.items() <= _parsed(line).items() for line in log)
@@ -247,7 +247,7 @@ class Fleet:
                     worker.start()
 
     def _check_stop(self, worker: Worker) -> None:
-        if not worker.said("stopped"):
+        if not worker.predicted("stopped"):
             raise LocalServiceError(f"{worker.name} did not stop in good order:\n{log_tail(worker.log_file)}")
 
 

@@ -10,12 +10,12 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.mappings.model import load_mapping
-from ubi_stream.replay.chaos import Chaos, ChaosOptions
-from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.source import ReplaySource
+from ubi_stream.synthetic.chaos import Chaos, ChaosOptions
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 
 START_MS = 1_760_000_000_000
 SPAN_S = 2 * 86_400

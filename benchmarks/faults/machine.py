@@ -73,17 +73,17 @@ def can_mount() -> bool:
 
 async def disk_full(run: Run) -> None:
     """A server's disk is full for a while; one that died of it is started again."""
-    disk: SmallDisk = run.facts["disk"]
+    disk: SmallDisk = run.context["disk"]
     await run.past(0.3)
     await asyncio.to_thread(disk.fill)
     try:
-        if run.facts["scoring_goes_on"]:
+        if run.context["scoring_goes_on"]:
             await run.goes_on()
-        await asyncio.sleep(run.facts["full_s"])
+        await asyncio.sleep(run.context["full_s"])
     finally:
         disk.free()
     died = [server for server in (run.servers.kafka, run.servers.postgres) if not server.running]
-    if not died and not run.fleet[0].said("database_unavailable"):
+    if not died and not run.fleet[0].predicted("database_unavailable"):
         raise AssertionError("the disk was not full enough for anybody to notice")
     run.notes.append(" and ".join(f"{server.name} died of it" for server in died) or "rows were refused")
     for server in died:

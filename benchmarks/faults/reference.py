@@ -15,7 +15,7 @@ import msgspec
 from benchmarks.faults.topics import LogRecord, content_of, visit_content
 from ubi_stream.effects import Effects
 from ubi_stream.events.model import Record
-from ubi_stream.insights.encode import encode_insight
+from ubi_stream.insights.encoding import encode_insight
 from ubi_stream.insights.visits import VisitRecord
 from ubi_stream.packs.schema import Pack
 from ubi_stream.replay.offline import OfflineRun

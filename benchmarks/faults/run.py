@@ -19,13 +19,13 @@ from benchmarks.databases import new_database
 from benchmarks.faults.fleet import Fleet
 from benchmarks.faults.topics import Watch
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.sender import Sender
 from ubi_stream.errors import LocalServiceError
+from ubi_stream.kafka.client import client_options, connect_admin
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.schema import Pack
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.sender import Sender
-from ubi_stream.runtime.kafka_client import client_options, connect_admin
 from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.settings import Settings
 
@@ -73,7 +73,7 @@ class Run:
     sent: int = 0
     recoveries: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -92,7 +92,7 @@ class Run:
         """Wait until so large a share of the stream is processed and committed."""
         await self._until(lambda: self.watch.events_committed(), share * self.total, SETTLE_WITHIN_S)
 
-    async def moment(self, longest_s: float) -> None:
+    async def change(self, longest_s: float) -> None:
         """Wait for a random time."""
         await asyncio.sleep(self.chance.uniform(0.0, longest_s))
 

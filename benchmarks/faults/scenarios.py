@@ -29,7 +29,7 @@ from benchmarks.faults.broken_worker import RESTORING
 from benchmarks.faults.damage import another_river, another_snapshot_key, bad_snapshots, corrupt_changelog
 from benchmarks.faults.machine import disk_full, one_core, stalling_disk
 from benchmarks.faults.run import Run
-from ubi_stream.replay.chaos import ChaosOptions
+from ubi_stream.synthetic.chaos import ChaosOptions
 
 Fault = Callable[[Run], Awaitable[None]]
 
@@ -72,7 +72,7 @@ class Scenario:
     small_disk: Literal["kafka", "postgres"] | None = None
     minutes: float | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
 
 
 _TROUBLE = ChaosOptions(
@@ -81,7 +81,7 @@ _TROUBLE = ChaosOptions(
 _POISON = ChaosOptions(poison=0.05)
 
 FULL: Final = (
-    Scenario("worker killed", "SIGKILL at 20 random moments", kills, facts={"kills": 20}, per_s=1_500),
+    Scenario("worker killed", "SIGKILL at 20 random moments", kills, context={"kills": 20}, per_s=1_500),
     Scenario(
         "killed while restoring",
         "SIGKILL within 50 ms of ready, and in a restore",
@@ -94,20 +94,20 @@ FULL: Final = (
     Scenario("restarts with a backlog", "SIGTERM, 6 times", restarts, per_s=6_000),
     Scenario("all workers killed", "SIGKILL of 3 at once, twice, on empty disks", all_killed, "shoppers", workers=3),
     Scenario("cold group", "committed offsets deleted, tables full", cold_group),
-    Scenario("broker killed", "SIGKILL, back after 30 s", broker_killed, facts={"at": (0.3,), "away_s": 30}),
+    Scenario("broker killed", "SIGKILL, back after 30 s", broker_killed, context={"at": (0.3,), "away_s": 30}),
     Scenario(
         "broker restarted",
         "SIGKILL, back at once, twice",
         broker_killed,
         "shoppers",
-        facts={"at": (0.3, 0.6), "away_s": 0},
+        context={"at": (0.3, 0.6), "away_s": 0},
     ),
     Scenario(
         "deliveries fail",
         "SIGKILL of the broker, back after 15 s, when a delivery may take 3",
         broker_killed,
         settings={"delivery_timeout_s": 3.0},
-        facts={"at": (0.3,), "away_s": 15},
+        context={"at": (0.3,), "away_s": 15},
     ),
     Scenario(
         "broker away in a barrier",
@@ -115,7 +115,7 @@ FULL: Final = (
         broker_away_at_steps,
         "shoppers",
         sends_itself=True,
-        facts={
+        context={
             "deeds": (
                 ("before-effects", "kill"),
                 ("after-effects", "kill"),
@@ -130,18 +130,18 @@ FULL: Final = (
         "killed, then paused, for 8 s each",
         broker_away_at_steps,
         sends_itself=True,
-        facts={"deeds": ((RESTORING, "kill"), (RESTORING, "pause")), "away_s": 8},
+        context={"deeds": ((RESTORING, "kill"), (RESTORING, "pause")), "away_s": 8},
     ),
-    Scenario("broker paused", "SIGSTOP for 60 s", broker_paused, "shoppers", facts={"away_s": 60}),
+    Scenario("broker paused", "SIGSTOP for 60 s", broker_paused, "shoppers", context={"away_s": 60}),
     Scenario(
         "Postgres killed",
         "SIGKILL, back after 60 s",
         postgres_killed,
         "shoppers",
-        facts={"away_s": 60},
+        context={"away_s": 60},
         per_s=1_200,
     ),
-    Scenario("Postgres paused", "SIGSTOP for 40 s", postgres_paused, facts={"away_s": 40}),
+    Scenario("Postgres paused", "SIGSTOP for 40 s", postgres_paused, context={"away_s": 40}),
     Scenario("workers 1 -> 3 -> 1", "under load", one_three_one, per_s=2_500),
     Scenario("zombie", "SIGSTOP past the session, then SIGCONT, twice", zombie, "shoppers", workers=2, per_s=2_500),
     Scenario(
@@ -150,7 +150,7 @@ FULL: Final = (
         kills,
         "shoppers",
         chaos=_TROUBLE,
-        facts={"kills": 3},
+        context={"kills": 3},
     ),
     Scenario(
         "clocks skewed",
@@ -158,7 +158,7 @@ FULL: Final = (
         kills,
         "shoppers",
         skewed_clocks=True,
-        facts={"kills": 3},
+        context={"kills": 3},
     ),
     Scenario(
         "wrong and null keys",
@@ -167,9 +167,9 @@ FULL: Final = (
         "shoppers",
         wrong_keys=True,
         exact=False,
-        facts={"kills": 3},
+        context={"kills": 3},
     ),
-    Scenario("poison", "5 %, of every kind; 3 kills", kills, chaos=_POISON, facts={"kills": 3}),
+    Scenario("poison", "5 %, of every kind; 3 kills", kills, chaos=_POISON, context={"kills": 3}),
     Scenario(
         "corrupt changelog", "noise, halves and nothing in place of states and models", corrupt_changelog, "shoppers"
     ),
@@ -183,14 +183,14 @@ FULL: Final = (
         disk_full,
         "shoppers",
         small_disk="postgres",
-        facts={"full_s": 15, "scoring_goes_on": True},
+        context={"full_s": 15, "scoring_goes_on": True},
     ),
     Scenario(
         "Kafka's disk full",
         "for 15 s, with the workers' logs on it",
         disk_full,
         small_disk="kafka",
-        facts={"full_s": 15, "scoring_goes_on": False},
+        context={"full_s": 15, "scoring_goes_on": False},
     ),
     Scenario("slow disk", "broker and database stand still for 0.3 s of each 0.6 s", stalling_disk, "shoppers"),
     Scenario("one core", "for broker, database and worker; 2 kills", one_core),
@@ -198,12 +198,12 @@ FULL: Final = (
 )
 
 QUICK: Final = (
-    Scenario("worker killed", "SIGKILL at 3 random moments", kills, facts={"kills": 3}, per_s=600),
+    Scenario("worker killed", "SIGKILL at 3 random moments", kills, context={"kills": 3}, per_s=600),
     Scenario(
         "broker restarted",
         "SIGKILL, back after 5 s",
         broker_killed,
-        facts={"at": (0.4,), "away_s": 5},
+        context={"at": (0.4,), "away_s": 5},
         per_s=800,
     ),
     Scenario(
@@ -211,7 +211,7 @@ QUICK: Final = (
         "SIGKILL, back after 8 s",
         postgres_killed,
         "shoppers",
-        facts={"away_s": 8},
+        context={"away_s": 8},
         per_s=600,
     ),
     Scenario(
@@ -220,7 +220,7 @@ QUICK: Final = (
         kills,
         "shoppers",
         chaos=ChaosOptions(duplicates=0.10, poison=0.05, duplicate_within_ms=7_200_000),
-        facts={"kills": 1},
+        context={"kills": 1},
         per_s=800,
     ),
 )

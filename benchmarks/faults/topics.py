@@ -16,10 +16,10 @@ from aiokafka.errors import KafkaError
 
 from benchmarks.faults.oracle import Figures, Visits, Window
 from benchmarks.faults.oracle_rules import Rules
-from ubi_stream.chunked.content import PartitionedContent, value_of
 from ubi_stream.errors import RecoveryError
+from ubi_stream.kafka.changelog_store import PartitionedContent, value_of
+from ubi_stream.kafka.client import client_options
 from ubi_stream.packs.schema import Pack
-from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.runtime.topics import source_topics
 from ubi_stream.settings import Settings
 from ubi_stream.state.codec import decode_state, newer_state

@@ -69,7 +69,7 @@ async def race(plan: Plan, contestants: Sequence[Contestant], results: Results, 
                 say(f"  round {number + 1}, {contestant.name}: {rate}")
 
 
-async def offered(
+async def open_recommendations(
     plan: Plan, rates: Sequence[int], seconds: float, contestants: Sequence[Contestant], results: Results
 ) -> None:
     """The product alone, under each load."""
@@ -129,7 +129,7 @@ def _parts(options: argparse.Namespace, results: Results) -> dict[str, Callable[
         "race": lambda: asyncio.run(race(plan, contestants, results)),
         "cards": lambda: asyncio.run(race(part, cards, results, "payments")),
         "stages": lambda: _stages(results),
-        "load": lambda: asyncio.run(offered(plan, options.rate or rates, seconds, products, results)),
+        "load": lambda: asyncio.run(open_recommendations(plan, options.rate or rates, seconds, products, results)),
         "users": lambda: asyncio.run(restored(plan, options.users or USERS, options.store or STORES, results)),
         "scaling": lambda: asyncio.run(scaled(part, results)),
         "pressure": lambda: asyncio.run(pressed(part, results)),

@@ -21,16 +21,16 @@ from pydantic import SecretStr
 from benchmarks.databases import new_database
 from benchmarks.race import progress
 from benchmarks.race.sampling import SAMPLE_S, Course, follow
-from ubi_stream.cli.configured import child_environment
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import LocalServiceError
+from ubi_stream.kafka.client import connect_admin
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.local.ports import free_port
 from ubi_stream.local.process import ChildProcess, log_tail
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.runtime.kafka_client import connect_admin
 from ubi_stream.runtime.topics import all_topics, ensure_topics
 from ubi_stream.settings import Settings
+from ubi_stream.terminal.configured import child_environment
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 OTHERS_PYTHON: Final = ROOT / ".venv-bench" / "bin" / "python"
@@ -262,11 +262,11 @@ async def until(condition: Callable[[], Awaitable[bool]], within_s: float, what:
 
 async def _delete_outputs(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     """Delete every topic but the one that is read: ours, and those that frameworks made for the group."""
-    ours = set(all_topics(settings, load_pack(settings.pack))) - {settings.events_topic}
+    local = set(all_topics(settings, load_pack(settings.pack))) - {settings.events_topic}
 
     async def left() -> list[str]:
         names = await admin.list_topics()
-        return [name for name in names if name in ours or settings.app_id in name]
+        return [name for name in names if name in local or settings.app_id in name]
 
     if found := await left():
         await admin.delete_topics(found, timeout_ms=30_000)

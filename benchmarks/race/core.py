@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.race.progress import VARIABLE, Progress
 from ubi_stream.events.model import Record
-from ubi_stream.insights.encode import encode_insight
+from ubi_stream.insights.encoding import encode_insight
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.settings import Settings
@@ -79,7 +79,7 @@ class Core:
     def write_states(self) -> None:
         """Encode the states that changed, and write them into the mapping."""
         for partition in self._partitions.values():
-            partition.store.cut()
+            partition.store.take_changes()
 
 
 class BorrowedStates(MutableMapping[bytes, bytes]):

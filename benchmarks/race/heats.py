@@ -14,11 +14,11 @@ from benchmarks.race.contest import Contestant, Runner, Track, watched
 from benchmarks.race.inputs import card_payments, load, shoppers
 from benchmarks.race.report import Heat
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.errors import UbiError
+from ubi_stream.kafka.client import connect_admin
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.runtime.kafka_client import connect_admin
 from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.settings import Settings
 

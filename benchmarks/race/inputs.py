@@ -8,12 +8,12 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.faults.inputs import payments
-from ubi_stream.chunked.partitioner import partition_of
-from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.kafka.client import client_options
+from ubi_stream.kafka.partitioner import partition_of
 from ubi_stream.settings import Settings
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 
 START_MS: Final = 1_760_000_000_000
 SPAN_S: Final = 2 * 86_400
@@ -44,10 +44,10 @@ async def load(settings: Settings, records: Iterable[ProducerRecord]) -> int:
         waiting: list[list[ProducerRecord]] = [[] for _ in range(settings.partitions)]
         for record in records:
             key = record.key or b""
-            home = homes.get(key)
-            if home is None:
-                home = homes[key] = partition_of(key, settings.partitions)
-            waiting[home].append(record)
+            owner_partition = homes.get(key)
+            if owner_partition is None:
+                owner_partition = homes[key] = partition_of(key, settings.partitions)
+            waiting[owner_partition].append(record)
             count += 1
             if count % _RECORDS_AT_A_TIME == 0:
                 await _flush(producer, settings.events_topic, waiting)

@@ -17,13 +17,13 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.race.contest import Contestant, Runner, Track, is_ready, until
-from benchmarks.race.load import SentTimes, offer
+from benchmarks.race.load import SentTimes, keep_open
 from benchmarks.race.sampling import usage
 from ubi_stream.clock import SystemClock
-from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.kafka.client import client_options
 from ubi_stream.settings import Settings
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 
 _WARM_UP_S: Final = 3.0
 """Of the load, before times count: models and caches begin empty."""
@@ -142,7 +142,7 @@ async def _measured(
         _running(_ask, session, runner, [(record.key or b"").decode() for record in records[:500]], times),
     ):
         began_s, cpu_s = monotonic(), usage(runner.pid)[0]
-        await offer(settings, records, per_s, times.sent)
+        await keep_open(settings, records, per_s, times.sent)
         cores = (usage(runner.pid)[0] - cpu_s) / (monotonic() - began_s)
         behind = int(await runner.metric(session, "ubi_lag_events"))
 

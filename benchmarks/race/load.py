@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
-from ubi_stream.chunked.partitioner import partition_of
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.kafka.client import client_options
+from ubi_stream.kafka.partitioner import partition_of
 from ubi_stream.settings import Settings
 
 TICK_S: Final = 0.005
@@ -38,7 +38,7 @@ class SentTimes:
         return self._times_s[partition][index] if index >= 0 else None
 
 
-async def offer(settings: Settings, records: Iterable[ProducerRecord], per_s: float, sent: SentTimes) -> int:
+async def keep_open(settings: Settings, records: Iterable[ProducerRecord], per_s: float, sent: SentTimes) -> int:
     """Send records at a steady pace; returns how many, once the broker has all of them."""
     producer = AIOKafkaProducer(**client_options(settings), acks="all", linger_ms=0)
     await producer.start()

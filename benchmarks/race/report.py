@@ -277,12 +277,12 @@ def _draw(results: Results, path: Path) -> None:
     for contestant in ALL:
         for heat in results.of(contestant):
             rates[contestant.name].append(heat.events_per_s)
-    names, ours = list(rates)[::-1], {one.name for one in ALL if one.is_product}
+    names, local = list(rates)[::-1], {one.name for one in ALL if one.is_product}
     figure, axes = plt.subplots(figsize=(8, 0.6 * len(names) + 1.2), layout="constrained")
     middles = [_median(rates[name]) for name in names]
     errors = [[m - min(rates[n]) for n, m in zip(names, middles, strict=True)],
               [max(rates[n]) - m for n, m in zip(names, middles, strict=True)]]  # fmt: skip
-    bars = axes.barh(names, middles, xerr=errors, color=["#0b6e4f" if name in ours else "#777777" for name in names])
+    bars = axes.barh(names, middles, xerr=errors, color=["#0b6e4f" if name in local else "#777777" for name in names])
     axes.bar_label(bars, [f"{middle:,.0f}" for middle in middles], padding=6)
     axes.set_xlabel(f"events a second, the whole pack ({results.machine})")
     axes.spines[["top", "right"]].set_visible(False)

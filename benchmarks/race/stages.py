@@ -7,12 +7,12 @@ from itertools import islice
 from time import process_time
 from typing import Final
 
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.events.model import Record
 from ubi_stream.events.stage import read_events
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.pipeline import Pipeline
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 CHUNKED: Final = "256 at a time"
@@ -59,5 +59,5 @@ def _cost_us(settings: Settings, records: Sequence[Record], chunk: int, stage: S
     started_s = process_time()
     for start in range(0, len(records), chunk):
         stage(partition.pipeline, list(records[start : start + chunk]))
-        partition.store.cut()
+        partition.store.take_changes()
     return (process_time() - started_s) / len(records) * 1e6

@@ -15,12 +15,12 @@ from aiokafka import AIOKafkaProducer
 from benchmarks.race.contest import PRODUCT, Runner, Track, is_ready, metric, until, watched
 from benchmarks.race.inputs import load, shoppers
 from benchmarks.race.sampling import usage
-from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.kafka.client import client_options
+from ubi_stream.kafka.partitioner import partition_of
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.replay.offline import OfflineRun
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.settings import Settings
 from ubi_stream.state.codec import encode_state
 from ubi_stream.tables import states as state_tables

@@ -27,7 +27,9 @@ Change = Callable[[Iterable[ShopEvent]], Iterator[ShopEvent]]
 def _busy_time(world: World, day: int, hours: tuple[float, float] = (10.5, 19.0)) -> int:
     """A time of a day at which the shop's own people are awake."""
     local_ms = world.calendar.start_ms + day * DAY_MS + round(world.rng.uniform(*hours) * HOUR_MS)
-    offset_h = {"Europe/Berlin": 1, "Europe/Zurich": 1, "Europe/London": 0, "America/New_York": -5}[world.shop.home]
+    offset_h = {"Europe/Berlin": 1, "Europe/Zurich": 1, "Europe/London": 0, "America/New_York": -5}[
+        world.shop.owner_partition
+    ]
     return local_ms - offset_h * HOUR_MS
 
 

@@ -84,7 +84,7 @@ class World:
         """Somebody who comes again: with usual hours, weekdays, categories, a pace and a purse."""
         rng, shop = self.rng, self.shop
         if zone is None:
-            zone = rng.choice(shop.abroad) if rng.random() < shop.abroad_share else shop.home
+            zone = rng.choice(shop.abroad) if rng.random() < shop.abroad_share else shop.owner_partition
         offset = offset_ms(zone, self.calendar.start_ms)
         if knows_zone is None:
             knows_zone = rng.random() < shop.zone_share

@@ -10,11 +10,11 @@ from typing import Final
 from benchmarks.signal.people import Calendar
 from benchmarks.signal.shop import DAY_MS
 from benchmarks.signal.streams import Stream
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.mappings.model import load_mapping
-from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.source import ReplaySource
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 
 FILES: Final = {
     "rees46": "rees46_2019-10-01.csv.gz",

@@ -91,7 +91,7 @@ class Shop:
 
     products: dict[str, list[Product]]
     currency: str
-    home: str
+    owner_partition: str
     abroad: tuple[str, ...]
     abroad_share: float
     zone_share: float
@@ -123,7 +123,7 @@ def between(rng: Random, low: float, high: float) -> float:
 
 def draw_shop(rng: Random) -> Shop:
     """Draw a shop."""
-    home, currency = rng.choice(_HOMES)
+    owner_partition, currency = rng.choice(_HOMES)
     names = rng.sample(CATEGORIES, rng.randint(9, 20))
     level = between(rng, 14.0, 32.0)
     products: dict[str, list[Product]] = {}
@@ -139,7 +139,7 @@ def draw_shop(rng: Random) -> Shop:
     return Shop(
         products=products,
         currency=currency,
-        home=home,
+        owner_partition=owner_partition,
         abroad=tuple(rng.sample(_ABROAD, 4)),
         abroad_share=rng.uniform(0.03, 0.25),
         zone_share=rng.uniform(0.7, 0.95),

@@ -15,7 +15,7 @@ from benchmarks.signal.people import Calendar, World, draw_calendar, with_holida
 from benchmarks.signal.planted import CHANGES, PLANTERS, Planted, plant
 from benchmarks.signal.shop import DAY_MS, MINUTE_MS, ShopEvent, draw_shop
 from benchmarks.signal.visits import Person, Visit
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.data.records import ProducerRecord
 
 _SENT_TWICE: Final = 0.002
 """Share of events that a client sends again, because it missed the answer."""

@@ -16,7 +16,7 @@ import ubi_stream.agents
 import ubi_stream.tables
 from ubi_stream.agents import events as events_agent
 from ubi_stream.agents import repartitioned as repartitioned_agent
-from ubi_stream.chunked.transport import ProcessChunk
+from ubi_stream.kafka.transport import ProcessChunk
 
 
 @pytest.mark.parametrize(("folder", "package"), [(agents, ubi_stream.agents), (tables, ubi_stream.tables)])

@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.alert_timelines import TIMELINES, Timeline
 from support.promtool import promtool
+from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.resources import config_dir
-from ubi_stream.runtime.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 RULES_FILE = config_dir() / "prometheus" / "alerts.yml"

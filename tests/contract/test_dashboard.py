@@ -7,11 +7,11 @@ from collections import defaultdict
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from ubi_stream.metrics.metrics import Metrics
+from ubi_stream.metrics.status import Lag, ModelReport
 from ubi_stream.operations.dashboard import WIDTH, dashboard, render
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.resources import config_dir
-from ubi_stream.runtime.metrics import Metrics
-from ubi_stream.runtime.status import Lag, ModelReport
 
 PANELS = [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
 EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]]

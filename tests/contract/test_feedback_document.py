@@ -19,7 +19,7 @@ from ubi_stream.models.feedback.thresholds import (
     faded,
     moved,
 )
-from ubi_stream.state.memo import MAX_TOLD
+from ubi_stream.state.history import MAX_DELIVERED
 from ubi_stream.state.panes import DAY_MS
 
 DOCUMENT = (
@@ -35,7 +35,7 @@ def test_the_formula_has_the_constants_in_force() -> None:
     assert f"`own` halves in {OWN_HALF_LIFE_MS // DAY_MS} days" in DOCUMENT
     assert f"`peers` with every {PEERS_HALF_LIFE:,} events" in DOCUMENT
     assert f"above 0 and up to {MAX_WEIGHT}" in DOCUMENT
-    assert MAX_TOLD == 8, "the document speaks of the newest eight"
+    assert MAX_DELIVERED == 8, "the document speaks of the newest eight"
 
 
 def test_the_figure_is_the_formula() -> None:

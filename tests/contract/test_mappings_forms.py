@@ -13,8 +13,8 @@ import pytest
 
 from support.files import case, processed
 from support.forms import AT, AT_S, access_line, snowplow_line
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.mappings.model import load_mapping
-from ubi_stream.replay.source import ReplaySource
 
 CASES = [
     ("ga4.csv", "ga4"),

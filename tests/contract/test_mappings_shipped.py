@@ -17,10 +17,10 @@ from support.files import processed
 from support.forms import FORMS
 from support.public_data import public_file
 from ubi_stream.cli.main import app
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.mappings.model import Mapping, load_mapping, mapping_names
 from ubi_stream.mappings.specs import AlsoSpec, EventSpec, FileSpec, TimeSpec, ValueSpec, WhereSpec
 from ubi_stream.mappings.values import COLUMN_TYPES
-from ubi_stream.replay.source import ReplaySource
 from ubi_stream.resources import config_dir
 
 _DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "mappings.md"

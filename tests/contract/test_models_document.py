@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from ubi_stream.models import registry
-from ubi_stream.models.quality import RollingQuality
+from ubi_stream.models.model_checks import check_model
+from ubi_stream.models.outcomes.quality import RollingQuality
 from ubi_stream.models.registry import Recipe, kinds
-from ubi_stream.models.vetting import vet
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
 
@@ -32,5 +32,5 @@ def test_the_model_of_twenty_lines_is_fit_to_run(monkeypatch: pytest.MonkeyPatch
     rows = np.random.default_rng(0).random((200, 2))
     ticks = count()
     recipe = Recipe("base_rate", ("a", "b"), {"prior": 2.0})
-    vetted = vet(recipe, rows, (rows[:, 0] > 0.5).tolist(), cpu_s=lambda: float(next(ticks)))
+    vetted = check_model(recipe, rows, (rows[:, 0] > 0.5).tolist(), cpu_s=lambda: float(next(ticks)))
     assert vetted.problems == ()

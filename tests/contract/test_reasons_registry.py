@@ -12,7 +12,7 @@ from support.probe import DAY_MS, START_MS, event, probe_pack, record
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.events.stage import read_events
 from ubi_stream.events.validate import Validator
-from ubi_stream.insights.encode import encode_dead_letter
+from ubi_stream.insights.encoding import encode_dead_letter
 from ubi_stream.packs.schema import Events
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.reasons import DeadLetterReason as Reason

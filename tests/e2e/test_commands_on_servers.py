@@ -14,13 +14,13 @@ from aiokafka import AIOKafkaConsumer
 from support.running_ubi import RunningUbi
 from support.topics import make_topics
 from support.waiting import eventually
-from ubi_stream.cli.demo.topics import read_results, watching
-from ubi_stream.cli.sending import started_producer
 from ubi_stream.clock import SystemClock
+from ubi_stream.kafka.client import client_options
 from ubi_stream.local.ports import free_port
+from ubi_stream.operations.demo.topics import read_results, watching
 from ubi_stream.packs.loader import load_pack
+from ubi_stream.replay.sending import started_producer
 from ubi_stream.runtime.backlog import Offsets
-from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.runtime.topics import all_topics
 from ubi_stream.settings import Settings
 
@@ -132,8 +132,8 @@ async def test_generate_sends_what_it_says_and_ends_at_ctrl_c(
     process.signal(signal.SIGINT)
     assert await asyncio.to_thread(process.wait, 10) == 130
     assert "Traceback" not in process.err
-    said = int(process.err.rpartition(" good")[0].rpartition(": ")[2].replace(",", ""))
-    assert 0 <= said - await events_sent(settings) <= 1  # the one that was waiting for its moment
+    predicted = int(process.err.rpartition(" good")[0].rpartition(": ")[2].replace(",", ""))
+    assert 0 <= predicted - await events_sent(settings) <= 1  # the one that was waiting for its moment
 
 
 async def produce(settings: Settings, topic: str, *values: bytes) -> None:
@@ -174,10 +174,10 @@ async def test_results_since_the_marks_are_told_apart(settings: Settings) -> Non
     async with watching(settings, load_pack("ecommerce"), SystemClock()) as topics:
         await produce(settings, settings.insights_topic, insight("a", "risk"))
         await produce(settings, settings.dead_letters_topic, b'{"id": "x"}')
-        marks = await topics.result_ends()
+        applied_labels = await topics.result_ends()
         await produce(settings, settings.insights_topic, insight("b", "segment"), insight("b", "segment"))
         await produce(settings, settings.dead_letters_topic, b'{"id": "y"}')
-        results = await read_results(topics, settings, marks)
+        results = await read_results(topics, settings, applied_labels)
     assert results.all_insights == {"a", "b"}
     assert results.insights == {"b": "segment"}
     assert results.dead_letters == {"y"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ubi_stream.cli.demo.source import DemoOptions, prepared
 from ubi_stream.errors import ConfigError
+from ubi_stream.operations.demo.source import DemoOptions, prepared
 from ubi_stream.settings import Settings
 
 

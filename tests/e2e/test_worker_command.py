@@ -12,9 +12,9 @@ from pathlib import Path
 
 from support.running_ubi import RunningUbi
 from support.waiting import eventually
-from ubi_stream.cli.demo.topics import watching
 from ubi_stream.clock import SystemClock
 from ubi_stream.local.ports import free_port
+from ubi_stream.operations.demo.topics import watching
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.settings import Settings
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.advice import advice_pack, weeks
 from support.folding import Runner
 from ubi_stream.insights.model import Insight, InsightKind
-from ubi_stream.models.digest import digest
+from ubi_stream.models.common.digest import digest
 from ubi_stream.packs.schema import Pack
 from ubi_stream.state.codec import decode_state
 
@@ -22,10 +22,10 @@ THOMPSON = advice_pack(("LinUCBDisjoint", "ThompsonSampling"))
 def run(pack: Pack, contents: list[dict[str, Any]], cuts: list[int]) -> tuple[list[Insight], object, str]:
     runner = Runner(pack, cache_size=2)
     bounds = [0, *sorted({cut for cut in cuts if cut < len(contents)}), len(contents)]
-    told = [insight for a, b in pairwise(bounds) if a < b for insight in runner.run(*contents[a:b]).insights]
-    runner.partition.cut()
+    delivered = [insight for a, b in pairwise(bounds) if a < b for insight in runner.run(*contents[a:b]).insights]
+    runner.partition.take_checkpoint()
     states = {key: decode_state(blob)[1] for key, blob in runner.states.items()}
-    return told, states, digest(runner.partition.models)
+    return delivered, states, digest(runner.partition.models)
 
 
 @settings(max_examples=15, deadline=None)
@@ -38,11 +38,13 @@ def test_any_cut_gives_the_same(seed: int, cuts: list[int], pack: Pack) -> None:
 
 
 def test_the_streams_have_what_is_tested() -> None:
-    told, _, _ = run(ADVICE, weeks(1), [])
-    kinds = [insight.kind for insight in told]
+    delivered, _, _ = run(ADVICE, weeks(1), [])
+    kinds = [insight.kind for insight in delivered]
     assert kinds.count(InsightKind.FORECAST) >= 1
     assert kinds.count(InsightKind.RECOMMENDATION) >= 10
-    assert {insight.evidence["rewards_seen"] > 5 for insight in told if insight.kind is InsightKind.RECOMMENDATION} == {
+    assert {
+        insight.evidence["rewards_seen"] > 5 for insight in delivered if insight.kind is InsightKind.RECOMMENDATION
+    } == {
         False,
         True,
     }

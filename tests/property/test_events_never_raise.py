@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.probe import START_MS, event, record
 from ubi_stream.events.stage import Read, read_events
 from ubi_stream.events.validate import FIELDS, Validator
-from ubi_stream.insights.encode import encode_dead_letter
+from ubi_stream.insights.encoding import encode_dead_letter
 from ubi_stream.packs.schema import Events
 
 EVENTS = Events(types=("view", "purchase"))
@@ -77,8 +77,8 @@ def test_garbage_does_not_touch_its_neighbours(values: list[bytes | None], place
     bad = [record(value, offset=100 + n) for n, value in enumerate(values)]
     mixed = [*good[: place % 5], *bad, *good[place % 5 :]]
     alone, among = _read(good), _read(mixed)
-    ours = {sample.offset for sample in good}
-    assert [found for found in among.events if found.offset in ours] == alone.events
+    local = {sample.offset for sample in good}
+    assert [found for found in among.events if found.offset in local] == alone.events
 
 
 def _read(samples: list[Any]) -> Read:

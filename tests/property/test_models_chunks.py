@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ubi_stream.models.arrays import FloatArray, row_sums, running_sums
-from ubi_stream.models.digest import digest
-from ubi_stream.models.half_space import HalfSpaceForest
-from ubi_stream.models.logistic import OnlineLogistic
-from ubi_stream.models.oddness.blend import OddnessBlend
-from ubi_stream.models.oddness.sights import Sights
-from ubi_stream.models.peers import PeerBaseline
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.arrays import FloatArray, row_sums, running_sums
+from ubi_stream.models.anomaly.ensemble import DetectorEnsemble
+from ubi_stream.models.anomaly.half_space import HalfSpaceForest
+from ubi_stream.models.anomaly.inputs import DetectorInputs
+from ubi_stream.models.anomaly.peers import PeerBaseline
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.quantile import OnlineQuantile
+from ubi_stream.models.outcomes.logistic import OnlineLogistic
 
 N_ROWS = 300
 N_FEATURES = 9  # NumPy's pairwise sums start to differ from sequential ones at 8 terms
@@ -66,14 +66,14 @@ def run_peers(rows: Iterator[FloatArray]) -> tuple[list[FloatArray], object]:
 
 
 def run_oddness(rows: Iterator[FloatArray]) -> tuple[list[FloatArray], object]:
-    blend = OddnessBlend(FEATURES, trees=3, height=4, window=40, sample=30, seed=1)
+    blend = DetectorEnsemble(FEATURES, trees=3, height=4, window=40, sample=30, seed=1)
     scores = []
     for chunk in rows:
         keys = (np.nan_to_num(chunk[:, 0], posinf=1.0) * 5).astype(np.uint64)
-        sights = Sights.of(chunk, chunk[:, :2] * 3.0, keys)
+        inputs = DetectorInputs.of(chunk, chunk[:, :2] * 3.0, keys)
         for part in blend.parts(len(chunk)):
-            look = blend.look(sights[part])
-            blend.learn(sights[part], look)
+            look = blend.look(inputs[part])
+            blend.learn(inputs[part], look)
             scores.append(look.score)
     return scores, blend
 

@@ -15,8 +15,8 @@ from support.folding import Runner
 from support.probe import FURTHER_MODELS, probe_pack, record
 from support.streams import Stream
 from ubi_stream.effects import Effects
-from ubi_stream.models.digest import digest
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.quantile import OnlineQuantile
 from ubi_stream.state.codec import decode_state
 
 COUNT = 120
@@ -32,10 +32,10 @@ LIVELY = probe_pack(
 @pytest.fixture(autouse=True, scope="module")
 def _small_blocks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ubi_stream.models.anomaly.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
+        patch.setattr("ubi_stream.models.anomaly.stage.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
         patch.setattr("ubi_stream.models.stage._PEERS_BLOCK", 25)
         patch.setattr("ubi_stream.models.outcomes.stage._BLOCK", 7)
-        patch.setattr("ubi_stream.models.oddness.blend.LESSON", 15)
+        patch.setattr("ubi_stream.models.anomaly.ensemble.LESSON", 15)
         yield
 
 
@@ -73,7 +73,7 @@ def run(seed: int, cuts: list[int]) -> tuple[dict[str, Any], dict[str, Any]]:
     bounds = [0, *cuts, COUNT]
     batches = [stream[a:b] for a, b in pairwise(bounds) if a < b]
     effects = together([runner.run_records(batch) for batch in batches])
-    runner.partition.cut()
+    runner.partition.take_checkpoint()
     states = {key: decode_state(blob)[1] for key, blob in runner.states.items()}
     return effects, {"states": states, "models": digest(runner.partition.models)}
 

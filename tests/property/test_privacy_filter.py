@@ -20,10 +20,10 @@ PERSONAL = [
     "203.0.113.7",
     "2001:db8::1",
 ]
-pieces = st.sampled_from(
+chunks = st.sampled_from(
     [*PERSONAL, *"@.:+-/ ()[]%=&?#0149ae", "00", "token=", "[email]", "[filtered]", "hmac:", "…", "1234567"]
 )
-texts = st.lists(pieces, max_size=12).map("".join) | st.text(max_size=30)
+texts = st.lists(chunks, max_size=12).map("".join) | st.text(max_size=30)
 names = st.sampled_from(["note", "phone", "email", "ip", "password", "user_token", "kept", "page"]) | st.text(
     max_size=5
 )

@@ -64,9 +64,9 @@ def test_features_are_finite_or_missing_and_shares_are_shares(events: list[dict[
     assert np.all(np.isnan(batch.scaled) | ((batch.scaled >= 0) & (batch.scaled <= 1)))
     assert np.array_equal(np.isnan(batch.scaled), np.isnan(batch.values))
     assert np.all(np.isnan(batch.usual) | np.isfinite(batch.usual))
-    for facts in batch.facts:
-        assert facts.events >= 1
-        assert facts.was_silent_ms >= -1
+    for context in batch.context:
+        assert context.events >= 1
+        assert context.was_silent_ms >= -1
 
 
 @settings(max_examples=60, deadline=None)

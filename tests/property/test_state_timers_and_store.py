@@ -6,14 +6,14 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ubi_stream.chunked.content import PartitionedContent
+from ubi_stream.kafka.changelog_store import PartitionedContent
 from ubi_stream.state.codec import Tombstone, decode_state, newer_state
-from ubi_stream.state.memo import Memo
+from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.store import StateStore, take_census
-from ubi_stream.state.timers import Due, SilenceTimers
+from ubi_stream.state.timers import Due, InactivityTimers
 
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(dict[str, Memo | None]).decode
+decode = msgspec.msgpack.Decoder(dict[str, InsightHistory | None]).decode
 
 DELAYS = (3, 10, 40)
 NAMES = ("a", "b", "c", "d")
@@ -46,7 +46,7 @@ class NaiveTimers:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(touches | moves | restarts, max_size=40))
 def test_timers_fire_as_a_naive_list_does_also_after_restarts(steps: list[tuple[str, str, int]]) -> None:
-    timers, naive, watermark = SilenceTimers(DELAYS), NaiveTimers(), 0
+    timers, naive, watermark = InactivityTimers(DELAYS), NaiveTimers(), 0
     for kind, name, value in steps:
         if kind == "touch":
             naive.touch(name, value)
@@ -55,7 +55,7 @@ def test_timers_fire_as_a_naive_list_does_also_after_restarts(steps: list[tuple[
             assert timers.fire(watermark, watermark + value) == naive.fire(watermark, watermark + value)
             watermark += value
         else:
-            timers = SilenceTimers(DELAYS)
+            timers = InactivityTimers(DELAYS)
             timers.restore(dict(naive.last), watermark)
         assert len(timers) == len(naive.last)
 
@@ -71,9 +71,9 @@ class World:
         self.cache_size = cache_size
         self.table: dict[bytes, bytes] = {}
         self.changelog: dict[bytes, bytes] = {}
-        self.memos: dict[str, Memo | None] = {}
+        self.insight_histories: dict[str, InsightHistory | None] = {}
         self.live: dict[str, int] = {}
-        self.told: dict[str, int] = {}
+        self.delivered: dict[str, int] = {}
         self.durable: dict[str, int] = {}
         self.durable_told: dict[str, int] = {}
         self.store = StateStore(self.table, epoch=1, cache_size=cache_size)
@@ -90,20 +90,20 @@ class World:
 
     def tell(self, name: str) -> None:
         if (found := self.store.get(name)) is not None:
-            self.told[name] = self.told.get(name, 0) + 1
+            self.delivered[name] = self.delivered.get(name, 0) + 1
             self.store.touch(name)
-            found.state.memo.be_quiet("s", self.told[name], now_ms=-1)
+            found.state.history.be_quiet("s", self.delivered[name], now_ms=-1)
 
     def forget(self, name: str) -> None:
         if self.store.get(name) is not None:
             self.store.forget(name)
         self.live.pop(name, None)
-        self.told.pop(name, None)
+        self.delivered.pop(name, None)
 
     def write_record(self) -> None:
         """The first half of a barrier: from here on a replay tells nothing again."""
-        self.memos = decode(encode(self.store.memos()))
-        self.durable_told = dict(self.told)
+        self.insight_histories = decode(encode(self.store.insight_histories()))
+        self.durable_told = dict(self.delivered)
 
     def half_a_cut(self, _name: str) -> None:
         """A crash between the record and the states: what was folded is folded again, what was told is not."""
@@ -116,11 +116,11 @@ class World:
         for name, count in missing.items():
             for _ in range(count):
                 self.fold(name)
-        self.cut("")
+        self.take_checkpoint("")
 
-    def cut(self, _name: str) -> None:
+    def take_checkpoint(self, _name: str) -> None:
         self.write_record()
-        for key, blob in self.store.cut():
+        for key, blob in self.store.take_changes():
             if isinstance(blob, Tombstone):
                 self.changelog.pop(key, None)
             else:
@@ -132,14 +132,16 @@ class World:
     def restart(self, _name: str) -> None:
         self.table = dict(self.changelog)
         census = take_census(self.table)
-        self.store = StateStore(self.table, epoch=1, cache_size=self.cache_size, census=census, memos=self.memos)
-        self.live, self.told = dict(self.durable), dict(self.durable_told)
+        self.store = StateStore(
+            self.table, epoch=1, cache_size=self.cache_size, census=census, insight_histories=self.insight_histories
+        )
+        self.live, self.delivered = dict(self.durable), dict(self.durable_told)
 
     def check(self, name: str) -> None:
         found = self.store.get(name)
         assert (None if found is None else found.state.events) == self.live.get(name)
         if found is not None:
-            assert found.state.memo.quiet_until_ms.get("s", 0) == self.told.get(name, 0)
+            assert found.state.history.quiet_until_ms.get("s", 0) == self.delivered.get(name, 0)
 
 
 @settings(max_examples=500, deadline=None)
@@ -153,7 +155,7 @@ def test_a_store_never_loses_a_changed_state_nor_a_memo(steps: list[tuple[str, s
         world.store.trim()
         events = {key.decode(): decode_state(blob)[1].events for key, blob in world.changelog.items()}
         assert events == world.durable
-    world.cut("")
+    world.take_checkpoint("")
     assert {key.decode(): decode_state(blob)[1].events for key, blob in world.table.items()} == world.live
     assert world.table == world.changelog
 
@@ -174,7 +176,7 @@ def test_records_that_come_late_change_nothing_of_who_is_here(steps: list[str], 
             store.forget("a")
             at_ms += DELAYS[-1]
         else:
-            written += store.cut()
+            written += store.take_changes()
     content = PartitionedContent(newer_state)
     for count, (key, value) in enumerate(written, 1):
         content.apply(0, key, value)

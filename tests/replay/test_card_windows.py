@@ -21,13 +21,13 @@ import pytest
 
 from support.probe import DAY_MS, HOUR_MS
 from support.public_data import public_file
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.insights.model import FeatureRow
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.packs.models import Models
+from ubi_stream.packs.models import ModelsSpec
 from ubi_stream.packs.schema import Entity, Pack
 from ubi_stream.replay.offline import OfflineRun
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
 
 TRANSACTIONS = "card_transactions_2018-06-17_07-31.csv.gz"
@@ -140,7 +140,7 @@ def count_mismatches(pack: Pack, source: Iterator[ProducerRecord], keep: Keep) -
 
 def without_models(pack: Pack) -> Pack:
     """Windows don't rest on models; they take most of the time."""
-    return pack.model_copy(update={"models": Models(), "rules": ()})
+    return pack.model_copy(update={"models": ModelsSpec(), "rules": ()})
 
 
 def test_windows_of_sampled_customers_and_terminals_are_exact() -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from support.advice import advice_pack, weeks
-from support.barrier import Chance, Cluster, Lane
+from support.barrier import Chance, Cluster, PartitionTask
 from support.probe import EVENTS_TOPIC
 from ubi_stream.packs.schema import Pack
 
@@ -16,16 +16,16 @@ CONVERSION = advice_pack()
 THOMPSON = advice_pack(("LinUCBDisjoint", "ThompsonSampling"))
 
 
-def run(seed: int, chance: Chance, pack: Pack) -> tuple[Cluster, Lane]:
+def run(seed: int, chance: Chance, pack: Pack) -> tuple[Cluster, PartitionTask]:
     """Weeks of events through one partition of users."""
     cluster = Cluster(partitions=1)
     contents = weeks(seed)
     for content in contents:
         key, arrived_ms = str(content["user_id"]).encode(), int(content["event_time"])
         cluster.append(EVENTS_TOPIC, 0, key, msgspec.json.encode(content), arrived_ms)
-    lane = Lane(cluster, pack, "user", 0, chance)
-    lane.read([(EVENTS_TOPIC, offset) for offset in range(len(contents))])
-    return cluster, lane
+    task = PartitionTask(cluster, pack, "user", 0, chance)
+    task.read([(EVENTS_TOPIC, offset) for offset in range(len(contents))])
+    return cluster, task
 
 
 @pytest.mark.parametrize("pack", [CONVERSION, THOMPSON], ids=["context", "thompson"])

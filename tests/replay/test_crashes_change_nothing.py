@@ -13,11 +13,12 @@ from collections.abc import Callable
 
 import pytest
 
-from support.barrier import Chance, Cluster, Lane
+from support.barrier import Chance, Cluster, PartitionTask
 from support.probe import EVENTS_TOPIC, probe_pack
 from support.streams import Stream
-from ubi_stream.models import anomaly, stage
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.models import stage
+from ubi_stream.models.anomaly import stage as anomaly
+from ubi_stream.models.common.quantile import OnlineQuantile
 from ubi_stream.packs.schema import Pack
 from ubi_stream.state.store import StateStore
 
@@ -27,22 +28,24 @@ BY_USER, BY_SHOP = f"{EVENTS_TOPIC}.by-user", f"{EVENTS_TOPIC}.by-shop"
 @pytest.fixture(autouse=True)
 def _everything_happens_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of several pieces, and blocks so small that thresholds and peers change many times."""
-    monkeypatch.setattr("ubi_stream.partition_record.PIECE_BYTES", 4000)
+    monkeypatch.setattr("ubi_stream.checkpoint.CHUNK_BYTES", 4000)
     monkeypatch.setattr(anomaly, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
     monkeypatch.setattr(stage, "_PEERS_BLOCK", 25)
 
 
-def run_one_partition(seed: int, chance: Chance, pack: Pack, *, states_first: bool = False) -> tuple[Cluster, Lane]:
+def run_one_partition(
+    seed: int, chance: Chance, pack: Pack, *, states_first: bool = False
+) -> tuple[Cluster, PartitionTask]:
     """All records of a stream through one partition of users."""
     cluster = Cluster(partitions=1)
     for key, value, timestamp_ms in Stream(seed).contents(180):
         cluster.append(EVENTS_TOPIC, 0, key, value, timestamp_ms)
-    lane = Lane(cluster, pack, "user", 0, chance, states_first=states_first)
-    lane.read([(EVENTS_TOPIC, offset) for offset in range(180)])
-    return cluster, lane
+    task = PartitionTask(cluster, pack, "user", 0, chance, states_first=states_first)
+    task.read([(EVENTS_TOPIC, offset) for offset in range(180)])
+    return cluster, task
 
 
-def run_topology(seed: int, chance: Callable[[], Chance], pack: Pack) -> tuple[Cluster, list[Lane]]:
+def run_topology(seed: int, chance: Callable[[], Chance], pack: Pack) -> tuple[Cluster, list[PartitionTask]]:
     """A stream through two partitions of users and two of shops, and the topics between them.
 
     The order in which partitions take turns is fixed, because it is part of the input: a broker's order differs from
@@ -51,7 +54,9 @@ def run_topology(seed: int, chance: Callable[[], Chance], pack: Pack) -> tuple[C
     cluster = Cluster(partitions=2)
     for key, value, timestamp_ms in Stream(seed, users=10).contents(240):
         cluster.append(EVENTS_TOPIC, cluster.partition_of(key), key, value, timestamp_ms)
-    lanes = {(entity, n): Lane(cluster, pack, entity, n, chance()) for entity in ("user", "shop") for n in (0, 1)}
+    tasks = {
+        (entity, n): PartitionTask(cluster, pack, entity, n, chance()) for entity in ("user", "shop") for n in (0, 1)
+    }
     read: Counter[tuple[str, int]] = Counter()
     turns = [("user", EVENTS_TOPIC), ("user", BY_USER), ("shop", BY_SHOP)]
     while any(read[topic, n] < len(cluster.logs[topic, n]) for _, topic in turns for n in (0, 1)):
@@ -60,9 +65,9 @@ def run_topology(seed: int, chance: Callable[[], Chance], pack: Pack) -> tuple[C
                 start = read[topic, number]
                 end = len(cluster.logs[topic, number])
                 stop = min(end, start + 40) if topic == EVENTS_TOPIC else end
-                lanes[entity, number].read([(topic, offset) for offset in range(start, stop)])
+                tasks[entity, number].read([(topic, offset) for offset in range(start, stop)])
                 read[topic, number] = stop
-    return cluster, list(lanes.values())
+    return cluster, list(tasks.values())
 
 
 def delivered(cluster: Cluster) -> dict[str, object]:

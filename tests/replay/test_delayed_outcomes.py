@@ -56,9 +56,9 @@ def predicted(events: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> 
 
     def listen(self: Outcomes, batch: Featurized, first_new: int, peers_at: Any) -> Predictions:
         found = real(self, batch, first_new, peers_at)
-        for moment, row in zip(batch.moments, batch.rows, strict=True):
-            if row >= 0 and not np.isnan(p := found.outcomes[OUTCOME].told[row]):
-                given[(moment.at_ms - START_MS) // (7 * DAY_MS)].append((moment.cause_id, float(p)))
+        for change, row in zip(batch.changes, batch.rows, strict=True):
+            if row >= 0 and not np.isnan(p := found.outcomes[OUTCOME].delivered[row]):
+                given[(change.at_ms - START_MS) // (7 * DAY_MS)].append((change.cause_id, float(p)))
         return found
 
     monkeypatch.setattr(Outcomes, "run", listen)

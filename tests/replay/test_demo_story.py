@@ -7,12 +7,12 @@ from itertools import chain, takewhile
 
 import pytest
 
+from ubi_stream.data.records import record_of
 from ubi_stream.insights.model import Insight, Severity
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.replay.offline import OfflineRun
-from ubi_stream.replay.records import record_of
-from ubi_stream.replay.story import BOT, BROKEN_TRACKING, HURRY, NIGHT, SLOW_CHECKOUT, Scene, Story
 from ubi_stream.settings import Settings
+from ubi_stream.synthetic.story import BOT, BROKEN_TRACKING, HURRY, NIGHT, SLOW_CHECKOUT, Scene, Story
 
 NOW_MS = 1_790_000_000_000
 END_MS = NOW_MS + 300_000

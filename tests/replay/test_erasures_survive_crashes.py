@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.barrier import Chance, Cluster, Lane
+from support.barrier import Chance, Cluster, PartitionTask
 from support.folding import Runner
 from support.probe import EVENTS_TOPIC, probe_pack, record
 from support.streams import Stream
-from ubi_stream.models import anomaly, stage
-from ubi_stream.models.digest import digest
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.models import stage
+from ubi_stream.models.anomaly import stage as anomaly
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.quantile import OnlineQuantile
 from ubi_stream.state.codec import decode_state
-from ubi_stream.state.erasures import Erasures
+from ubi_stream.state.erasure import Erasures
 
 COUNT = 180
 BY_USER = f"{EVENTS_TOPIC}.by-user"
@@ -30,27 +31,27 @@ BY_USER = f"{EVENTS_TOPIC}.by-user"
 @pytest.fixture(autouse=True, scope="module")
 def _small_blocks() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ubi_stream.partition_record.PIECE_BYTES", 4000)
+        patch.setattr("ubi_stream.checkpoint.CHUNK_BYTES", 4000)
         patch.setattr(anomaly, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
         patch.setattr(stage, "_PEERS_BLOCK", 25)
         yield
 
 
-def run(seed: int, chance: Chance) -> tuple[Cluster, Lane]:
+def run(seed: int, chance: Chance) -> tuple[Cluster, PartitionTask]:
     """A stream with erasures through one partition of users; what it forwards to itself comes at the end."""
     cluster = Cluster(partitions=1)
     for key, value, timestamp_ms in Stream(seed, erasures=0.06).contents(COUNT):
         cluster.append(EVENTS_TOPIC, 0, key, value, timestamp_ms)
-    lane = Lane(cluster, probe_pack(), "user", 0, chance)
+    task = PartitionTask(cluster, probe_pack(), "user", 0, chance)
     for start in range(0, COUNT, 45):
-        lane.read([(EVENTS_TOPIC, offset) for offset in range(start, start + 45)])
-        before = lane._at[BY_USER]
-        lane.read([(BY_USER, offset) for offset in range(before, len(cluster.logs[BY_USER, 0]))])
-    return cluster, lane
+        task.read([(EVENTS_TOPIC, offset) for offset in range(start, start + 45)])
+        before = task._at[BY_USER]
+        task.read([(BY_USER, offset) for offset in range(before, len(cluster.logs[BY_USER, 0]))])
+    return cluster, task
 
 
-def erased(lane: Lane) -> dict[str, tuple[int, int]]:
-    kept = lane._partition._memory.erased
+def erased(task: PartitionTask) -> dict[str, tuple[int, int]]:
+    kept = task._partition._memory.erased
     return {erased_id: (one.at_ms, one.arrived_ms) for erased_id, one in kept.items()}
 
 
@@ -73,11 +74,11 @@ def test_the_streams_have_what_matters() -> None:
     labels: Counter[str] = Counter()
     came_back = dropped = 0
     for seed in range(8):
-        cluster, lane = run(seed, Chance())
-        told = [json.loads(content)["data"] for (content,) in cluster.insights.values()]
-        labels.update(data["label"] for data in told if data["kind"] == "erasure")
-        states = lane.durable.states.content(0)
-        came_back += sum(lane._partition._erasures.find(key.decode()) is not None for key in states)
+        cluster, task = run(seed, Chance())
+        delivered = [json.loads(content)["data"] for (content,) in cluster.insights.values()]
+        labels.update(data["label"] for data in delivered if data["kind"] == "erasure")
+        states = task.durable.states.content(0)
+        came_back += sum(task._partition._erasures.find(key.decode()) is not None for key in states)
         runner = Runner()
         contents = Stream(seed, erasures=0.06).contents(COUNT)
         for key, value, arrived_ms in contents:
@@ -108,7 +109,7 @@ def outcome(seed: int, cuts: list[int]) -> dict[str, Any]:
         for offset, (key, value, arrived_ms) in enumerate(Stream(seed, erasures=0.08).contents(COUNT))
     ]
     effects = [runner.run_records(stream[a:b]) for a, b in pairwise([0, *cuts, COUNT]) if a < b]
-    runner.partition.cut()
+    runner.partition.take_checkpoint()
     return {
         "insights": [insight for part in effects for insight in part.insights],
         "erased": sum(part.tally.erased for part in effects),

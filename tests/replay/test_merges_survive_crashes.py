@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from support.barrier import Chance, Cluster, Lane
+from support.barrier import Chance, Cluster, PartitionTask
 from support.people import PeopleStream
 from support.probe import EVENTS_TOPIC, probe_pack
-from ubi_stream.models import anomaly, stage
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.models import stage
+from ubi_stream.models.anomaly import stage as anomaly
+from ubi_stream.models.common.quantile import OnlineQuantile
 
 COUNT = 110
 BY_USER = f"{EVENTS_TOPIC}.by-user"
@@ -22,7 +23,7 @@ BY_USER = f"{EVENTS_TOPIC}.by-user"
 @pytest.fixture(autouse=True, scope="module")
 def _small_blocks() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ubi_stream.partition_record.PIECE_BYTES", 4000)
+        patch.setattr("ubi_stream.checkpoint.CHUNK_BYTES", 4000)
         patch.setattr(anomaly, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
         patch.setattr(stage, "_PEERS_BLOCK", 25)
         yield
@@ -30,29 +31,29 @@ def _small_blocks() -> Any:
 
 def run(
     seed: int, chance: Callable[[], Chance], *, partitions: int, erasures: float = 0.0
-) -> tuple[Cluster, list[Lane]]:
+) -> tuple[Cluster, list[PartitionTask]]:
     """A stream through partitions of users that take turns until nothing is on its way between them."""
     cluster = Cluster(partitions)
     for key, value, at_ms in PeopleStream(seed, erasures=erasures).contents(COUNT):
         cluster.append(EVENTS_TOPIC, cluster.partition_of(key), key, value, at_ms)
-    lanes = [Lane(cluster, probe_pack(), "user", number, chance()) for number in range(partitions)]
+    tasks = [PartitionTask(cluster, probe_pack(), "user", number, chance()) for number in range(partitions)]
     read: Counter[tuple[str, int]] = Counter()
     topics = (EVENTS_TOPIC, BY_USER)
     while any(read[topic, n] < len(cluster.logs[topic, n]) for topic in topics for n in range(partitions)):
         for topic in topics:
-            for number, lane in enumerate(lanes):
+            for number, task in enumerate(tasks):
                 start, end = read[topic, number], len(cluster.logs[topic, number])
                 stop = min(end, start + 30) if topic == EVENTS_TOPIC else end
-                lane.read([(topic, offset) for offset in range(start, stop)])
+                task.read([(topic, offset) for offset in range(start, stop)])
                 read[topic, number] = stop
                 assert stop < 20 * COUNT, "records go round and round"
-    return cluster, lanes
+    return cluster, tasks
 
 
 def outcome(seed: int, chance: Callable[[], Chance], **options: Any) -> dict[str, object]:
-    cluster, lanes = run(seed, chance, **options)
+    cluster, tasks = run(seed, chance, **options)
     return {
-        "partitions": [lane.outcome() for lane in lanes],
+        "partitions": [task.outcome() for task in tasks],
         "insights": dict(cluster.insights),
         "visits": dict(cluster.visits),
         "windows": cluster.windows,

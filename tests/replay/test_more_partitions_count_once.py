@@ -9,14 +9,14 @@ from random import Random
 import msgspec
 
 from support.probe import MINUTE_MS, START_MS, event, probe_pack, record
-from ubi_stream.chunked.partitioner import partition_of
+from ubi_stream.checkpoint import CheckpointPosition, checkpoint_chunks, read_checkpoint
 from ubi_stream.effects import Tally
 from ubi_stream.events.model import Record
-from ubi_stream.operations.relayout import move_states, new_memories
+from ubi_stream.kafka.partitioner import partition_of
+from ubi_stream.operations.repartition_plan import move_states, new_memories
 from ubi_stream.partition import Partition, PartitionSetup
-from ubi_stream.partition_record import Place, read_record, record_pieces
 from ubi_stream.state.codec import decode_state
-from ubi_stream.state.memo import Memo
+from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.model import UserState
 
 PACK = probe_pack()
@@ -29,42 +29,54 @@ class Layout:
 
     def __init__(self, epoch: int, states: Content, records: Content) -> None:
         self.states, self.records = states, records
-        self.home = partial(partition_of, partitions=len(states))
+        self.owner_partition = partial(partition_of, partitions=len(states))
         self.log: list[list[Record]] = [[] for _ in states]
         self.tally = Tally()
-        self._lanes = [
+        self._tasks = [
             Partition(
-                PartitionSetup(PACK, "user", number, epoch, seed=1, snapshot_key=b"key", cache_size=4, home=self.home),
+                PartitionSetup(
+                    PACK,
+                    "user",
+                    number,
+                    epoch,
+                    seed=1,
+                    snapshot_key=b"key",
+                    cache_size=4,
+                    owner_partition=self.owner_partition,
+                ),
                 states[number],
                 records[number],
             )
             for number in range(len(states))
         ]
-        problems = [lane.snapshot_problem for lane in self._lanes if records[lane.setup.partition]]
+        problems = [task.snapshot_problem for task in self._tasks if records[task.setup.partition]]
         assert not any(problems), "models of before can be used"
 
     def take(self, contents: list[dict[str, object]]) -> None:
         """Put events at the ends of their partitions, and process them."""
         for content in contents:
-            number = self.home(str(content["user_id"]).encode())
+            number = self.owner_partition(str(content["user_id"]).encode())
             self.log[number].append(record(content, len(self.log[number]), partition=number))
             self.process(number, self.log[number][-1:])
 
     def process(self, number: int, records: list[Record]) -> None:
-        effects = self._lanes[number].pipeline.run(records, forwarded=False)
+        effects = self._tasks[number].pipeline.run(records, forwarded=False)
         self.tally.add(effects.tally)
 
-    def cut(self) -> None:
+    def take_checkpoint(self) -> None:
         """A barrier of each lane."""
-        for lane, records in zip(self._lanes, self.records, strict=True):
-            pieces, _ = lane.cut()
-            records.update(pieces)
+        for task, records in zip(self._tasks, self.records, strict=True):
+            chunks, _ = task.take_checkpoint()
+            records.update(chunks)
 
     def users(self) -> dict[str, UserState]:
         """What each user's own events came to."""
-        self.cut()
+        self.take_checkpoint()
         found = {key.decode(): decode_state(blob)[1] for states in self.states for key, blob in states.items()}
-        return {user: msgspec.structs.replace(state, memo=Memo(), questions=[]) for user, state in found.items()}
+        return {
+            user: msgspec.structs.replace(state, history=InsightHistory(), pending_predictions=[])
+            for user, state in found.items()
+        }
 
 
 def empty(partitions: int) -> Content:
@@ -86,14 +98,14 @@ def events() -> list[dict[str, object]]:
 def repartitioned(old: Layout) -> Layout:
     """The old layout's content in the new one, its log as the topic has it: old partitions keep what they have."""
     next_offsets = [len(log) for log in old.log] + [0] * (AFTER - BEFORE)
-    found = [read_record(pieces.values(), number) for number, pieces in enumerate(old.records)]
+    found = [read_checkpoint(chunks.values(), number) for number, chunks in enumerate(old.records)]
     memories = [None if one is None else one.memory for one in found]
     states, records = empty(AFTER), empty(AFTER)
     for content, memory in zip(old.states, memories, strict=True):
         for number, rows in move_states(content, memory, epoch=2, next_offsets=next_offsets).items():
             states[number].update(rows)
     for number, memory in enumerate(new_memories(memories, [{"ubi.events": end} for end in next_offsets])):
-        records[number].update(record_pieces(memory, "user", number, epoch=2, place=Place(1)))
+        records[number].update(checkpoint_chunks(memory, "user", number, epoch=2, place=CheckpointPosition(1)))
     new = Layout(2, states, records)
     new.log = [*(list(log) for log in old.log), *([] for _ in range(AFTER - BEFORE))]
     return new
@@ -104,7 +116,7 @@ def test_users_go_on_in_their_new_partitions_as_if_nothing_had_been() -> None:
     whole, old = Layout(1, empty(BEFORE), empty(BEFORE)), Layout(1, empty(BEFORE), empty(BEFORE))
     whole.take(stream)
     old.take(stream[:300])
-    old.cut()
+    old.take_checkpoint()
     new = repartitioned(old)
     before = new.users()
     assert before == old.users()
@@ -119,7 +131,7 @@ def test_a_group_that_forgot_its_offsets_changes_nothing() -> None:
     stream = events()
     old = Layout(1, empty(BEFORE), empty(BEFORE))
     old.take(stream[:300])
-    old.cut()
+    old.take_checkpoint()
     new = repartitioned(old)
     new.take(stream[300:])
     expected, tally = new.users(), Counter(new.tally.accepted)

@@ -10,11 +10,12 @@ from random import Random
 import msgspec
 import pytest
 
-from support.barrier import Chance, Cluster, Lane
+from support.barrier import Chance, Cluster, PartitionTask
 from support.habits import days_of, habit_pack, in_order
 from support.probe import EVENTS_TOPIC
-from ubi_stream.models import anomaly, stage
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.models import stage
+from ubi_stream.models.anomaly import stage as anomaly
+from ubi_stream.models.common.quantile import OnlineQuantile
 
 PACK = habit_pack(("min_visits = 8", "min_visits = 4"))
 
@@ -35,21 +36,21 @@ def events_of(seed: int) -> list[dict[str, object]]:
     return in_order(*(days_of(user, days, events=draw.choice([1, 2])) for user, days in users.items()))
 
 
-def run(seed: int, chance: Chance) -> tuple[Cluster, Lane]:
+def run(seed: int, chance: Chance) -> tuple[Cluster, PartitionTask]:
     cluster = Cluster(partitions=1)
     events = events_of(seed)
     for content in events:
         at_ms = content["event_time"]
         assert isinstance(at_ms, int)
         cluster.append(EVENTS_TOPIC, 0, str(content["user_id"]).encode(), msgspec.json.encode(content), at_ms)
-    lane = Lane(cluster, PACK, "user", 0, chance)
-    lane.read([(EVENTS_TOPIC, offset) for offset in range(len(events))])
-    return cluster, lane
+    task = PartitionTask(cluster, PACK, "user", 0, chance)
+    task.read([(EVENTS_TOPIC, offset) for offset in range(len(events))])
+    return cluster, task
 
 
 @pytest.mark.parametrize("decade", range(4))
 def test_a_partition_that_crashes_reviews_the_same_days(decade: int) -> None:
-    told: Counter[str] = Counter()
+    delivered: Counter[str] = Counter()
     restarts = 0
     for seed in range(decade * 5, decade * 5 + 5):
         quiet, undisturbed = run(seed, Chance())
@@ -58,8 +59,8 @@ def test_a_partition_that_crashes_reviews_the_same_days(decade: int) -> None:
         assert dict(stormy.insights) == dict(quiet.insights), f"seed {seed}"
         for (content,) in quiet.insights.values():
             insight = json.loads(content)["data"]
-            told[f"{insight['kind']}/{insight['label']}"] += 1
+            delivered[f"{insight['kind']}/{insight['label']}"] += 1
         restarts += crashed.restarts
     assert restarts >= 10
-    assert told["behaviour_change/rate_down"] >= 1
-    assert told["behaviour_change/rate_up"] >= 1
+    assert delivered["behaviour_change/rate_down"] >= 1
+    assert delivered["behaviour_change/rate_up"] >= 1

@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from support.barrier import Chance, Cluster, Lane
+from support.barrier import Chance, Cluster, PartitionTask
 from support.lanes import STATES, Broker, make_lane, outcome, process, stream
 from support.probe import EVENTS_TOPIC, probe_pack
 from support.streams import Stream
-from ubi_stream.chunked.content import ContentStore
-from ubi_stream.chunked.rocks import RocksFolder
 from ubi_stream.clock import ManualClock
+from ubi_stream.kafka.changelog_store import ChangelogStore
+from ubi_stream.kafka.rocks import RocksFolder
 
 
-def run(seed: int, chance: Chance, store: ContentStore | None = None) -> tuple[Cluster, Lane]:
+def run(seed: int, chance: Chance, store: ChangelogStore | None = None) -> tuple[Cluster, PartitionTask]:
     """All records of a stream through one partition of users."""
     cluster = Cluster(partitions=1)
     for key, value, timestamp_ms in Stream(seed, erasures=0.03).contents(180):
         cluster.append(EVENTS_TOPIC, 0, key, value, timestamp_ms)
-    lane = Lane(cluster, probe_pack(), "user", 0, chance, store=store)
-    lane.read([(EVENTS_TOPIC, offset) for offset in range(180)])
-    return cluster, lane
+    task = PartitionTask(cluster, probe_pack(), "user", 0, chance, store=store)
+    task.read([(EVENTS_TOPIC, offset) for offset in range(180)])
+    return cluster, task
 
 
 def delivered(cluster: Cluster) -> tuple[object, ...]:
@@ -49,16 +49,16 @@ async def test_a_lane_on_disk_brings_about_what_one_in_memory_does(size: int, tm
     states = folder.store("user_states", "one").open(0)
     states.resume(0, 0)
     on_disk, in_memory = Broker(), Broker()
-    lanes = make_lane(on_disk, states=states), make_lane(in_memory)
+    tasks = make_lane(on_disk, states=states), make_lane(in_memory)
     records = stream(8, 240)
     for start in range(0, 240, 60):
-        for lane in lanes:
-            await process(lane, records[start : start + 60], size)
-            await lane.barrier()
-    assert outcome(on_disk, lanes[0]) == outcome(in_memory, lanes[1])
+        for task in tasks:
+            await process(task, records[start : start + 60], size)
+            await task.barrier()
+    assert outcome(on_disk, tasks[0]) == outcome(in_memory, tasks[1])
     assert on_disk.sent == in_memory.sent
     assert states == in_memory.changelogs[STATES].content(0)
-    store = lanes[0].partition.store
+    store = tasks[0].partition.store
     assert (store.count, store.encoded_bytes) == (len(states), sum(map(len, states.values())))
     states.close()
     folder.close()

@@ -1,6 +1,6 @@
 """Simulates workers that crash: partitions over logs that survive, with the barrier's order of writes.
 
-What a broker would keep (`Cluster`, `Durable`) outlives a crash; what a `Lane` has in memory does not. Every write is
+What a broker would keep (`Cluster`, `Durable`) outlives a crash; what a `PartitionTask` has in memory does not. Every write is
 a step, and a crash may come before any of them.
 """
 
@@ -14,11 +14,11 @@ from random import Random
 from typing import Any
 
 from support.probe import EVENTS_TOPIC
-from ubi_stream.chunked.content import Content, ContentStore, PartitionedContent
+from ubi_stream.checkpoint import newer_chunk
 from ubi_stream.effects import Effects
 from ubi_stream.events.model import Record
 from ubi_stream.ids import short_hash
-from ubi_stream.insights.encode import (
+from ubi_stream.insights.encoding import (
     encode_dead_letter,
     encode_features,
     encode_insight,
@@ -26,13 +26,13 @@ from ubi_stream.insights.encode import (
     encode_visit,
     encode_window,
 )
-from ubi_stream.models.digest import digest
+from ubi_stream.kafka.changelog_store import ChangelogStore, Content, PartitionedContent
+from ubi_stream.models.common.digest import digest
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
-from ubi_stream.partition_record import newer_piece
 from ubi_stream.state.codec import Tombstone, decode_state, newer_state
 from ubi_stream.state.identities import Handover
-from ubi_stream.state.silences import GRACE_MS
+from ubi_stream.state.inactivity import GRACE_MS
 
 Position = tuple[str, int]
 """Topic and offset, within one partition."""
@@ -85,7 +85,7 @@ class Durable:
 
     states: PartitionedContent = field(default_factory=partial(PartitionedContent, newer_state))
     states_log: list[tuple[bytes, bytes | Tombstone]] = field(default_factory=list)
-    record: PartitionedContent = field(default_factory=partial(PartitionedContent, newer_piece))
+    record: PartitionedContent = field(default_factory=partial(PartitionedContent, newer_chunk))
     committed: Counter[str] = field(default_factory=Counter)
 
 
@@ -121,13 +121,13 @@ class Cluster:
 
 @dataclass(slots=True)
 class _Cut:
-    pieces: list[tuple[bytes, bytes]]
+    chunks: list[tuple[bytes, bytes]]
     states: list[tuple[bytes, bytes | Tombstone]]
     committed: Counter[str]
     handovers: Sequence[Handover] = ()
 
 
-class Lane:
+class PartitionTask:
     """One partition of one entity, through any number of crashes."""
 
     def __init__(
@@ -139,7 +139,7 @@ class Lane:
         chance: Chance,
         *,
         states_first: bool = False,
-        store: ContentStore | None = None,
+        store: ChangelogStore | None = None,
     ) -> None:
         self.durable = Durable()
         self.restarts = 0
@@ -257,8 +257,8 @@ class Lane:
             topic.add(content)
 
     def _cut(self) -> None:
-        pieces, states = self._partition.cut()
-        self._pending = _Cut(pieces, states, Counter(self._at), self._partition.to_send)
+        chunks, states = self._partition.take_checkpoint()
+        self._pending = _Cut(chunks, states, Counter(self._at), self._partition.to_send)
 
     def _write(self) -> None:
         """The rest of a barrier: record, then states, then commit."""
@@ -274,9 +274,9 @@ class Lane:
         self.durable.committed = cut.committed
 
     def _write_record(self, cut: _Cut) -> None:
-        for key, piece in cut.pieces:
+        for key, chunk in cut.chunks:
             self._chance.step(0.04)
-            self.durable.record.apply(0, key, piece)
+            self.durable.record.apply(0, key, chunk)
 
     def _hand_over(self, handovers: Sequence[Handover]) -> None:
         for one in handovers:

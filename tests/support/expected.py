@@ -12,12 +12,12 @@ import msgspec
 from support.topics import comparable, read_states, read_topic
 from support.waiting import eventually
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.effects import Tally
-from ubi_stream.insights.encode import encode_insight
+from ubi_stream.insights.encoding import encode_insight
 from ubi_stream.insights.model import FeatureRow
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.replay.offline import OfflineRun
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 from ubi_stream.state.model import UserState
 

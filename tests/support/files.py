@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.effects import Tally
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.replay.offline import OfflineRun
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
 from ubi_stream.web.profile import profile
 

@@ -52,12 +52,12 @@ def make_partition(
     number: int = 0,
     epoch: int = 1,
     states: dict[bytes, bytes] | None = None,
-    pieces: dict[bytes, bytes] | None = None,
+    chunks: dict[bytes, bytes] | None = None,
     cache_size: int = 1000,
 ) -> Partition:
     """A partition over these tables."""
     setup = PartitionSetup(pack, entity, number, epoch=epoch, seed=1, snapshot_key=b"key", cache_size=cache_size)
-    return Partition(setup, {} if states is None else states, {} if pieces is None else pieces)
+    return Partition(setup, {} if states is None else states, {} if chunks is None else chunks)
 
 
 class Runner:

@@ -9,15 +9,15 @@ from uuid import UUID
 import numpy as np
 
 from support.probe import START_MS
-from ubi_stream.events.verdict import Verdict
+from ubi_stream.arrays import FloatArray
+from ubi_stream.events.verdict import Label
 from ubi_stream.features.stage import Labelled, Matrix
 from ubi_stream.ids import short_hash
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.feedback.labels import Feedback, Learned, Scaling, Subject
+from ubi_stream.models.feedback.labels import Feedback, LabelSubject, Learned, Scaling
 from ubi_stream.models.feedback.thresholds import (
     own_shift,
 )
-from ubi_stream.state.memo import Memo, Told
+from ubi_stream.state.history import DeliveredInsight, InsightHistory
 
 QUANTILE = 0.7
 ROW = (0.9, 0.1, float("nan"))
@@ -27,8 +27,8 @@ def insight(number: int) -> str:
     return str(UUID(int=number))
 
 
-def told(number: int, score: float = 0.9, outcome: str = "", row: tuple[float, ...] = ROW) -> Told:
-    return Told(short_hash(insight(number)), outcome, score, QUANTILE, array("f", row).tobytes())
+def delivered(number: int, score: float = 0.9, outcome: str = "", row: tuple[float, ...] = ROW) -> DeliveredInsight:
+    return DeliveredInsight(short_hash(insight(number)), outcome, score, QUANTILE, array("f", row).tobytes())
 
 
 class CountingPanel:
@@ -54,7 +54,7 @@ class Desk:
     """One entity and its partition, and a person who labels."""
 
     feedback: Feedback = field(default_factory=lambda: Feedback(len(ROW)))
-    memo: Memo = field(default_factory=Memo)
+    history: InsightHistory = field(default_factory=InsightHistory)
     panel: CountingPanel = field(default_factory=CountingPanel)
     at_ms: int = START_MS
     events: int = 10
@@ -70,27 +70,27 @@ class Desk:
         quantile: float | None = QUANTILE,
     ) -> Learned:
         return self.feedback.take(
-            Verdict(None if number is None else insight(number), outcome, positive, weight),
-            Subject(self.memo, Labelled(self.events, self.at_ms, self.newest)),
+            Label(None if number is None else insight(number), outcome, positive, weight),
+            LabelSubject(self.history, Labelled(self.events, self.at_ms, self.newest)),
             quantile=quantile,
             scaling=Scaling(identity, np.full(len(ROW), 0.5)),
             panels={"churned": self.panel},
         )
 
     def rows_pass(self, count: int) -> None:
-        self.feedback.gate([], -count)
+        self.feedback.alert_thresholds([], -count)
 
     @property
     def own(self) -> float:
-        return own_shift(self.memo, self.at_ms)
+        return own_shift(self.history, self.at_ms)
 
     def threshold(self) -> float:
         """The entity's, by a label that is known already."""
-        return self.label(1, self.memo.marks[0].positive).threshold.after or 0.0
+        return self.label(1, self.history.applied_labels[0].positive).threshold.after or 0.0
 
 
 def desk_of_one() -> Desk:
     """A desk with one insight to label, number 1."""
     made = Desk()
-    made.memo.remember(told(1))
+    made.history.remember(delivered(1))
     return made

@@ -13,20 +13,20 @@ from faust.types import TP
 
 from support.probe import DAY_MS, EVENTS_TOPIC, probe_pack
 from support.streams import Stream
-from ubi_stream.chunked.content import Content, MemoryContent, PartitionedContent
+from ubi_stream.checkpoint import newer_chunk
 from ubi_stream.clock import Clock, ManualClock
 from ubi_stream.effects import Effects
 from ubi_stream.errors import DeliveryError, SnapshotError
 from ubi_stream.events.model import Record
-from ubi_stream.models.digest import digest
+from ubi_stream.kafka.changelog_store import Content, MemoryContent, PartitionedContent
+from ubi_stream.kafka.outbox import Acknowledged, Change
+from ubi_stream.models.common.digest import digest
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import PartitionSetup
-from ubi_stream.partition_record import newer_piece
-from ubi_stream.runtime.lane import Lane, LaneIO
-from ubi_stream.runtime.outbox import Acknowledged, Change
+from ubi_stream.runtime.partition_task import PartitionTask, TaskIO
 from ubi_stream.settings import Settings
 from ubi_stream.state.codec import decode_state, newer_state
-from ubi_stream.state.silences import GRACE_MS
+from ubi_stream.state.inactivity import GRACE_MS
 
 SETTINGS = Settings(_env_file=None)
 TP_EVENTS = TP(EVENTS_TOPIC, 0)
@@ -54,23 +54,23 @@ class Broker:
 
     holds: bool = False
     fails: str = ""
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    alert_thresholds: asyncio.Event = field(default_factory=asyncio.Event)
     journal: list[tuple[Any, ...]] = field(default_factory=list)
     sent: list[tuple[str, bytes | None, bytes | None]] = field(default_factory=list)
     done: dict[TP, int] = field(default_factory=dict)
     changelogs: dict[str, PartitionedContent] = field(
-        default_factory=lambda: {STATES: PartitionedContent(newer_state), RECORDS: PartitionedContent(newer_piece)}
+        default_factory=lambda: {STATES: PartitionedContent(newer_state), RECORDS: PartitionedContent(newer_chunk)}
     )
     ends: Counter[str] = field(default_factory=Counter)
     _held: list[Acknowledged] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.gate.set()
+        self.alert_thresholds.set()
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
     ) -> Acknowledged:
-        await self.gate.wait()
+        await self.alert_thresholds.wait()
         self.journal.append(("send", topic))
         self.sent.append((topic, key, value))
         future: Acknowledged = asyncio.get_running_loop().create_future()
@@ -91,7 +91,7 @@ class Broker:
         self.journal.append(("acknowledged",))
 
     async def write(self, topic: str, partition: int, records: Sequence[Change]) -> range:
-        await self.gate.wait()
+        await self.alert_thresholds.wait()
         if self.fails == topic:
             raise DeliveryError(f"no {topic} today")
         for key, value in records:
@@ -115,7 +115,7 @@ class Broker:
 
 
 class Observer:
-    """A `LaneObserver` that remembers."""
+    """A `TaskObserver` that remembers."""
 
     def __init__(self) -> None:
         self.effects: list[Effects] = []
@@ -145,10 +145,10 @@ def make_lane(
     clock: Clock | None = None,
     states: Content | None = None,
     **changes: Any,
-) -> Lane:
+) -> PartitionTask:
     """A lane of users as it is after a restore of what the broker has, or on states that are there already."""
     setup = PartitionSetup(pack or probe_pack(), "user", 0, epoch=11, seed=3, snapshot_key=key, cache_size=4)
-    io = LaneIO(
+    io = TaskIO(
         outbox=broker,
         states=MemoryContent(broker.changelogs[STATES].content(0)) if states is None else states,
         records=dict(broker.changelogs[RECORDS].content(0)),
@@ -158,7 +158,7 @@ def make_lane(
         observer=observer or Observer(),
         clock=clock or ManualClock(),
     )
-    return Lane(setup, SETTINGS.model_copy(update=changes), io)
+    return PartitionTask(setup, SETTINGS.model_copy(update=changes), io)
 
 
 @dataclass(frozen=True)
@@ -184,10 +184,10 @@ def stream(seed: int, count: int) -> list[Raw]:
     return [Raw(EVENTS_TOPIC, 0, offset, at_ms, key, value) for offset, (key, value, at_ms) in contents]
 
 
-async def process(lane: Lane, records: Sequence[Raw], size: int = 1_000) -> None:
+async def process(task: PartitionTask, records: Sequence[Raw], size: int = 1_000) -> None:
     """Have a lane process records of the events topic in chunks of a size."""
     for start in range(0, len(records), size):
-        await lane.process(TP_EVENTS, records[start : start + size], forwarded=False)
+        await task.process(TP_EVENTS, records[start : start + size], forwarded=False)
 
 
 async def settled(rounds: int = 20) -> None:
@@ -196,19 +196,19 @@ async def settled(rounds: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-def outcome(broker: Broker, lane: Lane, without: Iterable[str] = ()) -> dict[str, object]:
+def outcome(broker: Broker, task: PartitionTask, without: Iterable[str] = ()) -> dict[str, object]:
     """What a run comes to: states, models, memory, and all that was delivered, whatever its order."""
     topics = {topic for topic, _, _ in broker.sent} - set(without)
-    watermark_ms = lane.partition.progress.watermark_ms
+    watermark_ms = task.partition.progress.watermark_ms
     states = {key: decode_state(blob)[1] for key, blob in broker.changelogs[STATES].content(0).items()}
     for state in states.values():
         state.applied, state.forwarded = 0, {}  # marks of delivery: a restart may count further
     return {
         # What is due to be forgotten may be there after a crash, until the watermark moves again.
         "states": {key: state for key, state in states.items() if state.last_ms > watermark_ms - KEPT_MS},
-        "models": digest(lane.partition.models),
-        "memory": lane.partition._memory.population,
-        "windows": lane.partition._memory.windows,
+        "models": digest(task.partition.models),
+        "memory": task.partition._memory.population,
+        "windows": task.partition._memory.windows,
         "watermark": watermark_ms,
         # Counts of open panes are as of the barriers, wherever these were; the final ones are not.
         "sent": {topic: {v for v in broker.sent_to(topic) if b'"closed":false' not in v} for topic in topics},

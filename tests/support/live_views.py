@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from support.sink_rows import INSIGHTS, insight_row, stretch
 from support.web_worker import T0, MemoryWorker, event
 from ubi_stream.clock import SystemClock
-from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.sinks.base import InsightRow
 from ubi_stream.sinks.postgres import PostgresSink
 from ubi_stream.web.app import create_web

@@ -81,15 +81,15 @@ class Stream:
     def _verdict(self, user: str, now_ms: int) -> bytes:
         """What a person says about the newest insight, or about one that there is not; days later, or just now."""
         draw = self._people
-        said: dict[str, Any] = {
+        predicted: dict[str, Any] = {
             "label": draw.choice(["confirmed", "false_positive"]),
             "weight": draw.choice([0.5, 1, 4]),
         }
         if draw.random() < 0.3:
             unknown = {"insight_id": str(UUID(int=draw.getrandbits(128)))}
-            said |= draw.choice([unknown, {"label": "ignored"}, {"outcome": "buys_in_visit"}, {"weight": 11}])
+            predicted |= draw.choice([unknown, {"label": "ignored"}, {"outcome": "buys_in_visit"}, {"weight": 11}])
         at_ms = now_ms + draw.choice([0, 4 * MINUTE_MS, -3 * DAY_MS])
-        return msgspec.json.encode(event(user, at_ms, "$label", event_id=f"l{draw.getrandbits(64)}", **said))
+        return msgspec.json.encode(event(user, at_ms, "$label", event_id=f"l{draw.getrandbits(64)}", **predicted))
 
     def _erasure(self, now_ms: int) -> tuple[bytes, bytes, int]:
         """Of a user, or of one that there is not, under the right key or another; now, or by a clock that is off."""

@@ -15,11 +15,11 @@ def at(minutes: float, user: str = "u1", **fields: Any) -> dict[str, Any]:
 
 def forward(content: dict[str, Any], offset: int, sender: tuple[str, int]) -> Record:
     """A record of the users' repartition topic, forwarded from that topic/partition and offset."""
-    lane, sender_offset = sender
-    topic, _, partition = lane.rpartition("/")
+    task, sender_offset = sender
+    topic, _, partition = task.rpartition("/")
     time = str(content["event_time"])
     entered = [("topic", EVENTS_TOPIC), ("partition", partition), ("offset", str(sender_offset)), ("time", time)]
     headers = [(f"ubi-source-{name}", value.encode()) for name, value in entered]
     if topic != EVENTS_TOPIC:
-        headers.append(("ubi-sender", f"{lane}/{sender_offset}".encode()))
+        headers.append(("ubi-sender", f"{task}/{sender_offset}".encode()))
     return record(content, offset, topic="ubi.events.by-user", headers=tuple(headers))

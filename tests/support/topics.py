@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from support.waiting import eventually
 from ubi_stream.clock import SystemClock
+from ubi_stream.kafka.client import connect_admin
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.runtime.kafka_client import connect_admin
 from ubi_stream.runtime.topics import ensure_topics, source_topics
 from ubi_stream.settings import Settings
 from ubi_stream.state.codec import decode_state

@@ -16,8 +16,8 @@ OK = Answer(200)
 class PlayedCollector:
     """Answers as a test says, the last answer for ever; keeps the events of each request that came to 200."""
 
-    def __init__(self, *answers: Answer | None) -> None:
-        self._answers = list(answers) or [OK]
+    def __init__(self, *delayed_labels: Answer | None) -> None:
+        self._answers = list(delayed_labels) or [OK]
         self.posted: list[list[dict[str, Any]]] = []
         self.accepted: list[dict[str, Any]] = []
         self.closed = False

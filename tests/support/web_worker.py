@@ -13,18 +13,18 @@ from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 from yarl import URL
 
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.errors import DeliveryError
 from ubi_stream.features.stage import Featurizer
 from ubi_stream.insights.model import Insight, InsightKind
+from ubi_stream.metrics.reports import reports_of
+from ubi_stream.metrics.status import Check, Lag, ModelReport, Owner, StateLocation
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition
 from ubi_stream.replay.offline import OfflineRun, partition_of
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.runtime.labels import LabelKey
-from ubi_stream.runtime.reports import reports_of
-from ubi_stream.runtime.status import Check, Lag, ModelReport, Owner, Place
+from ubi_stream.runtime.label_replies import LabelKey
 from ubi_stream.settings import Settings
 from ubi_stream.state.model import UserState
 from ubi_stream.web.ports import WorkerPort
@@ -90,7 +90,7 @@ class MemoryWorker:
         self.checks: Sequence[Check] = (Check("broker", ok=True), Check("recovery", ok=True))
         self.lags: Sequence[Lag] = (Lag("ubi.events", 0, 0), Lag("ubi.events", 1, 12))
         self.labels: list[tuple[LabelKey, bytes]] = []
-        self.takes = self.answers = True
+        self.takes = self.delayed_labels = True
         self._told: dict[tuple[str, str | None], Insight] = {}
         self.take(events)
 
@@ -104,7 +104,7 @@ class MemoryWorker:
         return self._pack
 
     def locate(self, entity: str, entity_id: str) -> Owner:
-        return self.owners.get(entity_id, Owner(Place.HERE))
+        return self.owners.get(entity_id, Owner(StateLocation.HERE))
 
     def state_of(self, entity: str, entity_id: str) -> UserState | None:
         live = self._partition_of(entity, entity_id).store.get(entity_id)
@@ -129,7 +129,7 @@ class MemoryWorker:
         self.take([ProducerRecord(key.entity_id.encode(), value)])
 
     async def label_answer(self, key: LabelKey, *, within_s: float) -> Insight | None:
-        return self._told.get((key.entity_id, key.event_id)) if self.answers else None
+        return self._told.get((key.entity_id, key.event_id)) if self.delayed_labels else None
 
     def model_quality(self) -> Sequence[ModelReport]:
         entities = [entity.name for entity in self._pack.entities]

@@ -20,9 +20,9 @@ from pydantic import SecretStr
 
 from support.waiting import eventually
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.sender import Sender
 from ubi_stream.local.ports import free_port
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.sender import Sender
 from ubi_stream.settings import Settings
 
 COMMAND = [sys.executable, "-m", "ubi_stream.cli.main", "worker"]
@@ -77,7 +77,7 @@ class WorkerProcess:
         """Wait until it says that it is ready."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0)) as http:
 
-            async def answers() -> bool:
+            async def delayed_labels() -> bool:
                 assert self.running, f"the worker ended with {self.exit_code}:\n{self.log_tail()}"
                 try:
                     async with http.get(f"{self.url}/health/ready") as response:
@@ -85,7 +85,7 @@ class WorkerProcess:
                 except (aiohttp.ClientError, TimeoutError):
                     return False
 
-            await eventually(answers, within_s, f"{self.name} is ready")
+            await eventually(delayed_labels, within_s, f"{self.name} is ready")
 
     async def started(self) -> WorkerProcess:
         """Start it, wait until it is ready, and return it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import faust
 
-from ubi_stream.chunked.transport import ProcessChunk
+from ubi_stream.kafka.transport import ProcessChunk
 
 
 def register(app: faust.App, topic: faust.Topic, entity: str, process: ProcessChunk) -> None:

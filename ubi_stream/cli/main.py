@@ -34,8 +34,8 @@ from ubi_stream.cli.commands import (
     users,
     worker,
 )
-from ubi_stream.cli.console import say
 from ubi_stream.errors import UbiError
+from ubi_stream.terminal.console import say
 
 
 class _Group(TyperGroup):

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.errors import DeliveryError, UbiError
+from ubi_stream.kafka.partitioner import partition_of
 
 BATCH_BYTES: Final = 512 * 1024
 """Records of one request to one partition."""

@@ -13,7 +13,7 @@ from ubi_stream.collector.intake import Accepted, Hide, Intake, MaskBytes, Outco
 from ubi_stream.collector.registry import DIALECTS, Dialect
 from ubi_stream.collector.request import CollectorRequest
 from ubi_stream.errors import ConfigError, likely
-from ubi_stream.insights.encode import encode_dead_letter
+from ubi_stream.insights.encoding import encode_dead_letter
 from ubi_stream.mappings.model import Mapping as MappingFile
 from ubi_stream.mappings.model import load_mapping
 from ubi_stream.packs.schema import Pack

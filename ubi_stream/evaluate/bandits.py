@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from ubi_stream.data.readers import open_rows
 from ubi_stream.errors import ConfigError
 from ubi_stream.ids import uniform_hash
 from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.models.bandit import ArmChooser
-from ubi_stream.replay.readers import open_rows
 
 _Z: Final = 1.96
 """Half the width of a 95 % interval, in standard errors."""

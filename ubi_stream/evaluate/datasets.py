@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ubi_stream.data.readers import open_rows
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.payments import payment_examples
 from ubi_stream.evaluate.progressive import Example, Task
 from ubi_stream.evaluate.shop import shop_examples
 from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.models.catalogue import bundled_rows
-from ubi_stream.replay.readers import open_rows
 
 DATA_DIR = Path("../shared/data")
 """Where the public files are: beside the checkout."""

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from ubi_stream.arrays import FloatArray, row_of
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.progressive import Task
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.models.anomaly import OWN_BASELINE, voices_of
-from ubi_stream.models.arrays import FloatArray, row_of
-from ubi_stream.models.ensemble.anomaly import words_key
-from ubi_stream.models.oddness.blend import OddnessBlend
-from ubi_stream.models.oddness.sights import Sights
+from ubi_stream.models.anomaly.ensemble import DetectorEnsemble
+from ubi_stream.models.anomaly.inputs import DetectorInputs
+from ubi_stream.models.anomaly.stage import OWN_BASELINE, custom_detectors_of
+from ubi_stream.models.anomaly.tables import words_key
 from ubi_stream.packs.loader import load_pack, shipped_overlays, shipped_packs
 from ubi_stream.packs.plan import compile_plan
 
@@ -24,7 +24,7 @@ ENSEMBLE: Final = "anomalies"
 
 
 class PackEnsemble:
-    """The `OddnessBlend` of a pack's users, as a worker makes it, over named values.
+    """The `DetectorEnsemble` of a pack's users, as a worker makes it, over named values.
 
     Where the set has all features that the ensemble watches, it sees those, in the pack's scale, and how far the entity
     is from its own baseline, as far as the set has that too; else all numbers of the set, as they are. Voices whose
@@ -60,13 +60,13 @@ class PackEnsemble:
         self._columns = np.array([self._names.index(name) for name in features], dtype=np.intp)
         own = OWN_BASELINE if self.is_own else ()
         self._own_columns = np.array([self._names.index(name) for name in own if name in self._names], dtype=np.intp)
-        self.blend = OddnessBlend(
+        self.blend = DetectorEnsemble(
             features,
             trees=config.trees,
             height=config.height,
             window=config.window,
             unit=self.is_own,
-            voices=voices_of(plan, features, seed=seed),
+            custom_detectors=custom_detectors_of(plan, features, seed=seed),
             seed=seed,
         )
 
@@ -74,15 +74,15 @@ class PackEnsemble:
         """Score rows of named values, each before it is learned, shape (n,); 0.0 while warming up."""
         values = np.array([row_of(_numbers(x), self._names) for x in xs])
         rows = self._scale(values) if self.is_own else values
-        sights = Sights.of(
+        inputs = DetectorInputs.of(
             np.ascontiguousarray(rows[:, self._columns]),
             np.abs(values[:, self._own_columns]),
             np.array([words_key(x) for x in xs], dtype=np.uint64),
         )
         scores = np.zeros(len(xs))
         for part in self.blend.parts(len(xs)):
-            look = self.blend.look(sights[part])
-            self.blend.learn(sights[part], look)
+            look = self.blend.look(inputs[part])
+            self.blend.learn(inputs[part], look)
             scores[part] = np.nan_to_num(look.score, nan=0.0)
         return scores
 

@@ -8,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 from statistics import fmean
 
+from ubi_stream.data.readers import open_rows
 from ubi_stream.features.days import MAX_DAYS
 from ubi_stream.mappings.specs import FileSpec
 from ubi_stream.models.forecast import Forecast, forecast
 from ubi_stream.packs.models import ForecastModel
-from ubi_stream.replay.readers import open_rows
 
 DAY_S = 86_400
 

@@ -39,13 +39,13 @@ def classification_metrics(probabilities: Scores, outcomes: Outcomes, last_class
     n = len(outcomes)
     if n == 0:
         return {"n": 0, "positives": 0}
-    said = probabilities > 0.5
+    predicted = probabilities > 0.5
     positives = int(outcomes.sum())
     return {
         "n": n,
         "positives": positives,
-        "accuracy": float((said == outcomes).mean()),
-        "f1": f1(said, outcomes),
+        "accuracy": float((predicted == outcomes).mean()),
+        "f1": f1(predicted, outcomes),
         "roc_auc": roc_auc(probabilities, outcomes),
         "average_precision": average_precision(probabilities, outcomes),
         "log_loss": log_loss(probabilities, outcomes),
@@ -102,10 +102,10 @@ def log_loss(probabilities: Scores, outcomes: Outcomes) -> float:
     return float(-np.log(np.where(outcomes, inside, 1.0 - inside)).mean())
 
 
-def f1(said: Outcomes, outcomes: Outcomes) -> float | None:
+def f1(predicted: Outcomes, outcomes: Outcomes) -> float | None:
     """Harmonic mean of precision and recall; None where nothing was said and nothing came."""
-    total = int(said.sum()) + int(outcomes.sum())
-    return 2 * int((said & outcomes).sum()) / total if total else None
+    total = int(predicted.sum()) + int(outcomes.sum())
+    return 2 * int((predicted & outcomes).sum()) / total if total else None
 
 
 def calibration_error(probabilities: Scores, outcomes: Outcomes) -> float:

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from ubi_stream.arrays import FloatArray, row_of
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.datasets import Dataset
 from ubi_stream.evaluate.ensemble import ENSEMBLE, PackEnsemble, pack_of_ensemble
 from ubi_stream.evaluate.progressive import Task
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.models.arrays import FloatArray, row_of
 from ubi_stream.models.catalogue import MODELS
 from ubi_stream.models.outcomes.candidate import Candidate
 from ubi_stream.models.outcomes.panel import OutcomePanel
@@ -52,22 +52,22 @@ class PanelModel:
         self.features = tuple(features)
         self._scale = scale
         self._asked: dict[int, tuple[int, FloatArray, bytes]] = {}
-        self._questions = 0
+        self._pending_predictions = 0
 
     def predict_proba_one(self, x: dict[str, Any]) -> dict[bool, float]:
         """Return both probabilities; nothing before the first label of each class."""
         row = self._row(x)
         prediction = self.panel.predict_many(row[np.newaxis])
-        self._questions += 1
-        said = self.panel.ask(row[np.newaxis], [self._questions], prediction)[0]
-        self._asked[id(x)] = (self._questions, row, said)
-        told = float(prediction.told[0])
-        return {} if math.isnan(told) else {False: 1.0 - told, True: told}
+        self._pending_predictions += 1
+        predicted = self.panel.ask(row[np.newaxis], [self._pending_predictions], prediction)[0]
+        self._asked[id(x)] = (self._pending_predictions, row, predicted)
+        delivered = float(prediction.delivered[0])
+        return {} if math.isnan(delivered) else {False: 1.0 - delivered, True: delivered}
 
     def learn_one(self, x: dict[str, Any], y: bool) -> None:
         """Learn the label of a row that was predicted, or of any other."""
-        question, row, said = self._asked.pop(id(x), (None, self._row(x), None))
-        self.panel.learn(row, y, asked=said, question=question)
+        pending, row, predicted = self._asked.pop(id(x), (None, self._row(x), None))
+        self.panel.learn(row, y, asked=predicted, pending=pending)
 
     def _row(self, x: dict[str, Any]) -> FloatArray:
         numbers = {name: value for name, value in x.items() if isinstance(value, int | float)}

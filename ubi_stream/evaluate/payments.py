@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ubi_stream.data.readers import open_rows
 from ubi_stream.evaluate.progressive import Example
 from ubi_stream.mappings.specs import FileSpec
-from ubi_stream.replay.readers import open_rows
 
 _DAY_S: Final = 86_400
 _WINDOWS_DAYS: Final = (1, 7, 30)

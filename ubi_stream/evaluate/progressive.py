@@ -181,15 +181,15 @@ class _Classification:
             self._learn(x, y)
 
     def score(self, example: Example) -> float:
-        said = self.model.predict_proba_one(example.x)
+        predicted = self.model.predict_proba_one(example.x)
         if example.label_at_s <= example.at_s:
             self._learn(example.x, example.y)
         else:
             heapq.heappush(self._waiting, (example.label_at_s, self._number, example.x, example.y))
             self._number += 1
             self.max_waiting = max(self.max_waiting, len(self._waiting))
-        total = sum(said.values())
-        return said.get(True, 0.0) / total if total > 0.0 else 0.5
+        total = sum(predicted.values())
+        return predicted.get(True, 0.0) / total if total > 0.0 else 0.5
 
     def _learn(self, x: dict[str, Any], y: bool) -> None:
         self.model.learn_one(x, y)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from ubi_stream.data.readers import open_rows
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.progressive import Example
 from ubi_stream.mappings.specs import FileSpec
-from ubi_stream.replay.readers import open_rows
 
 PROBATION_SHARE = 0.15
 PROBATION_MAX = 750

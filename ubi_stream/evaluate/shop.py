@@ -7,13 +7,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.evaluate.progressive import Example
 from ubi_stream.events.model import Event, Record
 from ubi_stream.events.stage import read_events
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.partition import Partition, PartitionSetup
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.source import ReplaySource
 
 _PACK = "ecommerce"
 _MAPPING = "rees46"
@@ -78,10 +78,10 @@ def _featurized(source: Iterable[ProducerRecord], partition: Partition) -> Itera
         read = read_events(records, pipeline.validator, forwarded=False)
         records.clear()
         batch = pipeline.featurizer.featurize(pipeline.folder.fold(read.events))
-        for moment, row in zip(batch.moments, batch.rows, strict=True):
-            if moment.event is not None and row >= 0:
-                own = {"event_type": moment.event.event_type, "price": moment.event.properties.get("price")}
-                yield moment.event, dict(zip(names, batch.values[row].tolist(), strict=True)) | own
+        for change, row in zip(batch.changes, batch.rows, strict=True):
+            if change.event is not None and row >= 0:
+                own = {"event_type": change.event.event_type, "price": change.event.properties.get("price")}
+                yield change.event, dict(zip(names, batch.values[row].tolist(), strict=True)) | own
 
     for offset, item in enumerate(source):
         records.append(Record("events", 0, offset, item.time_ms or 0, item.key, item.value, ()))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ubi_stream.events.identity import IdentityChange
-from ubi_stream.events.verdict import Verdict
+from ubi_stream.events.verdict import Label
 from ubi_stream.privacy.consent import WithheldReason
 from ubi_stream.privacy.filter import PropertyFinding
 from ubi_stream.reasons import DeadLetterReason
@@ -44,14 +44,14 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
         return f"{self.topic}-{self.partition}-{self.offset}"
 
 
-class Sender(NamedTuple):
+class ForwardSource(NamedTuple):
     """The partition that forwarded a record, as "topic/partition", and the offset there of what it forwarded.
 
     One sender forwards in the order of its offsets, so the last one seen tells which forwards came twice. The origin
     does not: two events of one origin may come over two partitions, and the later one first.
     """
 
-    lane: str
+    source: str
     offset: int
 
 
@@ -74,10 +74,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     partition: int
     offset: int
     origin: Origin
-    sender: Sender | None
+    sender: ForwardSource | None
     raw: bytes
     """The value as it came: what is forwarded."""
-    verdict: Verdict | None = None
+    verdict: Label | None = None
     """What a person says; None for behaviour, and for labels that the stream brings."""
     rewritten: bool = False
     """Whether `raw` is not as it came, but the event in our own form, without what a privacy filter hid."""

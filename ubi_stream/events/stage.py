@@ -11,7 +11,17 @@ import msgspec
 from ubi_stream.events.decode import Decode, decode
 from ubi_stream.events.decode import decode as decode_own_form
 from ubi_stream.events.hiding import OWN_FORM_HEADER, hidden_letter, read_hidden
-from ubi_stream.events.model import DeadLetter, Event, Findings, Headers, NotKept, Origin, Record, Sender, Unwanted
+from ubi_stream.events.model import (
+    DeadLetter,
+    Event,
+    Findings,
+    ForwardSource,
+    Headers,
+    NotKept,
+    Origin,
+    Record,
+    Unwanted,
+)
 from ubi_stream.events.validate import Validator
 from ubi_stream.packs.privacy_filter import COMMAND_IDS
 from ubi_stream.packs.schema import ERASE_TYPE, RESERVED_TYPES
@@ -133,14 +143,14 @@ def forward_headers(event: Event) -> Headers:
 
 def is_handed_over(event: Event) -> bool:
     """Whether another user's partition handed the event over, with its state or because the ids were merged."""
-    return event.sender is not None and event.sender.lane.endswith(IDENTITY_LANE)
+    return event.sender is not None and event.sender.source.endswith(IDENTITY_LANE)
 
 
 class _Sent(NamedTuple):
     """What the headers of a record say."""
 
     origin: Origin
-    sender: Sender
+    sender: ForwardSource
     user_id: str = ""
     state: bytes = b""
 
@@ -157,13 +167,13 @@ def _sent(record: Record) -> _Sent:
             _whole(values[ORIGIN_TIME]),
         )
         if SENDER not in values:
-            return _Sent(origin, Sender(f"{origin.topic}/{origin.partition}", origin.offset))
-        lane, _, offset = values[SENDER].decode("ascii").rpartition("/")
+            return _Sent(origin, ForwardSource(f"{origin.topic}/{origin.partition}", origin.offset))
+        source, _, offset = values[SENDER].decode("ascii").rpartition("/")
         user_id, state = values.get(USER, b"").decode(), values.get(STATE, b"")
-        return _Sent(origin, Sender(lane, _whole(offset)), user_id, state)
+        return _Sent(origin, ForwardSource(source, _whole(offset)), user_id, state)
     except (KeyError, ValueError):
         here = position_of(record)
-        return _Sent(here, Sender(f"{here.topic}/{here.partition}", here.offset))
+        return _Sent(here, ForwardSource(f"{here.topic}/{here.partition}", here.offset))
 
 
 def _whole(text: bytes | str, *, most: int = _MAX_INT64) -> int:

@@ -20,9 +20,9 @@ from ubi_stream.events.limits import (
     MAX_TRANSIT_MS,
     MIN_TIME_MS,
 )
-from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Sender, Unwanted
+from ubi_stream.events.model import DeadLetter, Event, ForwardSource, Origin, Record, Unwanted
 from ubi_stream.events.properties import PropertyReader
-from ubi_stream.events.verdict import Verdict, read_verdict
+from ubi_stream.events.verdict import Label, read_verdict
 from ubi_stream.packs.declared import DeclaredFeature
 from ubi_stream.packs.schema import (
     ERASE_TYPE,
@@ -87,7 +87,7 @@ class Validator:
         return cls(pack.events, keys, tuple(outcome.name for outcome in pack.outcomes), pack.features)
 
     def validate(
-        self, data: dict[str, Any], record: Record, origin: Origin, sender: Sender | None
+        self, data: dict[str, Any], record: Record, origin: Origin, sender: ForwardSource | None
     ) -> Event | DeadLetter | Unwanted:
         """Check one decoded record; `origin` is where it entered the system, `sender` who forwarded it, if any."""
         try:
@@ -95,7 +95,9 @@ class Validator:
         except RefusedError as refused:
             return DeadLetter(refused.reason, refused.path, refused.message, record)
 
-    def _event(self, data: dict[str, Any], record: Record, origin: Origin, sender: Sender | None) -> Event | Unwanted:
+    def _event(
+        self, data: dict[str, Any], record: Record, origin: Origin, sender: ForwardSource | None
+    ) -> Event | Unwanted:
         get = data.get
         event_type = get("event_type")
         if type(event_type) is not str:
@@ -147,7 +149,7 @@ class Validator:
             self.unknown_fields += len(data.keys() - FIELDS)
         return event
 
-    def _label(self, properties: dict[str, Any]) -> Verdict | None:
+    def _label(self, properties: dict[str, Any]) -> Label | None:
         """What a person's label says; None for one that the stream brings, which is read too."""
         verdict = read_verdict(properties, self._outcomes)
         if verdict is None:
@@ -232,13 +234,13 @@ def _instant(value: object, field: str) -> int:
     """Unix milliseconds of an ISO-8601 text (UTC where it names no zone) or of a number of milliseconds."""
     if type(value) is str:
         try:
-            moment = datetime.fromisoformat(value)
+            change = datetime.fromisoformat(value)
         except ValueError:
             refuse(Reason.INVALID_VALUE, field, f"{field} is {short(value)}, not an ISO-8601 time")
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
+        if change.tzinfo is None:
+            change = change.replace(tzinfo=UTC)
         # Whole seconds and microseconds apart: a float of seconds would lose the last digit.
-        return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
+        return int(change.replace(microsecond=0).timestamp()) * 1000 + change.microsecond // 1000
     if type(value) is not int and type(value) is not float:
         missing_or_wrong(value, field, "an ISO-8601 string or Unix milliseconds")
     if not -(2**53) < value < 2**53:

@@ -27,7 +27,7 @@ _WORDS: Final[dict[object, bool]] = {"true": True, "false": False, CONFIRMED: Tr
 _INSIGHT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-class Verdict(msgspec.Struct, frozen=True, gc=False):
+class Label(msgspec.Struct, frozen=True, gc=False):
     """A person's label.
 
     Attributes
@@ -76,7 +76,7 @@ def label_event(
     )
 
 
-def read_verdict(properties: Mapping[str, Any], outcomes: Collection[str]) -> Verdict | None:
+def read_verdict(properties: Mapping[str, Any], outcomes: Collection[str]) -> Label | None:
     """Read the properties of a `$label` event; None if it is no person's. `outcomes` are those of the pack.
 
     >>> read_verdict({"outcome": "churned", "label": True, "weight": 2}, ["churned"])
@@ -93,7 +93,7 @@ def read_verdict(properties: Mapping[str, Any], outcomes: Collection[str]) -> Ve
         return None
     get = properties.get
     outcome, positive = _outcome(get("outcome"), get("label"), outcomes)
-    return Verdict(
+    return Label(
         insight_id=_insight_id(get("insight_id")),
         outcome=outcome,
         positive=positive,

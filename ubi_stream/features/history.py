@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 from ubi_stream.features.days import day_panes
 from ubi_stream.packs.plan import OTHER_TYPE, Plan
+from ubi_stream.state.ewma import Baseline
 from ubi_stream.state.habits import category_key, counts_of
 from ubi_stream.state.model import UserState
-from ubi_stream.state.moments import Baseline
 from ubi_stream.state.panes import DAY_MS, MICRO, Pane
 from ubi_stream.state.reviews import MIN_KNOWN_DAYS
 
@@ -55,7 +55,7 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class DailyHistory:
     """The days up to one that is over, without the entity's first.
 
     Attributes
@@ -74,7 +74,7 @@ class History:
     limits: Limits
 
 
-def history_until(state: UserState, day: int, plan: Plan) -> History | None:
+def history_until(state: UserState, day: int, plan: Plan) -> DailyHistory | None:
     """The history until the end of a day; None where it is too short, or has too little in it.
 
     The first day is left out: everybody does something on it, whatever the habits.
@@ -93,7 +93,7 @@ def history_until(state: UserState, day: int, plan: Plan) -> History | None:
     totals = tuple(_totals(state, plan, days, first, day))
     if sum(totals[SAMPLE].values) < limits.min_sample:
         return None
-    return History(day, (*totals, *_of_types(state, plan, days), *_of_categories(state, first, day)), limits)
+    return DailyHistory(day, (*totals, *_of_types(state, plan, days), *_of_categories(state, first, day)), limits)
 
 
 def _totals(state: UserState, plan: Plan, days: Sequence[Pane], first: int, last: int) -> Iterator[Measure]:

@@ -176,7 +176,7 @@ def shipped_features() -> dict[str, Feature]:
     modules = {f"ubi_stream.features.{family}" for family in FAMILIES}
     for module in modules:
         import_module(module)
-    return {name: found for name, found in _features.items() if _home(found) in modules}
+    return {name: found for name, found in _features.items() if _owner_partition(found) in modules}
 
 
 def all_features() -> dict[str, Feature]:
@@ -203,7 +203,7 @@ def all_features() -> dict[str, Feature]:
     return dict(_features)
 
 
-def _home(found: Feature) -> str:
+def _owner_partition(found: Feature) -> str:
     """Module that a feature was registered by."""
     return (found.column.family if found.column else found.extract).__module__
 

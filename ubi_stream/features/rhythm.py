@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ubi_stream.features.registry import MISSING, Described, family
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.ewma import Baseline
 from ubi_stream.state.model import UserState
-from ubi_stream.state.moments import Baseline
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MINUTE_MS
 
 _ENOUGH = 5

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ubi_stream.features.registry import MISSING, Described, family
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.ewma import Baseline
 from ubi_stream.state.fold import SLOW_ALPHA
 from ubi_stream.state.model import UserState
-from ubi_stream.state.moments import Baseline
 from ubi_stream.state.panes import DAY_MS, amount_of, count_of
 
 _ENOUGH = 3

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from ubi_stream.features.days import Days, days_before_today, opens_day
 from ubi_stream.features.declared import features_of
-from ubi_stream.features.facts import Facts, facts_of
-from ubi_stream.features.history import History, history_until
+from ubi_stream.features.event_context import EventContext, context_of
+from ubi_stream.features.history import DailyHistory, history_until
 from ubi_stream.features.registry import Column, FamilyExtractor, Feature
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import RESERVED_TYPES
 from ubi_stream.state.model import Session, UserState
-from ubi_stream.state.questions import Opened, ask
-from ubi_stream.state.stage import Moment
+from ubi_stream.state.pending import Opened, ask
+from ubi_stream.state.stage import StateChange
 from ubi_stream.state.visit_class import class_of
 
 Matrix = NDArray[np.float64]
@@ -72,18 +72,18 @@ class Featurized:
         By position of the moment, the days before one at which an entity's habits are looked at, if there are enough.
     """
 
-    moments: list[Moment]
+    changes: list[StateChange]
     rows: list[int]
     values: Matrix
     usual: Matrix
     scaled: Matrix
     checked: Matrix
-    facts: list[Facts]
+    context: list[EventContext]
     scale: Callable[[Matrix], Matrix]
     labelled: Labelled | None = None
     days: Mapping[int, Days] = field(default_factory=dict)
     asked: list[tuple[int, Opened]] = field(default_factory=list)
-    histories: Mapping[int, History] = field(default_factory=dict)
+    histories: Mapping[int, DailyHistory] = field(default_factory=dict)
 
 
 class _Layout:
@@ -115,10 +115,10 @@ class _Layout:
 
     def split(self, cells: list[bytes], rows: int) -> tuple[Matrix, Matrix, Matrix]:
         """Features, their usual values, and the rules' features of so many packed rows of answers."""
-        answers = np.frombuffer(b"".join(cells), dtype=np.float64).reshape(rows, self.width)
+        delayed_labels = np.frombuffer(b"".join(cells), dtype=np.float64).reshape(rows, self.width)
         usual = np.full((rows, len(self._values)), np.nan)
-        usual[:, self._usual[:, 0]] = answers[:, self._usual[:, 1]]
-        return np.take(answers, self._values, axis=1), usual, np.take(answers, self._of_rules, axis=1)
+        usual[:, self._usual[:, 0]] = delayed_labels[:, self._usual[:, 1]]
+        return np.take(delayed_labels, self._values, axis=1), usual, np.take(delayed_labels, self._of_rules, axis=1)
 
 
 def _column(feature: Feature) -> Column:
@@ -157,46 +157,46 @@ class Featurizer:
         self._forecast = plan.pack.models.forecast if plan.entity.key is None else None
         self._asks = bool(plan.outcomes)
 
-    def featurize(self, moments: Iterable[Moment]) -> Featurized:
+    def featurize(self, changes: Iterable[StateChange]) -> Featurized:
         """Rows of a batch. Pulls the moments one by one: each row is the state right after its event."""
-        kept: list[Moment] = []
+        kept: list[StateChange] = []
         rows: list[int] = []
-        facts: list[Facts] = []
+        context: list[EventContext] = []
         labelled: Labelled | None = None
         days: dict[int, Days] = {}
         asked: list[tuple[int, Opened]] = []
-        histories: dict[int, History] = {}
+        histories: dict[int, DailyHistory] = {}
         cells: list[bytes] = []
         plan, layout = self._plan, self._layout
         families, pack = layout.families, layout.pack
         types, other = plan.type_index, plan.other_type
-        for moment in moments:
-            kept.append(moment)
-            event = moment.event
+        for change in changes:
+            kept.append(change)
+            event = change.event
             if event is None or event.event_type in RESERVED_TYPES:
                 rows.append(NO_ROW)
                 if event is not None and event.verdict is not None:
-                    labelled = self._labelled(moment.state)
-                if moment.reviewed >= 0 and (history := history_until(moment.state, moment.reviewed, plan)):
+                    labelled = self._labelled(change.state)
+                if change.reviewed >= 0 and (history := history_until(change.state, change.reviewed, plan)):
                     histories[len(rows) - 1] = history
                 continue
-            row_number = len(facts)
+            row_number = len(context)
             rows.append(row_number)
-            state, at_ms = moment.state, moment.at_ms
+            state, at_ms = change.state, change.at_ms
             row: list[float] = []
             for extract in families:
                 row += extract(state, at_ms, plan)
             cells.append(pack(*row))
-            known = facts_of(state, at_ms, types.get(event.event_type, other), plan)
-            facts.append(known)
-            if known.first_in_pane and (found := self._days(moment)) is not None:
+            known = context_of(state, at_ms, types.get(event.event_type, other), plan)
+            context.append(known)
+            if known.first_in_pane and (found := self._days(change)) is not None:
                 days[row_number] = found
-            if self._asks and (opened := self._ask(moment, row)):
+            if self._asks and (opened := self._ask(change, row)):
                 asked.extend((row_number, one) for one in opened)
-        values, usual, checked = layout.split(cells, len(facts))
+        values, usual, checked = layout.split(cells, len(context))
         scaled = self.scale(values)
         return Featurized(
-            kept, rows, values, usual, scaled, checked, facts, self.scale, labelled, days, asked, histories
+            kept, rows, values, usual, scaled, checked, context, self.scale, labelled, days, asked, histories
         )
 
     def scale(self, values: Matrix) -> Matrix:
@@ -206,15 +206,15 @@ class Featurizer:
         scaled: Matrix = np.clip((logs - self._low) / self._span, 0.0, 1.0)
         return scaled
 
-    def _days(self, moment: Moment) -> Days | None:
+    def _days(self, change: StateChange) -> Days | None:
         """Days before today where a forecast may be made of them; taken now, because the state goes on."""
         if self._forecast is None:
             return None
-        state = moment.state
+        state = change.state
         most = len(state.log if self._plan.exact else state.days.panes)  # most users have too few days: this is cheap
-        if most <= self._forecast.min_days or not opens_day(state, moment.at_ms, self._plan):
+        if most <= self._forecast.min_days or not opens_day(state, change.at_ms, self._plan):
             return None
-        days = days_before_today(moment.state, self._plan, self._forecast.target)
+        days = days_before_today(change.state, self._plan, self._forecast.target)
         return days if days.active >= self._forecast.min_days else None
 
     def _labelled(self, state: UserState) -> Labelled:
@@ -227,21 +227,21 @@ class Featurizer:
         visit, name = msgspec.structs.replace(state.session), found.name if found else ""
         return Labelled(state.events, state.last_ms, values, visit, name)
 
-    def _ask(self, moment: Moment, row: list[float]) -> list[Opened]:
+    def _ask(self, change: StateChange, row: list[float]) -> list[Opened]:
         """Ask what is to be asked at an event; the questions that time has not answered already."""
-        plan, event = self._plan, moment.event
+        plan, event = self._plan, change.event
         assert event is not None, "a row is made of an event"
         reference = event.properties.get(plan.reference) if plan.reference else None
         named = 0 if reference is None else short_hash(str(reference))
         opened = ask(
-            moment.state,
-            moment.event_hash,
-            moment.at_ms,
+            change.state,
+            change.event_hash,
+            change.at_ms,
             named,
             plan,
             lambda: self._layout.pack_kept(row),
         )
-        return opened and [one for one in opened if not 0 < one.question.due_ms <= moment.watermark_ms]
+        return opened and [one for one in opened if not 0 < one.pending.due_ms <= change.watermark_ms]
 
 
 def unpack_kept(kept: bytes) -> Matrix:

@@ -15,12 +15,12 @@ import msgspec
 from ubi_stream.features.stage import Featurized
 from ubi_stream.ids import EntityId, insight_id
 from ubi_stream.insights.model import Source
-from ubi_stream.models.segments import Assigned
 from ubi_stream.packs.plan import Plan
+from ubi_stream.rules.segments import Assigned
 from ubi_stream.state.distinct import count_distinct
 from ubi_stream.state.model import Session
 from ubi_stream.state.panes import MICRO, MINUTE_MS
-from ubi_stream.state.stage import Moment
+from ubi_stream.state.stage import StateChange
 from ubi_stream.state.visit_class import class_of, criteria_met
 from ubi_stream.state.visits import EndedVisit, active_ms, whole
 
@@ -91,28 +91,28 @@ class VisitRecorder:
         """Records of the visits that ended in the batch, or that a late event revised, in order."""
         if self._least_events is None:
             return
-        for moment, segment in zip(batch.moments, assigned.before, strict=True):
-            if not moment.new:
+        for change, segment in zip(batch.changes, assigned.before, strict=True):
+            if not change.new:
                 continue
-            if moment.erased is not None:
-                yield VisitErasure(self._plan.entity.name, moment.entity_id)
-            if moment.ended is not None and moment.ended.session.events >= self._least_events:
-                yield self._record(moment, moment.ended, segment, revised=False)
-            if moment.late_visit is not None and moment.late_visit.session.events >= self._least_events:
-                yield self._record(moment, moment.late_visit, segment, revised=moment.late_visit.session.events > 1)
+            if change.erased is not None:
+                yield VisitErasure(self._plan.entity.name, change.entity_id)
+            if change.ended is not None and change.ended.session.events >= self._least_events:
+                yield self._record(change, change.ended, segment, revised=False)
+            if change.late_visit is not None and change.late_visit.session.events >= self._least_events:
+                yield self._record(change, change.late_visit, segment, revised=change.late_visit.session.events > 1)
 
-    def _record(self, moment: Moment, ended: EndedVisit, segment: str, *, revised: bool) -> VisitRecord:
+    def _record(self, change: StateChange, ended: EndedVisit, segment: str, *, revised: bool) -> VisitRecord:
         plan, session = self._plan, whole(ended.session)
         found = class_of(session, plan)
         minutes = active_ms(session) / MINUTE_MS
         views, carts, purchases = session.interests, session.intents, session.conversions
-        visit_id = visit_id_of(plan, moment.entity_id, session)
+        visit_id = visit_id_of(plan, change.entity_id, session)
         usual_s = ended.usual_duration_s
         return VisitRecord(
             id=visit_id,
             pack=plan.pack.name,
             entity=plan.entity.name,
-            user_id=moment.entity_id,
+            user_id=change.entity_id,
             user_session=session.id or visit_id,
             behavior_segment=found.name if found else None,
             segment_color=found.color if found else None,
@@ -138,8 +138,8 @@ class VisitRecorder:
             usual_events=None if ended.usual_depth is None else rounded(ended.usual_depth),
             usual_duration_minutes=None if usual_s is None else rounded(usual_s / 60),
             revised=revised or session.part > 0 or bool(session.counted),
-            source=Source(moment.origin.topic, moment.origin.partition, moment.origin.offset),
-            trace_id=moment.trace_id,
+            source=Source(change.origin.topic, change.origin.partition, change.origin.offset),
+            trace_id=change.trace_id,
         )
 
 

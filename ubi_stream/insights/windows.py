@@ -11,15 +11,15 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ubi_stream.features.facts import Facts
+from ubi_stream.features.event_context import EventContext
 from ubi_stream.features.stage import NO_ROW, Featurized
 from ubi_stream.insights.model import WindowCount
-from ubi_stream.models.segments import Assigned
 from ubi_stream.packs.plan import Plan
+from ubi_stream.rules.segments import Assigned
 from ubi_stream.state.fold import PANE_MS as STATE_PANE_MS
 from ubi_stream.state.fold import number
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO
-from ubi_stream.state.stage import Moment
+from ubi_stream.state.stage import StateChange
 from ubi_stream.state.visit_class import class_of
 from ubi_stream.state.visits import EndedVisit, since_counted
 
@@ -76,23 +76,23 @@ class WindowCounter:
         """Count a batch; returns the cells of panes that closed."""
         closed: list[WindowCount] = []
         windows = self._windows
-        for moment, row, before, after in zip(batch.moments, batch.rows, assigned.before, assigned.after, strict=True):
-            if not moment.new:
+        for change, row, before, after in zip(batch.changes, batch.rows, assigned.before, assigned.after, strict=True):
+            if not change.new:
                 continue
-            if moment.event is not None and moment.watermark_ms > windows.watermark_ms:
+            if change.event is not None and change.watermark_ms > windows.watermark_ms:
                 # Silences that the event before brought to light are counted by now.
                 closed += self._close()
-                before_ms, windows.watermark_ms = windows.watermark_ms, moment.watermark_ms
+                before_ms, windows.watermark_ms = windows.watermark_ms, change.watermark_ms
             else:
                 before_ms = windows.watermark_ms
             # An event may come too late for its pane; a silence never does.
-            told_ms = -1 if moment.event is None else before_ms
+            told_ms = -1 if change.event is None else before_ms
             if row != NO_ROW:
-                self._count_event(moment, told_ms)
+                self._count_event(change, told_ms)
                 if after:
-                    self._count_user(moment.at_ms, before, after, batch.facts[row], told_ms)
-            if moment.ended is not None:
-                self._count_visit(moment.ended, moment.at_ms, told_ms)
+                    self._count_user(change.at_ms, before, after, batch.context[row], told_ms)
+            if change.ended is not None:
+                self._count_visit(change.ended, change.at_ms, told_ms)
         closed += self._close()
         return closed
 
@@ -107,24 +107,24 @@ class WindowCounter:
         newest = max((pane for pane, measures in panes.items() if USERS in measures), default=-1)
         return newest, {key: int(cell[0]) for key, cell in panes[newest][USERS].items()} if newest >= 0 else {}
 
-    def _count_event(self, moment: Moment, told_ms: int) -> None:
-        event = moment.event
+    def _count_event(self, change: StateChange, told_ms: int) -> None:
+        event = change.event
         assert event is not None, "a moment with a row has an event"
         spent = 0.0
         if self._plan.type_index.get(event.event_type) in self._plan.amount_types:
             spent = number(event.properties, self._plan.amount) or 0.0
-        self._add(PANE_MS, moment.at_ms, told_ms, EVENTS, self._plan.type_name(event.event_type), amount=spent)
+        self._add(PANE_MS, change.at_ms, told_ms, EVENTS, self._plan.type_name(event.event_type), amount=spent)
 
-    def _count_user(self, at_ms: int, before: str, after: str, facts: Facts, told_ms: int) -> None:
+    def _count_user(self, at_ms: int, before: str, after: str, context: EventContext, told_ms: int) -> None:
         """Count the user under the present segment: at the first event of a pane, and again when the segment changes.
 
         A late event in a pane before the user's newest one changes nothing there: in that pane the segment was another.
         """
-        first_in = (facts.first_in_pane, facts.first_in_hour, facts.first_in_day)
+        first_in = (context.first_in_pane, context.first_in_hour, context.first_in_day)
         for width_ms, first in zip(WIDTHS_MS, first_in, strict=True):
             if first:
                 self._add(width_ms, at_ms, told_ms, USERS, after)
-            elif before != after and at_ms // width_ms == facts.newest_ms // width_ms:
+            elif before != after and at_ms // width_ms == context.newest_ms // width_ms:
                 self._add(width_ms, at_ms, told_ms, USERS, before, count=-1)
                 self._add(width_ms, at_ms, told_ms, USERS, after)
 

@@ -77,7 +77,7 @@ def _check_pattern(pattern: str) -> None:
 def _epoch_reader(unit_ms: float, zone: tzinfo) -> Callable[[Any], int | None]:
     def read(value: Any) -> int | None:
         if isinstance(value, datetime | date):
-            return _moment(value, zone)
+            return _change(value, zone)
         number = as_number(value)
         if not isinstance(number, float):
             return None
@@ -100,12 +100,12 @@ def _text_reader(time_format: str, zone: tzinfo) -> Callable[[Any], int | None]:
     def read(value: Any) -> int | None:
         if isinstance(value, str):
             return read_text(value)
-        return _moment(value, zone) if isinstance(value, datetime | date) else None
+        return _change(value, zone) if isinstance(value, datetime | date) else None
 
     return read
 
 
-def _moment(value: datetime | date, zone: tzinfo) -> int | None:
+def _change(value: datetime | date, zone: tzinfo) -> int | None:
     """A time or a day of Parquet; a day begins at midnight in the zone."""
     try:
         return _to_ms(value if isinstance(value, datetime) else datetime.combine(value, time()), zone)
@@ -113,7 +113,7 @@ def _moment(value: datetime | date, zone: tzinfo) -> int | None:
         return None
 
 
-def _to_ms(moment: datetime, zone: tzinfo) -> int:
+def _to_ms(change: datetime, zone: tzinfo) -> int:
     """Unix milliseconds.
 
     Raises
@@ -121,10 +121,10 @@ def _to_ms(moment: datetime, zone: tzinfo) -> int:
     ValueError, OverflowError
         The zone's clocks never show this time, or it is beyond the calendar.
     """
-    aware = moment
-    if moment.tzinfo is None:
-        aware = moment.replace(tzinfo=zone)
-        if zone is not UTC and aware.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) != moment:
+    aware = change
+    if change.tzinfo is None:
+        aware = change.replace(tzinfo=zone)
+        if zone is not UTC and aware.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) != change:
             raise ValueError("the zone's clocks were put forward over this time")
     # Whole seconds and microseconds apart: a float of seconds would lose the last digit.
     return int(aware.replace(microsecond=0).timestamp()) * 1000 + aware.microsecond // 1000

@@ -50,7 +50,7 @@ POLICIES: Final[Mapping[str, PolicyChoice]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ArmChoice:
     """An arm, and with which probability each might have been chosen: more than 0 for all."""
 
     arm: str
@@ -113,7 +113,7 @@ class ArmChooser:
         self._is_contextual = isinstance(self._policy, bandit.base.ContextualPolicy)
         self._lend(None)  # River gives it one that nobody seeded
 
-    def choose(self, context: Mapping[str, float], seed: str) -> Choice:
+    def choose(self, context: Mapping[str, float], seed: str) -> ArmChoice:
         """Choose an arm. The same seed after the same lessons gives the same choice.
 
         A value of the context that is missing or no finite number counts as 0.
@@ -125,8 +125,8 @@ class ArmChooser:
         for arm, probability in probabilities.items():
             passed += probability
             if at < passed:
-                return Choice(arm, probabilities)
-        return Choice(self.arms[-1], probabilities)  # rounding left a gap below 1
+                return ArmChoice(arm, probabilities)
+        return ArmChoice(self.arms[-1], probabilities)  # rounding left a gap below 1
 
     def learn(self, arm: str, context: Mapping[str, float], reward: float) -> bool:
         """Learn the reward of an arm; False if it can't be: the arm is unknown, or the reward not in [0, 1]."""

@@ -8,10 +8,10 @@ from typing import Any
 from river import anomaly, base, datasets, forest, linear_model, naive_bayes, optim, preprocessing, tree
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.models.ensemble.anomaly import RankedAnomalies
-from ubi_stream.models.ensemble.fast import FastBlend
-from ubi_stream.models.ensemble.season import SeasonWatch
-from ubi_stream.models.river_models import fed, make_pipeline
+from ubi_stream.models.anomaly.season import SeasonWatch
+from ubi_stream.models.anomaly.tables import RankedAnomalies
+from ubi_stream.models.common.river_models import fed, make_pipeline
+from ubi_stream.models.outcomes.fast import FastBlend
 
 _BENCHMARK_STEP = 0.005
 """Learning rate of the logistic regression in River's own benchmarks."""

@@ -8,8 +8,8 @@ from math import nan
 from typing import Final
 
 from ubi_stream.features.stage import Featurized
-from ubi_stream.models.change import Change
-from ubi_stream.models.rule_waves import Exposure, RuleWave, RuleWaves
+from ubi_stream.models.rate_change import HabitChange
+from ubi_stream.rules.waves import Exposure, RuleWave, RuleWaves
 from ubi_stream.state.panes import DAY_MS
 
 DIRECTIONS: Final = ("up", "down")
@@ -29,8 +29,8 @@ class ChangeWatch:
         self._waves = RuleWaves(DIRECTIONS, [_USUAL] * n, [False] * n, silent_ms=_SILENT_MS, longest_ms=_LONGEST_MS)
 
     def run(
-        self, batch: Featurized, changes: Mapping[int, Change]
-    ) -> tuple[dict[int, list[RuleWave]], dict[int, Change]]:
+        self, batch: Featurized, changes: Mapping[int, HabitChange]
+    ) -> tuple[dict[int, list[RuleWave]], dict[int, HabitChange]]:
         """Take in the users whose days a batch looked at, and what changed for them, by position of the moment.
 
         Returns
@@ -41,8 +41,8 @@ class ChangeWatch:
             Exposure(
                 position,
                 number,
-                batch.moments[position].entity_id,
-                batch.moments[position].at_ms,
+                batch.changes[position].entity_id,
+                batch.changes[position].at_ms,
                 met=(change := changes.get(position)) is not None and change.direction == direction,
                 value=nan if change is None else change.factor,
             )

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from river.time_series import SNARIMAX, HoltWinters
 
-from ubi_stream.models.river_models import make_listed
+from ubi_stream.models.common.river_models import make_listed
 from ubi_stream.packs.candidates import FORECASTERS, of_task
-from ubi_stream.packs.models import ForecastModel, Models
+from ubi_stream.packs.models import ForecastModel, ModelsSpec
 
 WEEK: Final = 7
 MIN_ERRORS: Final = 9
@@ -121,7 +121,7 @@ class _BegunByAWeek(HoltWinters):  # type: ignore[misc]  # River has no types
         self.level.append(level)
 
 
-class Level(_BegunByAWeek):
+class LevelModel(_BegunByAWeek):
     """Exponential smoothing without trend or season, begun at the mean of the first week, not of two days."""
 
     def __init__(self, alpha: float = _SLOW_ALPHA) -> None:
@@ -145,7 +145,7 @@ class Weekly(_BegunByAWeek):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ForecastCandidate:
     """A model that may forecast, and its name; `make` gives a fresh one."""
 
     name: str
@@ -153,11 +153,11 @@ class Candidate:
 
 
 _SLOW, _QUICK, _WEEKLY = FORECASTERS
-_FIRST: Final = Candidate(_SLOW, Level)
-_OTHERS: Final = (Candidate(_QUICK, partial(Level, _QUICK_ALPHA)), Candidate(_WEEKLY, Weekly))
+_FIRST: Final = ForecastCandidate(_SLOW, LevelModel)
+_OTHERS: Final = (ForecastCandidate(_QUICK, partial(LevelModel, _QUICK_ALPHA)), ForecastCandidate(_WEEKLY, Weekly))
 
 
-def candidates_of(models: Models, *, seed: int = 1) -> tuple[Candidate, ...]:
+def candidates_of(models: ModelsSpec, *, seed: int = 1) -> tuple[ForecastCandidate, ...]:
     """Candidates that a pack adds: Holt-Winters or SNARIMAX of River with its own parameters.
 
     Raises
@@ -169,11 +169,11 @@ def candidates_of(models: Models, *, seed: int = 1) -> tuple[Candidate, ...]:
     makers = [partial(make_listed, one.kind, one.parameters, (HoltWinters, SNARIMAX), seed=seed) for one in added]
     for make in makers:
         make()
-    return tuple(Candidate(one.name, make) for one, make in zip(added, makers, strict=True))
+    return tuple(ForecastCandidate(one.name, make) for one, make in zip(added, makers, strict=True))
 
 
 def forecast(
-    series: Sequence[float], *, horizon: int, interval: float, further: Sequence[Candidate] = ()
+    series: Sequence[float], *, horizon: int, interval: float, further: Sequence[ForecastCandidate] = ()
 ) -> Forecast | None:
     """Forecast a series of days.
 
@@ -226,7 +226,7 @@ def forecast(
     return best.forecast(series, horizon, interval)
 
 
-def run_if_able(candidate: Candidate, series: Sequence[float], horizon: int) -> _Run | None:
+def run_if_able(candidate: ForecastCandidate, series: Sequence[float], horizon: int) -> _Run | None:
     """Take a candidate over the series; None if it can't forecast it."""
     try:
         run = _Run(candidate, series, horizon)
@@ -238,7 +238,7 @@ def run_if_able(candidate: Candidate, series: Sequence[float], horizon: int) -> 
 class _Run:
     """One candidate, taken over the series: its error for each day after the first week, and what it says next."""
 
-    def __init__(self, candidate: Candidate, series: Sequence[float], horizon: int) -> None:
+    def __init__(self, candidate: ForecastCandidate, series: Sequence[float], horizon: int) -> None:
         model = candidate.make()
         self.name = candidate.name
         self.rhythm = WEEK in (getattr(model, "seasonality", 0), getattr(model, "m", 0))

@@ -8,12 +8,12 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.models.anomaly.river_detector import RiverDetector
 from ubi_stream.models.catalogue import MODELS
-from ubi_stream.models.ensemble.rows import BayesBlend, BayesLine
-from ubi_stream.models.logistic import LogisticRows
-from ubi_stream.models.protocol import OnlineModel, RowDetector
-from ubi_stream.models.river_detector import RiverDetector
-from ubi_stream.models.river_models import RiverModel, make_pipeline
+from ubi_stream.models.common.protocol import OnlineModel, RowDetector
+from ubi_stream.models.common.river_models import RiverModel, make_pipeline
+from ubi_stream.models.outcomes.logistic import LogisticRows
+from ubi_stream.models.outcomes.rows import BayesBlend, BayesLine
 
 GROUP: Final = "ubi_stream.models"
 """Entry points of this group are factories: `factory(features, seed=1, **parameters)` returns an `OnlineModel`, or,

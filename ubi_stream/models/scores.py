@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ubi_stream.features.stage import Featurized, Matrix
-from ubi_stream.models.anomaly_rate import Wave
-from ubi_stream.models.change import Change
+from ubi_stream.models.anomaly.alert_rate import Wave
 from ubi_stream.models.drift.verdict import Drift
 from ubi_stream.models.feedback.labels import Learned
 from ubi_stream.models.outcomes.predictions import Predictions
-from ubi_stream.models.rule_waves import RuleWave
+from ubi_stream.models.rate_change import HabitChange
+from ubi_stream.rules.waves import RuleWave
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Alert:
     held
         Whether it is part of a wave that is told of as a whole.
     notable, notable_parts
-        The score of what is worth an alert in it, and its signed shares by feature: see `ubi_stream.models.notable`.
+        The score of what is worth an alert in it, and its signed shares by feature: see `ubi_stream.models.anomaly.notable`.
     users_one_in
         One in so many active entities a day has an alert as notable.
     users_seen
@@ -57,7 +57,7 @@ class Alert:
     users_seen: int = 0
 
     @property
-    def speaker(self) -> str:
+    def leading_detector(self) -> str:
         """The detector to which the row is rarest."""
         return next(iter(self.shares), "")
 
@@ -100,7 +100,7 @@ class Scores:
     drifts: dict[int, list[Drift]] = field(default_factory=dict)
     rule_waves: dict[int, list[RuleWave]] = field(default_factory=dict)
     held: set[tuple[int, int]] = field(default_factory=set)
-    changes: dict[int, Change] = field(default_factory=dict)
+    habit_changes: dict[int, HabitChange] = field(default_factory=dict)
     change_waves: dict[int, list[RuleWave]] = field(default_factory=dict)
     learned: Learned | None = None
     predictions: Predictions = field(default_factory=Predictions)

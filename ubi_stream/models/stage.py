@@ -11,21 +11,21 @@ from zlib import crc32
 
 import numpy as np
 
+from ubi_stream.arrays import blocks
 from ubi_stream.features.stage import Featurized, Featurizer
-from ubi_stream.models.anomaly import AnomalyEnsemble
-from ubi_stream.models.arrays import blocks
+from ubi_stream.models.anomaly.peers import PeerBaseline
+from ubi_stream.models.anomaly.stage import AnomalyEnsemble
 from ubi_stream.models.bandit import ArmChooser
-from ubi_stream.models.change import find_change
 from ubi_stream.models.change_waves import ChangeWatch
 from ubi_stream.models.drift.stage import DriftStage
-from ubi_stream.models.feedback.labels import Feedback, Learned, Scaling, Subject
-from ubi_stream.models.frequency import FrequencyTable
+from ubi_stream.models.feedback.labels import Feedback, LabelSubject, Learned, Scaling
 from ubi_stream.models.outcomes.stage import Outcomes
-from ubi_stream.models.peers import PeerBaseline
-from ubi_stream.models.rule_waves import RuleWatch
+from ubi_stream.models.rate_change import find_change
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan
-from ubi_stream.state.stage import Moment
+from ubi_stream.rules.frequency import FrequencyTable
+from ubi_stream.rules.waves import RuleWatch
+from ubi_stream.state.stage import StateChange
 
 _PEERS_BLOCK: Final = 250
 """Events after which the peers' usual values are renewed."""
@@ -72,32 +72,32 @@ class PartitionModels:
 
     def score_and_learn(self, batch: Featurized) -> Scores:
         """Score the new rows of a batch, each before it is learned from. Rows that are not new get NaN."""
-        moments = [moment for moment, row in zip(batch.moments, batch.rows, strict=True) if row >= 0]
+        changes = [change for change, row in zip(batch.changes, batch.rows, strict=True) if row >= 0]
         # New rows come after all that are not: a replay ends once and for all.
-        first_new = next((row for row, moment in enumerate(moments) if moment.new), len(moments))
-        n = len(moments)
+        first_new = next((row for row, change in enumerate(changes) if change.new), len(changes))
+        n = len(changes)
         scores = Scores(batch, np.full(n, np.nan))
-        if batch.moments and batch.moments[0].new:
-            scores.learned = self._take_label(batch, batch.moments[0])
+        if batch.changes and batch.changes[0].new:
+            scores.learned = self._take_label(batch, batch.changes[0])
         if first_new < n:
-            self._score_rows(batch, moments, first_new, scores)
+            self._score_rows(batch, changes, first_new, scores)
             self._judge_alerts(scores)
-            scores.rule_waves, scores.held = self.rule_watch.run(batch.checked, moments, first_new)
+            scores.rule_waves, scores.held = self.rule_watch.run(batch.checked, changes, first_new)
         found = ((position, find_change(history)) for position, history in batch.histories.items())
-        changes = {position: change for position, change in found if change is not None}
-        scores.change_waves, scores.changes = self.change_watch.run(batch, changes)
+        habit_changes = {position: habit_change for position, habit_change in found if habit_change is not None}
+        scores.change_waves, scores.habit_changes = self.change_watch.run(batch, habit_changes)
         scores.predictions = self.outcomes.run(batch, first_new, scores.peers_at)
         self.n_seen += n - first_new
         return scores
 
-    def _take_label(self, batch: Featurized, moment: Moment) -> Learned | None:
+    def _take_label(self, batch: Featurized, change: StateChange) -> Learned | None:
         """Learn a person's label, if the moment is one: it is the first one of its batch."""
-        event, labelled = moment.event, batch.labelled
+        event, labelled = change.event, batch.labelled
         if event is None or event.verdict is None or labelled is None:
             return None
         return self.feedback.take(
             event.verdict,
-            Subject(moment.state.memo, labelled),
+            LabelSubject(change.state.history, labelled),
             quantile=self.anomaly.quantile.value if self.anomaly is not None else None,
             scaling=Scaling(batch.scale, self.peers.usual),
             panels=self.outcomes.panels,
@@ -105,22 +105,22 @@ class PartitionModels:
 
     def _judge_alerts(self, scores: Scores) -> None:
         """Say how likely people are to confirm each alert, once they labelled any."""
-        if not self.feedback.confirmation.n_seen:
+        if not self.feedback.alert_precision.n_seen:
             return
         batch = scores.batch
         for row, alert in scores.alerts.items():
             deviations = Scaling(batch.scale, scores.peers_at(row)).deviations(batch.values[row])
-            scores.alerts[row] = replace(alert, confirmed=self.feedback.confirmation.probability(deviations))
+            scores.alerts[row] = replace(alert, confirmed=self.feedback.alert_precision.probability(deviations))
 
-    def _score_rows(self, batch: Featurized, moments: list[Moment], first: int, scores: Scores) -> None:
+    def _score_rows(self, batch: Featurized, changes: list[StateChange], first: int, scores: Scores) -> None:
         n = len(scores.anomaly)
-        gate = self.feedback.gate(moments, first)
-        passing = None if self.anomaly is None else self.anomaly.over(moments, gate, scores)
+        alert_thresholds = self.feedback.alert_thresholds(changes, first)
+        passing = None if self.anomaly is None else self.anomaly.over(changes, alert_thresholds, scores)
         for part in blocks(n - first, self.peers.n_seen % _PEERS_BLOCK, _PEERS_BLOCK):
             start, stop = part.start + first, part.stop + first
             scores.peers.append((start, self.peers.usual, self.peers.typical))
             if self.anomaly is not None and passing is not None:
                 self.anomaly.run(passing, slice(start, stop), self.peers)
-            self.peers.observe(batch.values[start:stop], [crc32(m.entity_id.encode()) for m in moments[start:stop]])
+            self.peers.observe(batch.values[start:stop], [crc32(m.entity_id.encode()) for m in changes[start:stop]])
         if self.drift is not None:
-            scores.drifts = self.drift.run(batch, moments, first, passing.sights if passing else None)
+            scores.drifts = self.drift.run(batch, changes, first, passing.inputs if passing else None)

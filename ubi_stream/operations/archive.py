@@ -1,7 +1,7 @@
 """The file of a backup: frames, each with a checksum, in one compressed stream, in place as a whole or not at all.
 
 Layout: magic (9 bytes), version (1), then a Zstandard stream of frames: length (4 bytes, big-endian), CRC-32 of the
-content (4), content (MessagePack). First comes the `Manifest`, then for each lane a `LaneStart` and its `Rows`, at last
+content (4), content (MessagePack). First comes the `Manifest`, then for each lane a `PartitionStart` and its `ArchiveRows`, at last
 the `End` with a SHA-256 of all contents before: a file that was cut off or put together has none that fits.
 """
 
@@ -51,7 +51,7 @@ class Manifest(msgspec.Struct, frozen=True, tag=True):
     epochs: dict[str, int]
 
 
-class LaneStart(msgspec.Struct, frozen=True, tag=True):
+class PartitionStart(msgspec.Struct, frozen=True, tag=True):
     """The lane that the following rows are of.
 
     Attributes
@@ -68,7 +68,7 @@ class LaneStart(msgspec.Struct, frozen=True, tag=True):
     learned: dict[str, int]
 
 
-class Rows(msgspec.Struct, frozen=True, tag=True):
+class ArchiveRows(msgspec.Struct, frozen=True, tag=True):
     """Keys and values of one table of the lane; `records` says of which: the partition's record, or states."""
 
     records: bool
@@ -78,12 +78,12 @@ class Rows(msgspec.Struct, frozen=True, tag=True):
 class End(msgspec.Struct, frozen=True, tag=True):
     """The last frame: the backup is whole."""
 
-    lanes: int
+    tasks: int
     rows: int
     digest: bytes
 
 
-Frame = Manifest | LaneStart | Rows | End
+Frame = Manifest | PartitionStart | ArchiveRows | End
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Frame).decode
 
@@ -95,10 +95,10 @@ class ArchiveWriter:
         self._path = path
         self._stream = stream
         self._digest = sha256()
-        self._lanes = 0
+        self._tasks = 0
         self._rows = 0
 
-    def write(self, frame: Manifest | LaneStart | Rows) -> None:
+    def write(self, frame: Manifest | PartitionStart | ArchiveRows) -> None:
         """Append a frame.
 
         Raises
@@ -106,15 +106,15 @@ class ArchiveWriter:
         ConfigError
             The place can't be written to.
         """
-        self._lanes += isinstance(frame, LaneStart)
-        self._rows += len(frame.rows) if isinstance(frame, Rows) else 0
+        self._tasks += isinstance(frame, PartitionStart)
+        self._rows += len(frame.rows) if isinstance(frame, ArchiveRows) else 0
         content = _encode(frame)
         self._digest.update(content)
         self._append(content)
 
     def finish(self) -> End:
         """Append the last frame."""
-        end = End(self._lanes, self._rows, self._digest.digest())
+        end = End(self._tasks, self._rows, self._digest.digest())
         self._append(_encode(end))
         return end
 
@@ -190,7 +190,7 @@ def _check_start(path: Path, start: bytes) -> None:
 
 
 def _frames(path: Path, stream: ZstdFile) -> Iterator[Frame]:
-    digest, lanes, rows = sha256(), 0, 0
+    digest, tasks, rows = sha256(), 0, 0
     while True:
         length, checksum = _FRAME.unpack(_exactly(path, stream, _FRAME.size))
         if length > _MAX_FRAME_BYTES:
@@ -200,13 +200,13 @@ def _frames(path: Path, stream: ZstdFile) -> Iterator[Frame]:
             raise _damaged(path, "a frame has another checksum")
         frame = _decode(content)
         if isinstance(frame, End):
-            if frame != End(lanes, rows, digest.digest()):
+            if frame != End(tasks, rows, digest.digest()):
                 raise _damaged(path, "its end belongs to other content")
             yield frame
             return
         digest.update(content)
-        lanes += isinstance(frame, LaneStart)
-        rows += len(frame.rows) if isinstance(frame, Rows) else 0
+        tasks += isinstance(frame, PartitionStart)
+        rows += len(frame.rows) if isinstance(frame, ArchiveRows) else 0
         yield frame
 
 

@@ -12,12 +12,12 @@ import msgspec
 from ubi_stream import __version__
 from ubi_stream.clock import Clock
 from ubi_stream.errors import TopicLayoutError
-from ubi_stream.insights.encode import iso_time
-from ubi_stream.operations.archive import ArchiveWriter, LaneStart, Manifest, Rows, archive_writer
-from ubi_stream.operations.cluster import Cluster, changelogs, connected, lane_topics
-from ubi_stream.operations.lane_cut import LaneCut, cut_lane
+from ubi_stream.insights.encoding import iso_time
+from ubi_stream.kafka.topic_identity import partition_epochs
+from ubi_stream.operations.archive import ArchiveRows, ArchiveWriter, Manifest, PartitionStart, archive_writer
+from ubi_stream.operations.cluster import Cluster, changelogs, connected, partition_topics
+from ubi_stream.operations.consistent_snapshot import ConsistentSnapshot, take_snapshot
 from ubi_stream.packs.schema import Pack
-from ubi_stream.runtime.topic_identity import lane_epochs
 from ubi_stream.settings import Settings
 
 _ROWS: Final = 500
@@ -39,7 +39,7 @@ class BackupSummary(msgspec.Struct, frozen=True):
 
     file: str
     bytes: int
-    lanes: int
+    tasks: int
     states: int
     unprocessed: int
     quarantined: int
@@ -69,26 +69,26 @@ async def back_up(
         Kafka can't be reached.
     """
     started_s = clock.monotonic_s()
-    lanes = list(lane_topics(settings, pack, settings.partitions))
+    tasks = list(partition_topics(settings, pack, settings.partitions))
     states = unprocessed = quarantined = 0
     with archive_writer(path) as archive:
         async with connected(settings, clock, on_retry) as cluster:
             await _require_topics(cluster, settings, pack)
             manifest = await _manifest(cluster, settings, pack, clock)
             archive.write(manifest)
-            for number, lane in enumerate(lanes):
-                on_progress(number, len(lanes))
-                cut = await cut_lane(cluster, lane, clock, epoch=manifest.epochs[lane.entity])
-                _write_lane(archive, lane.entity, lane.partition, cut)
-                at = {tp: cut.offsets[tp.topic] for tp in lane.sources if tp.topic in cut.offsets}
-                unprocessed += sum((await cluster.waiting(lane.sources, at)).values())
+            for number, task in enumerate(tasks):
+                on_progress(number, len(tasks))
+                cut = await take_snapshot(cluster, task, clock, epoch=manifest.epochs[task.entity])
+                _write_partition(archive, task.entity, task.partition, cut)
+                at = {tp: cut.offsets[tp.topic] for tp in task.sources if tp.topic in cut.offsets}
+                unprocessed += sum((await cluster.waiting(task.sources, at)).values())
                 states += len(cut.states)
                 quarantined += cut.quarantined
         archive.finish()
     return BackupSummary(
         file=str(path),
         bytes=_size(path),
-        lanes=len(lanes),
+        tasks=len(tasks),
         states=states,
         unprocessed=unprocessed,
         quarantined=quarantined,
@@ -121,17 +121,17 @@ async def _manifest(cluster: Cluster, settings: Settings, pack: Pack, clock: Clo
         pack_version=pack.version,
         types=pack.events.types,
         partitions=settings.partitions,
-        epochs=await lane_epochs(cluster.admin, settings, pack),
+        epochs=await partition_epochs(cluster.admin, settings, pack),
     )
 
 
-def _write_lane(archive: ArchiveWriter, entity: str, partition: int, cut: LaneCut) -> None:
+def _write_partition(archive: ArchiveWriter, entity: str, partition: int, cut: ConsistentSnapshot) -> None:
     learned = {} if cut.memory is None else cut.memory.progress.learned
-    archive.write(LaneStart(entity, partition, cut.offsets, learned))
+    archive.write(PartitionStart(entity, partition, cut.offsets, learned))
     for rows in _in_parts(cut.states.items(), _ROWS):
-        archive.write(Rows(records=False, rows=rows))
-    for rows in _in_parts(cut.pieces.items(), 1):  # up to 800 kB each
-        archive.write(Rows(records=True, rows=rows))
+        archive.write(ArchiveRows(records=False, rows=rows))
+    for rows in _in_parts(cut.chunks.items(), 1):  # up to 800 kB each
+        archive.write(ArchiveRows(records=True, rows=rows))
 
 
 def _in_parts(items: Iterable[tuple[bytes, bytes]], size: int) -> Iterator[list[tuple[bytes, bytes]]]:

@@ -15,9 +15,9 @@ from aiokafka.structs import OffsetAndMetadata
 
 from ubi_stream.clock import Clock
 from ubi_stream.errors import BrokerUnavailableError, TopicLayoutError
+from ubi_stream.kafka.client import client_options, connect_admin
 from ubi_stream.packs.schema import Pack
 from ubi_stream.runtime.backlog import Offsets, uncommitted, with_records
-from ubi_stream.runtime.kafka_client import client_options, connect_admin
 from ubi_stream.settings import Settings
 from ubi_stream.tables import partitions as record_tables
 from ubi_stream.tables import states as state_tables
@@ -28,7 +28,7 @@ _IDLE_STATES: Final = frozenset({"Empty", "Dead"})
 
 
 @dataclass(frozen=True, slots=True)
-class LaneTopics:
+class PartitionTopics:
     """What one lane reads and writes: one kind of entity in one partition.
 
     Attributes
@@ -46,13 +46,13 @@ class LaneTopics:
     records: TopicPartition
 
 
-def lane_topics(settings: Settings, pack: Pack, partitions: int) -> Iterator[LaneTopics]:
+def partition_topics(settings: Settings, pack: Pack, partitions: int) -> Iterator[PartitionTopics]:
     """The lanes of a deployment with so many partitions."""
     for number, entity in enumerate(pack.entities):
         own = settings.repartition_topic(entity.name)
         topics = (settings.events_topic, own) if number == 0 else (own,)
         for partition in range(partitions):
-            yield LaneTopics(
+            yield PartitionTopics(
                 entity.name,
                 partition,
                 tuple(TopicPartition(topic, partition) for topic in topics),
@@ -63,8 +63,8 @@ def lane_topics(settings: Settings, pack: Pack, partitions: int) -> Iterator[Lan
 
 def changelogs(settings: Settings, pack: Pack) -> list[str]:
     """Changelog topics, states and records of each kind of entity."""
-    lanes = lane_topics(settings, pack, 1)
-    return [tp.topic for lane in lanes for tp in (lane.states, lane.records)]
+    tasks = partition_topics(settings, pack, 1)
+    return [tp.topic for task in tasks for tp in (task.states, task.records)]
 
 
 class Cluster:

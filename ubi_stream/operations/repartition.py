@@ -12,19 +12,19 @@ from dataclasses import replace
 import msgspec
 from aiokafka.admin import NewPartitions
 
+from ubi_stream.checkpoint import CheckpointPosition, checkpoint_chunks
 from ubi_stream.clock import Clock
 from ubi_stream.errors import TopicLayoutError
+from ubi_stream.kafka.client import client_options
+from ubi_stream.kafka.outbox import Change, KafkaOutbox
+from ubi_stream.kafka.topic_identity import partition_epochs
 from ubi_stream.operations.backup import OnProgress
-from ubi_stream.operations.cluster import Cluster, LaneTopics, changelogs, connected, lane_topics
-from ubi_stream.operations.lane_cut import LaneCut, cut_lane
-from ubi_stream.operations.relayout import move_states, new_memories
+from ubi_stream.operations.cluster import Cluster, PartitionTopics, changelogs, connected, partition_topics
+from ubi_stream.operations.consistent_snapshot import ConsistentSnapshot, take_snapshot
+from ubi_stream.operations.repartition_plan import move_states, new_memories
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import check_types
-from ubi_stream.partition_record import Place, record_pieces
 from ubi_stream.runtime.backlog import Offsets
-from ubi_stream.runtime.kafka_client import client_options
-from ubi_stream.runtime.outbox import Change, KafkaOutbox
-from ubi_stream.runtime.topic_identity import lane_epochs
 from ubi_stream.runtime.topics import all_topics
 from ubi_stream.settings import Settings
 from ubi_stream.state.codec import Tombstone
@@ -118,53 +118,57 @@ class _Move:
         self._outbox = outbox
         self._before = before
         self._positions = positions
-        self._lanes: dict[str, list[LaneTopics]] = {}
-        for lane in lane_topics(cluster.settings, pack, partitions):
-            self._lanes.setdefault(lane.entity, []).append(lane)
+        self._tasks: dict[str, list[PartitionTopics]] = {}
+        for task in partition_topics(cluster.settings, pack, partitions):
+            self._tasks.setdefault(task.entity, []).append(task)
 
     async def run(self, on_progress: OnProgress) -> tuple[int, int, int]:
         """All of it; returns states, how many of them moved, and the skew in event time."""
-        epochs = await lane_epochs(
+        epochs = await partition_epochs(
             self._cluster.admin,
             self._cluster.settings,
             self._pack,
-            partitions=len(next(iter(self._lanes.values()))),
+            partitions=len(next(iter(self._tasks.values()))),
         )
         states = moved = skew_ms = done = 0
-        for entity, lanes in self._lanes.items():
-            cuts: list[LaneCut] = []
-            for lane in lanes[: self._before]:
-                on_progress(done, len(self._lanes) * self._before)
-                cut, written, gone = await self._move_lane(lane, lanes, epochs[entity])
+        for entity, tasks in self._tasks.items():
+            cuts: list[ConsistentSnapshot] = []
+            for task in tasks[: self._before]:
+                on_progress(done, len(self._tasks) * self._before)
+                cut, written, gone = await self._move_partition(task, tasks, epochs[entity])
                 states, moved, done = states + written, moved + gone, done + 1
                 cuts.append(replace(cut, states={}))  # one partition in memory at a time
             times = [cut.memory.progress.watermark_ms for cut in cuts if cut.memory is not None]
             skew_ms = max(skew_ms, max(times, default=0) - min(times, default=0))
-            await self._write_records(entity, lanes, cuts, epochs[entity])
+            await self._write_records(entity, tasks, cuts, epochs[entity])
         return states, moved, skew_ms
 
-    async def _move_lane(self, lane: LaneTopics, lanes: list[LaneTopics], epoch: int) -> tuple[LaneCut, int, int]:
-        cut = await cut_lane(self._cluster, lane, self._clock, epoch=epoch)
+    async def _move_partition(
+        self, task: PartitionTopics, tasks: list[PartitionTopics], epoch: int
+    ) -> tuple[ConsistentSnapshot, int, int]:
+        cut = await take_snapshot(self._cluster, task, self._clock, epoch=epoch)
         if cut.memory is not None:
             check_types(cut.memory.types, self._pack)
-        next_offsets = [self._positions.get(target.sources[0], 0) for target in lanes]
+        next_offsets = [self._positions.get(target.sources[0], 0) for target in tasks]
         by_partition = move_states(cut.states, cut.memory, epoch=epoch, next_offsets=next_offsets)
         gone: list[Change] = []
         for number, rows in by_partition.items():
-            await self._outbox.write(lane.states.topic, number, rows)
-            if number != lane.partition:
+            await self._outbox.write(task.states.topic, number, rows)
+            if number != task.partition:
                 gone += [(key, Tombstone()) for key, _ in rows]
-        await self._outbox.write(lane.states.topic, lane.partition, gone)  # only when they are where they belong
+        await self._outbox.write(task.states.topic, task.partition, gone)  # only when they are where they belong
         return cut, sum(map(len, by_partition.values())), len(gone)
 
-    async def _write_records(self, entity: str, lanes: list[LaneTopics], cuts: list[LaneCut], epoch: int) -> None:
-        next_offsets = [{tp.topic: self._positions.get(tp, 0) for tp in lane.sources} for lane in lanes]
+    async def _write_records(
+        self, entity: str, tasks: list[PartitionTopics], cuts: list[ConsistentSnapshot], epoch: int
+    ) -> None:
+        next_offsets = [{tp.topic: self._positions.get(tp, 0) for tp in task.sources} for task in tasks]
         memories = new_memories([cut.memory for cut in cuts], next_offsets)
         for number, memory in enumerate(memories):
-            pieces = record_pieces(memory, entity, number, epoch=epoch, place=Place(1))
-            before = cuts[number].pieces if number < len(cuts) else {}
-            gone = [(key, Tombstone()) for key in before.keys() - {key for key, _ in pieces}]
-            await self._outbox.write(lanes[number].records.topic, number, [*pieces, *gone])
+            chunks = checkpoint_chunks(memory, entity, number, epoch=epoch, place=CheckpointPosition(1))
+            before = cuts[number].chunks if number < len(cuts) else {}
+            gone = [(key, Tombstone()) for key in before.keys() - {key for key, _ in chunks}]
+            await self._outbox.write(tasks[number].records.topic, number, [*chunks, *gone])
 
 
 def _layout(counts: dict[str, int], settings: Settings, pack: Pack, partitions: int) -> int:
@@ -198,7 +202,7 @@ async def _drained(cluster: Cluster, pack: Pack, before: int, *, with_backlog: b
     TopicLayoutError
         Something waits. What workers forwarded to an entity's old partition must be processed there.
     """
-    sources = [tp for lane in lane_topics(cluster.settings, pack, before) for tp in lane.sources]
+    sources = [tp for task in partition_topics(cluster.settings, pack, before) for tp in task.sources]
     committed, starts = await cluster.committed(), await cluster.starts(sources)
     positions = {tp: max(committed.get(tp, 0), starts[tp]) for tp in sources}
     waiting: dict[str, int] = {}

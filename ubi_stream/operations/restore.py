@@ -9,15 +9,15 @@ import msgspec
 
 from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError, DeliveryError, TopicLayoutError
-from ubi_stream.operations.archive import End, LaneStart, Manifest, Rows, read_archive
+from ubi_stream.kafka.client import client_options
+from ubi_stream.kafka.outbox import KafkaOutbox
+from ubi_stream.kafka.topic_identity import partition_epochs
+from ubi_stream.operations.archive import ArchiveRows, End, Manifest, PartitionStart, read_archive
 from ubi_stream.operations.backup import OnProgress
-from ubi_stream.operations.cluster import Cluster, LaneTopics, changelogs, connected, lane_topics
+from ubi_stream.operations.cluster import Cluster, PartitionTopics, changelogs, connected, partition_topics
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import check_types
 from ubi_stream.runtime.backlog import Offsets
-from ubi_stream.runtime.kafka_client import client_options
-from ubi_stream.runtime.outbox import KafkaOutbox
-from ubi_stream.runtime.topic_identity import lane_epochs
 from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.settings import Settings
 
@@ -39,7 +39,7 @@ class RestoreSummary(msgspec.Struct, frozen=True):
     """
 
     created: str
-    lanes: int
+    tasks: int
     rows: int
     to_process: int
     expired: int
@@ -51,7 +51,7 @@ class Survey(msgspec.Struct, frozen=True):
     """What a backup holds, known after all of it was checked."""
 
     manifest: Manifest
-    lanes: tuple[LaneStart, ...]
+    tasks: tuple[PartitionStart, ...]
     end: End
 
 
@@ -64,14 +64,14 @@ def survey(path: Path) -> Survey:
         It is no backup, of another version, damaged or cut off.
     """
     manifest: Manifest | None = None
-    lanes: list[LaneStart] = []
+    tasks: list[PartitionStart] = []
     for frame in read_archive(path):
         if isinstance(frame, Manifest):
             manifest = frame
-        elif isinstance(frame, LaneStart):
-            lanes.append(frame)
+        elif isinstance(frame, PartitionStart):
+            tasks.append(frame)
         elif isinstance(frame, End) and manifest is not None:
-            return Survey(manifest, tuple(lanes), frame)
+            return Survey(manifest, tuple(tasks), frame)
     raise ConfigError(f"{path} does not say what it is a backup of")
 
 
@@ -116,18 +116,18 @@ async def restore_backup(
                 "state goes on without offsets, and workers read the topics from their beginning"
             )
         await ensure_topics(cluster.admin, settings, pack)
-        lanes = {(lane.entity, lane.partition): lane for lane in lane_topics(settings, pack, settings.partitions)}
-        await _write_rows(settings, path, lanes, on_progress)
-        offsets, expired = await _offsets(cluster, found.lanes if same else (), list(lanes.values()))
+        tasks = {(task.entity, task.partition): task for task in partition_topics(settings, pack, settings.partitions)}
+        await _write_rows(settings, path, tasks, on_progress)
+        offsets, expired = await _offsets(cluster, found.tasks if same else (), list(tasks.values()))
         await cluster.commit(offsets)
         ends = await cluster.ends(offsets)
     return RestoreSummary(
         created=found.manifest.created,
-        lanes=found.end.lanes,
+        tasks=found.end.tasks,
         rows=found.end.rows,
         to_process=sum(ends[tp] - offset for tp, offset in offsets.items()),
         expired=expired,
-        not_in_states=0 if same else sum(map(_ahead, found.lanes)),
+        not_in_states=0 if same else sum(map(_ahead, found.tasks)),
         seconds=round(clock.monotonic_s() - started_s, 3),
     )
 
@@ -153,14 +153,14 @@ async def _require_empty(cluster: Cluster, pack: Pack) -> None:
     """Nothing may be there that the restored states would be mixed with."""
     counts = await cluster.partition_counts()
     names = [name for name in changelogs(cluster.settings, pack) if name in counts]
-    lanes = [
+    tasks = [
         tp
-        for lane in lane_topics(cluster.settings, pack, max((counts[name] for name in names), default=0))
-        for tp in (lane.states, lane.records)
+        for task in partition_topics(cluster.settings, pack, max((counts[name] for name in names), default=0))
+        for tp in (task.states, task.records)
         if tp.partition < counts.get(tp.topic, 0)
     ]
-    starts, ends = await cluster.starts(lanes), await cluster.ends(lanes)
-    if full := sorted({tp.topic for tp in lanes if ends[tp] > starts[tp]}):
+    starts, ends = await cluster.starts(tasks), await cluster.ends(tasks)
+    if full := sorted({tp.topic for tp in tasks if ends[tp] > starts[tp]}):
         raise TopicLayoutError(
             f"the changelogs {', '.join(full)} are not empty: delete these topics if their state is to go, or restore "
             "under another UBI_APP_ID"
@@ -173,22 +173,22 @@ async def _same_topics(cluster: Cluster, manifest: Manifest, pack: Pack) -> bool
     sources = {settings.events_topic, *(settings.repartition_topic(entity.name) for entity in pack.entities)}
     if sources - counts.keys():
         return False
-    epochs = await lane_epochs(cluster.admin, settings, pack)
+    epochs = await partition_epochs(cluster.admin, settings, pack)
     return all(epochs[entity] == epoch for entity, epoch in manifest.epochs.items())
 
 
 async def _write_rows(
-    settings: Settings, path: Path, lanes: dict[tuple[str, int], LaneTopics], on_progress: OnProgress
+    settings: Settings, path: Path, tasks: dict[tuple[str, int], PartitionTopics], on_progress: OnProgress
 ) -> None:
     outbox = KafkaOutbox(client_options(settings), timeout_s=settings.delivery_timeout_s)
     await outbox.start()
     try:
-        lane: LaneTopics | None = None
+        task: PartitionTopics | None = None
         for done, frame in enumerate(read_archive(path)):
-            if isinstance(frame, LaneStart):
-                lane = lanes[frame.entity, frame.partition]
-            elif isinstance(frame, Rows) and lane is not None:
-                target = lane.records if frame.records else lane.states
+            if isinstance(frame, PartitionStart):
+                task = tasks[frame.entity, frame.partition]
+            elif isinstance(frame, ArchiveRows) and task is not None:
+                target = task.records if frame.records else task.states
                 await outbox.write(target.topic, target.partition, frame.rows)
             on_progress(done, 0)
     except DeliveryError as error:
@@ -197,20 +197,22 @@ async def _write_rows(
         await outbox.stop()
 
 
-async def _offsets(cluster: Cluster, saved: tuple[LaneStart, ...], lanes: list[LaneTopics]) -> tuple[Offsets, int]:
+async def _offsets(
+    cluster: Cluster, saved: tuple[PartitionStart, ...], tasks: list[PartitionTopics]
+) -> tuple[Offsets, int]:
     """Where each source partition is to go on, and how many events of before are gone by now."""
-    wanted = {(lane.entity, lane.partition): lane.offsets for lane in saved}
-    starts = await cluster.starts(tp for lane in lanes for tp in lane.sources)
+    wanted = {(task.entity, task.partition): task.offsets for task in saved}
+    starts = await cluster.starts(tp for task in tasks for tp in task.sources)
     offsets: Offsets = {}
     expired = 0
-    for lane in lanes:
-        for tp in lane.sources:
-            offset = wanted.get((lane.entity, lane.partition), {}).get(tp.topic, starts[tp])
+    for task in tasks:
+        for tp in task.sources:
+            offset = wanted.get((task.entity, task.partition), {}).get(tp.topic, starts[tp])
             expired += max(0, starts[tp] - offset)
             offsets[tp] = max(offset, starts[tp])
     return offsets, expired
 
 
-def _ahead(lane: LaneStart) -> int:
+def _ahead(task: PartitionStart) -> int:
     """Events between what is committed, and so in the states, and what was learned from."""
-    return sum(max(0, last + 1 - lane.offsets.get(topic, 0)) for topic, last in lane.learned.items())
+    return sum(max(0, last + 1 - task.offsets.get(topic, 0)) for topic, last in task.learned.items())

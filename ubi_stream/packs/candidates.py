@@ -53,17 +53,17 @@ class CandidateModel(Model):
 
     @model_validator(mode="after")
     def _keys_belong_to_the_task(self) -> CandidateModel:
-        told = f"candidate {self.name!r} of task = {self.task!r}"
+        delivered = f"candidate {self.name!r} of task = {self.task!r}"
         if self.task == "classification" and self.outcome is None:
-            raise ValueError(f"{told} needs outcome: what it predicts")
+            raise ValueError(f"{delivered} needs outcome: what it predicts")
         if self.task in ("anomaly", "forecast") and self.outcome is not None:
-            raise ValueError(f"{told} takes no outcome")
+            raise ValueError(f"{delivered} takes no outcome")
         if self.features and (self.task == "forecast" or (self.task == "change" and self.outcome is not None)):
-            raise ValueError(f"{told} takes no features here")
+            raise ValueError(f"{delivered} takes no features here")
         if self.share < 1.0 and self.task in ("change", "forecast"):
-            raise ValueError(f"{told} takes no share: it sees all")
+            raise ValueError(f"{delivered} takes no share: it sees all")
         if self.name in _TAKEN.get(self.task, ()):
-            raise ValueError(f"{told}: one that always runs has that name")
+            raise ValueError(f"{delivered}: one that always runs has that name")
         return self
 
 
@@ -109,8 +109,8 @@ def check_candidates(candidates: Sequence[CandidateModel], *, budget_us: float, 
         seen.add((of, outcome, candidate.name))
         if of == "classification" and (candidate.tier == "default" or costly):
             spent.setdefault(outcome, []).append((candidate.budget_us, candidate.share))
-    voices = of_task("anomaly", candidates, costly=costly)
-    total = sum(voice.budget_us for voice in voices) + sum(
+    custom_detectors = of_task("anomaly", candidates, costly=costly)
+    total = sum(custom_detector.budget_us for custom_detector in custom_detectors) + sum(
         sum(us * share for us, share in of) + max(us * (1 - share) for us, share in of) for of in spent.values()
     )
     if not costly and total > budget_us:

@@ -89,12 +89,12 @@ def _checked(content: Table, where: str) -> Pack:
 
 def _mistake(item: ErrorDetails) -> str:
     """Key, value and what was expected. Of a whole table the value is left out: it would bury the sentence."""
-    key, said = ".".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, ")
+    key, predicted = ".".join(str(part) for part in item["loc"]), item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        said = "there is no such key; docs/packs.md lists those there are"
+        predicted = "there is no such key; docs/packs.md lists those there are"
     if isinstance(item["input"], dict):
-        return f"{key}: {said}" if key else said
-    return f"{key} = {_short(item['input'])}: {said}"
+        return f"{key}: {predicted}" if key else predicted
+    return f"{key} = {_short(item['input'])}: {predicted}"
 
 
 def _short(value: object) -> str:

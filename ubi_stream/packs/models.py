@@ -44,7 +44,7 @@ class DriftModel(Model):
 
 
 class ChangeModel(Model):
-    """A few days against the same weekdays of the weeks before: see `ubi_stream.models.change`."""
+    """A few days against the same weekdays of the weeks before: see `ubi_stream.models.rate_change`."""
 
     factor: float = Field(2.0, gt=1, description="Doubled or halved is 2")
     info_z: float = Field(2.0, gt=0, description="Least evidence, in standard deviations; less than `z` is `info`")
@@ -79,7 +79,7 @@ class BanditModel(Model):
     horizon_h: float = Field(24, gt=0, le=2160, description="How long a reward is waited for")
 
 
-class Models(Model):
+class ModelsSpec(Model):
     """The models that run for each entity; a missing one does not run."""
 
     anomaly: AnomalyModel | None = None
@@ -92,12 +92,12 @@ class Models(Model):
     costly: bool = Field(False, description="Run the costly tier's candidates too, whatever they cost")
 
     @model_validator(mode="after")
-    def _candidates_fit_the_budget(self) -> Models:
+    def _candidates_fit_the_budget(self) -> ModelsSpec:
         check_candidates(self.candidates, budget_us=self.budget_us, costly=self.costly)
         return self
 
     @model_validator(mode="after")
-    def _candidates_have_something_to_join(self) -> Models:
+    def _candidates_have_something_to_join(self) -> ModelsSpec:
         joined = {"anomaly": "anomaly", "change": "drift", "forecast": "forecast"}
         for candidate in self.candidates:
             table = joined.get(candidate.task)

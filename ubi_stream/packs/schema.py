@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from ubi_stream.packs.base import Currency, EventType, Model, Name, ZoneName, no_twins
 from ubi_stream.packs.candidates import check_looks
 from ubi_stream.packs.declared import MAX_DECLARED, Conditions, DeclaredFeature, Form, check_declared
-from ubi_stream.packs.models import Models
+from ubi_stream.packs.models import ModelsSpec
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.privacy import Privacy
 from ubi_stream.packs.segments import Rule, Segment
@@ -274,7 +274,7 @@ class Pack(Model):
     visit_classes: Annotated[tuple[VisitClass, ...], Field(max_length=16)] = ()
     rules: tuple[Rule, ...] = ()
     outcomes: Annotated[tuple[Outcome, ...], Field(max_length=8)] = ()
-    models: Models = Models()
+    models: ModelsSpec = ModelsSpec()
     outputs: Outputs = Outputs()
     privacy: Privacy = Privacy()
     texts: Texts = Texts()

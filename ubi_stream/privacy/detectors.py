@@ -57,13 +57,13 @@ def replaced(text: str, replace: Replace) -> str:
     'Chrome/120.0.0.0, order 2024-000123, 12:30:45'
     """
     for kind, search in _SEARCHES:
-        pieces: list[str] = []
+        chunks: list[str] = []
         after = 0
         for start, end in search(text):
-            pieces += (text[after:start], replace(kind, text[start:end]))
+            chunks += (text[after:start], replace(kind, text[start:end]))
             after = end
-        if pieces:
-            text = "".join((*pieces, text[after:]))
+        if chunks:
+            text = "".join((*chunks, text[after:]))
     return text
 
 

@@ -9,14 +9,14 @@ from typing import Final
 import msgspec
 
 from ubi_stream.clock import Clock
+from ubi_stream.data.order import OrderWatch
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.events.decode import decode
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.events.stage import position_of
 from ubi_stream.events.validate import Validator
 from ubi_stream.packs.schema import Pack
 from ubi_stream.reasons import DeadLetterReason
-from ubi_stream.replay.order import OrderWatch
-from ubi_stream.replay.records import ProducerRecord
 
 SHOWN_CAUSES: Final = 3
 _SHOWN_LEFT_OUT: Final = 10
@@ -92,7 +92,7 @@ def type_of(letter: DeadLetter) -> str:
     return "" if isinstance(data, DeadLetter) else str(data.get("event_type", ""))
 
 
-def foreseen(records: Iterable[ProducerRecord], account: Account, pack: Pack, clock: Clock) -> Iterator[ProducerRecord]:
+def likely(records: Iterable[ProducerRecord], account: Account, pack: Pack, clock: Clock) -> Iterator[ProducerRecord]:
     """Records as they are, after the account has seen what a worker with this pack will make of them."""
     validator = Validator.of(pack)
     for item in records:

@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaConnectionError
 
 from ubi_stream.errors import DatabaseUnavailableError, TopicLayoutError
 from ubi_stream.events.model import Record
+from ubi_stream.kafka.client import client_options, unreachable
 from ubi_stream.replay.shadow import PositionWindow
-from ubi_stream.runtime.kafka_client import client_options, unreachable
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.base import InsightRow, Position
 from ubi_stream.sinks.database import parse_target

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from ubi_stream.chunked.partitioner import partition_of as hashed_partition
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.effects import Effects, Forward, Tally
 from ubi_stream.events.decode import Decode, decode
 from ubi_stream.events.model import Record
+from ubi_stream.kafka.partitioner import partition_of as hashed_partition
 from ubi_stream.packs.privacy_filter import filter_of
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 OFFLINE_EPOCH = 0
@@ -55,13 +55,13 @@ class OfflineRun:
         settings: Settings,
         *,
         now_ms: int,
-        home: Callable[[bytes], int] | None = None,
+        owner_partition: Callable[[bytes], int] | None = None,
         decode: Decode = decode,
     ) -> None:
         self._pack = pack
         self._settings = settings
         self._now_ms = now_ms
-        self._home = home
+        self._owner_partition = owner_partition
         self._decode = decode
         self._privacy = filter_of(pack, settings)
         self._batches = 0
@@ -120,7 +120,7 @@ class OfflineRun:
     def _cut(self) -> None:
         """Encode changed states, as a barrier does: decoded, they take seven times the memory."""
         for partition in self._partitions.values():
-            partition.store.cut()
+            partition.store.take_changes()
 
     def _partition(self, entity: str, number: int) -> Partition:
         setup = PartitionSetup(
@@ -132,7 +132,7 @@ class OfflineRun:
             snapshot_key=b"offline runs write no snapshots",
             erasure_key=self._settings.erasure_key.get_secret_value().encode(),
             cache_size=self._settings.state_cache_of_a_partition,
-            home=self._home,
+            owner_partition=self._owner_partition,
             decode=self._decode,
             privacy=self._privacy,
         )
@@ -146,16 +146,16 @@ class OfflineRun:
         return self._record(topic, partition_of(item.key, count, self._settings.partitions), item.key, item.value, ())
 
     def _run_forwards(self, forwards: list[Forward]) -> Iterator[Effects]:
-        by_lane: dict[tuple[str, int], list[Record]] = {}
+        by_partition: dict[tuple[str, int], list[Record]] = {}
         for forward in forwards:
             number = partition_of(forward.key, 0, self._settings.partitions)
             topic = self._settings.repartition_topic(forward.entity)
             record = self._record(topic, number, forward.key, forward.value, forward.headers)
-            by_lane.setdefault((forward.entity, number), []).append(record)
+            by_partition.setdefault((forward.entity, number), []).append(record)
         again: list[Forward] = []
-        for lane, records in by_lane.items():
-            effects = self._partitions[lane].pipeline.run(records, forwarded=True)
-            if lane[0] == "user":
+        for task, records in by_partition.items():
+            effects = self._partitions[task].pipeline.run(records, forwarded=True)
+            if task[0] == "user":
                 self.tally.add(effects.tally)
                 again += effects.forwards
             yield effects

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from ubi_stream.insights.encode import encode_insight
+from ubi_stream.insights.encoding import encode_insight
 from ubi_stream.insights.model import Insight
 from ubi_stream.sinks.base import InsightRow, Position
 from ubi_stream.sinks.decode import read_insight
@@ -24,16 +24,16 @@ COMPARED: Final = ("at", "label", "score", "confidence", "severity", "explanatio
 _NOWHERE: Final = Position("", 0, 0)
 
 
-class Told(msgspec.Struct, frozen=True):
+class ComparedInsight(msgspec.Struct, frozen=True):
     """What one insight says, in a form in which two can be compared."""
 
     id: UUID
     kind: str
     entity: str
-    said: dict[str, Any]
+    predicted: dict[str, Any]
 
 
-class Counts(msgspec.Struct):
+class ComparedCounts(msgspec.Struct):
     """Insights of one kind. `same` + `changed` + `missing` = `live`, `same` + `changed` + `additional` = `shadow`."""
 
     live: int = 0
@@ -45,7 +45,7 @@ class Counts(msgspec.Struct):
     changed_fields: dict[str, int] = {}
 
 
-class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
+class InsightDifference(msgspec.Struct, frozen=True, omit_defaults=True):
     """One insight that is not the same: what is said live, and what the shadow says, as far as they differ."""
 
     difference: str
@@ -56,7 +56,7 @@ class Difference(msgspec.Struct, frozen=True, omit_defaults=True):
     shadow: dict[str, Any] | None = None
 
 
-class Window(Protocol):
+class ComparedSpan(Protocol):
     """Which insights are compared."""
 
     def __contains__(self, row: InsightRow, /) -> bool: ...
@@ -92,13 +92,13 @@ class TimeWindow:
         return begun and (self._end_ms is None or at_ms < self._end_ms)
 
 
-def told(row: InsightRow) -> Told:
+def delivered(row: InsightRow) -> ComparedInsight:
     """What a row says."""
-    said = {name: getattr(row, name) for name in COMPARED}
-    said["at"] = row.at.isoformat(timespec="milliseconds")
-    said["explanation"] = msgspec.json.decode(row.explanation)
-    said["evidence"] = msgspec.json.decode(row.evidence)
-    return Told(row.id, row.kind, row.entity, said)
+    predicted = {name: getattr(row, name) for name in COMPARED}
+    predicted["at"] = row.at.isoformat(timespec="milliseconds")
+    predicted["explanation"] = msgspec.json.decode(row.explanation)
+    predicted["evidence"] = msgspec.json.decode(row.evidence)
+    return ComparedInsight(row.id, row.kind, row.entity, predicted)
 
 
 def row_of(insight: Insight) -> InsightRow:
@@ -119,7 +119,7 @@ class Shadow:
         self._places: dict[bytes, tuple[int, int]] = {}
         self._compared: set[bytes] = set()
         self._end = 0
-        self.kinds: dict[str, Counts] = {}
+        self.kinds: dict[str, ComparedCounts] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -127,7 +127,7 @@ class Shadow:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
 
-    def add(self, one: Told) -> None:
+    def add(self, one: ComparedInsight) -> None:
         """Take in an insight of the shadow run."""
         if one.id.bytes in self._places:
             return
@@ -137,7 +137,7 @@ class Shadow:
         self._end += len(content)
         self._counts(one).shadow += 1
 
-    def compare(self, live: Told) -> Difference | None:
+    def compare(self, live: ComparedInsight) -> InsightDifference | None:
         """Compare a live insight with the shadow's; None if they are the same, or it was compared before."""
         key = live.id.bytes
         if key in self._compared:
@@ -147,31 +147,31 @@ class Shadow:
         counts.live += 1
         if key not in self._places:
             counts.missing += 1
-            return Difference("missing", live.id, live.kind, live.entity, live=live.said)
+            return InsightDifference("missing", live.id, live.kind, live.entity, live=live.predicted)
         shadow = self._read(key)
-        fields = [name for name in COMPARED if shadow.said[name] != live.said[name]]
+        fields = [name for name in COMPARED if shadow.predicted[name] != live.predicted[name]]
         if not fields:
             counts.same += 1
             return None
         counts.changed += 1
         for name in fields:
             counts.changed_fields[name] = counts.changed_fields.get(name, 0) + 1
-        before, after = ({name: one.said[name] for name in fields} for one in (live, shadow))
-        return Difference("changed", live.id, live.kind, live.entity, live=before, shadow=after)
+        before, after = ({name: one.predicted[name] for name in fields} for one in (live, shadow))
+        return InsightDifference("changed", live.id, live.kind, live.entity, live=before, shadow=after)
 
-    def finish(self) -> Iterator[Difference]:
+    def finish(self) -> Iterator[InsightDifference]:
         """What only the shadow says, in its order."""
         for key in [key for key in self._places if key not in self._compared]:
             one = self._read(key)
             self._counts(one).additional += 1
-            yield Difference("additional", one.id, one.kind, one.entity, shadow=one.said)
+            yield InsightDifference("additional", one.id, one.kind, one.entity, shadow=one.predicted)
 
-    def _read(self, key: bytes) -> Told:
+    def _read(self, key: bytes) -> ComparedInsight:
         start, length = self._places[key]
         self._file.seek(start)
-        one = msgspec.msgpack.decode(self._file.read(length), type=Told)
+        one = msgspec.msgpack.decode(self._file.read(length), type=ComparedInsight)
         self._file.seek(self._end)
         return one
 
-    def _counts(self, one: Told) -> Counts:
-        return self.kinds.setdefault(one.kind, Counts())
+    def _counts(self, one: ComparedInsight) -> ComparedCounts:
+        return self.kinds.setdefault(one.kind, ComparedCounts())

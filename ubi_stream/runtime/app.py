@@ -11,21 +11,21 @@ from faust.types import TP
 
 from ubi_stream.agents import events as events_agent
 from ubi_stream.agents import repartitioned as repartitioned_agent
-from ubi_stream.chunked.assignor import ChunkAssignor
-from ubi_stream.chunked.content import ContentStore
-from ubi_stream.chunked.recovery import ChunkTableManager
-from ubi_stream.chunked.restore import Restorer
-from ubi_stream.chunked.stock import BUFFERED_MESSAGES, StockTransport
-from ubi_stream.chunked.transport import ChunkConsumer, ChunkTopic, ChunkTransport
 from ubi_stream.clock import Clock
+from ubi_stream.kafka.assignor import ChunkAssignor
+from ubi_stream.kafka.changelog_store import ChangelogStore
+from ubi_stream.kafka.client import client_options, tls_context
+from ubi_stream.kafka.gaps import check_gap
+from ubi_stream.kafka.outbox import Outbox
+from ubi_stream.kafka.recovery import ChunkTableManager
+from ubi_stream.kafka.restore import Restorer
+from ubi_stream.kafka.stock import BUFFERED_MESSAGES, StockTransport
+from ubi_stream.kafka.transport import ChunkConsumer, ChunkTopic, ChunkTransport
 from ubi_stream.packs.schema import Pack
 from ubi_stream.reasons import FailStopReason
 from ubi_stream.runtime.failstop import FailStop
-from ubi_stream.runtime.gaps import check_gap
-from ubi_stream.runtime.kafka_client import client_options, tls_context
-from ubi_stream.runtime.lane import LaneObserver
-from ubi_stream.runtime.lanes import Lanes
-from ubi_stream.runtime.outbox import Outbox
+from ubi_stream.runtime.partition_task import TaskObserver
+from ubi_stream.runtime.task_manager import TaskManager
 from ubi_stream.runtime.topics import source_topics
 from ubi_stream.settings import Settings
 from ubi_stream.tables import partitions as record_tables
@@ -37,9 +37,9 @@ class Parts:
     """What an application is made of, besides settings and pack; epochs and stores of states are by entity."""
 
     epochs: dict[str, int]
-    stores: Mapping[str, ContentStore]
+    stores: Mapping[str, ChangelogStore]
     outbox: Outbox
-    observer: LaneObserver
+    observer: TaskObserver
     restorer: Restorer
     fail_stop: FailStop
     clock: Clock
@@ -52,7 +52,7 @@ class _App(faust.App):
         """Faust would make folders for stores where the process was started."""
 
 
-def create_app(settings: Settings, pack: Pack, parts: Parts) -> tuple[faust.App, Lanes]:
+def create_app(settings: Settings, pack: Pack, parts: Parts) -> tuple[faust.App, TaskManager]:
     """Make the application and its lanes; nothing is connected yet."""
     app = _App(settings.app_id, **_faust_settings(settings))
     app.transport = _transport(settings)(app.conf.broker_consumer, app=app)
@@ -63,7 +63,7 @@ def create_app(settings: Settings, pack: Pack, parts: Parts) -> tuple[faust.App,
     records = {entity.name: record_tables.declare(app, entity.name, settings.partitions) for entity in pack.entities}
     for table in (*states.values(), *records.values()):
         app.tables.add(table)
-    lanes = Lanes(
+    tasks = TaskManager(
         pack,
         settings,
         epochs=parts.epochs,
@@ -74,9 +74,9 @@ def create_app(settings: Settings, pack: Pack, parts: Parts) -> tuple[faust.App,
         clock=parts.clock,
         trip=parts.fail_stop.trip,
     )
-    _register_agents(app, settings, pack, lanes)
-    _wire(app, settings, pack, parts, lanes)
-    return app, lanes
+    _register_agents(app, settings, pack, tasks)
+    _wire(app, settings, pack, parts, tasks)
+    return app, tasks
 
 
 def _faust_settings(settings: Settings) -> dict[str, object]:
@@ -128,11 +128,11 @@ def _transport(settings: Settings) -> type[ChunkTransport | StockTransport]:
     return StockTransport
 
 
-def _register_agents(app: faust.App, settings: Settings, pack: Pack, lanes: Lanes) -> None:
-    events_agent.register(app, _chunk_topic(app, settings.events_topic, settings.partitions), lanes.process)
+def _register_agents(app: faust.App, settings: Settings, pack: Pack, tasks: TaskManager) -> None:
+    events_agent.register(app, _chunk_topic(app, settings.events_topic, settings.partitions), tasks.process)
     for entity in pack.entities:
         topic = _chunk_topic(app, settings.repartition_topic(entity.name), settings.partitions)
-        repartitioned_agent.register(app, topic, entity.name, lanes.process)
+        repartitioned_agent.register(app, topic, entity.name, tasks.process)
 
 
 def _chunk_topic(app: faust.App, name: str, partitions: int) -> ChunkTopic:
@@ -147,7 +147,7 @@ def _chunk_topic(app: faust.App, name: str, partitions: int) -> ChunkTopic:
     )
 
 
-def _wire(app: faust.App, settings: Settings, pack: Pack, parts: Parts, lanes: Lanes) -> None:
+def _wire(app: faust.App, settings: Settings, pack: Pack, parts: Parts, tasks: TaskManager) -> None:
     options = client_options(settings)
     fail_stop = parts.fail_stop
 
@@ -168,11 +168,11 @@ def _wire(app: faust.App, settings: Settings, pack: Pack, parts: Parts, lanes: L
     consumer.chunk_topics = frozenset(source_topics(settings, pack))
     consumer.chunk_size = settings.chunk_max_events
     consumer.on_gap = on_gap
-    lanes.consumer = consumer
-    app.tables.configure(parts.restorer, lanes.open, on_recovery_failure)
+    tasks.consumer = consumer
+    app.tables.configure(parts.restorer, tasks.open, on_recovery_failure)
 
     async def on_revoked(_app: faust.App, revoked: set[TP], **_signal: object) -> None:
-        await lanes.close({tp.partition for tp in revoked}, within_s=settings.session_timeout_s * 0.6)
+        await tasks.close({tp.partition for tp in revoked}, within_s=settings.session_timeout_s * 0.6)
         await consumer.commit_done()
 
     app.on_partitions_revoked.connect(on_revoked, weak=False)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from ubi_stream.runtime.kafka_client import client_options
+from ubi_stream.kafka.client import client_options
 from ubi_stream.settings import Settings
 
 Offsets = dict[TopicPartition, int]

@@ -27,7 +27,7 @@ class Batch(NamedTuple):
 
 
 def isolate(
-    rebuild: Callable[[], Partition], since_cut: Sequence[Batch], failing: Batch
+    rebuild: Callable[[], Partition], since_checkpoint: Sequence[Batch], failing: Batch
 ) -> tuple[Partition, list[Effects], Batch]:
     """Process a batch that raised, record by record, from the last cut on.
 
@@ -43,7 +43,7 @@ def isolate(
     poisoned: dict[int, DeadLetter] = {}
     while True:
         partition = rebuild()
-        for batch in since_cut:
+        for batch in since_checkpoint:
             partition.pipeline.run(batch.records, forwarded=batch.forwarded)
         effects: list[Effects] = []
         for record in failing.records:

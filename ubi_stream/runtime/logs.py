@@ -23,7 +23,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from ubi_stream.clock import Clock, SystemClock
 from ubi_stream.errors import UbiError
 from ubi_stream.ids import log_hash
-from ubi_stream.insights.encode import iso_time
+from ubi_stream.insights.encoding import iso_time
 from ubi_stream.settings import Settings
 
 REPEAT_AFTER_S: Final = 5.0
@@ -35,7 +35,7 @@ MAX_TEMPLATES: Final = 1_000
 _OURS: Final = "ubi_stream"
 _CHATTY: Final = (
     *("aiokafka", "kafka", "faust", "mode", "aiohttp", "asyncio", "asyncpg", "py.warnings"),
-    *("ubi_stream.chunked", "ubi_stream.runtime.app"),  # services of Faust: each says that it starts
+    *("ubi_stream.kafka", "ubi_stream.runtime.app"),  # services of Faust: each says that it starts
 )
 """Loggers with more than notable things at level info: warnings and errors only, unless debugging."""
 _PERSONAL: Final = ("user_id", "entity_id", "session_id", "key")

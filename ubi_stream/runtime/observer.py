@@ -6,22 +6,22 @@ import structlog
 
 from ubi_stream.effects import Effects
 from ubi_stream.errors import SnapshotError
-from ubi_stream.runtime.labels import LabelDesk
-from ubi_stream.runtime.metric_labels import Missing, Refusal
-from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.metrics.labels import Missing, Refusal
+from ubi_stream.metrics.metrics import Metrics
+from ubi_stream.runtime.label_replies import LabelReplies
 from ubi_stream.sinks.base import WriteResult
 
 
 class MetricsObserver:
-    """A `LaneObserver` on Prometheus metrics; answers to labels go to the desk."""
+    """A `TaskObserver` on Prometheus metrics; answers to labels go to the desk."""
 
-    def __init__(self, metrics: Metrics, desk: LabelDesk) -> None:
+    def __init__(self, metrics: Metrics, replies: LabelReplies) -> None:
         self._metrics = metrics
-        self._desk = desk
+        self._replies = replies
         self._log = structlog.get_logger("ubi_stream.lane")
 
     def processed(self, entity: str, effects: Effects, events: int, seconds: float) -> None:
-        self._desk.note(effects.insights)
+        self._replies.note(effects.insights)
         self._metrics.observe(effects, entity=entity)
         self._metrics.batch_events.observe(events)
         self._metrics.pipeline_seconds.observe(seconds)

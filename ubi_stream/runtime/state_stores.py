@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from ubi_stream.chunked.content import ContentStore, MemoryStore
 from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError
+from ubi_stream.kafka.changelog_store import ChangelogStore, MemoryStore
+from ubi_stream.kafka.topic_identity import read_identity
 from ubi_stream.packs.schema import Pack
-from ubi_stream.runtime.topic_identity import read_identity
 from ubi_stream.settings import Settings
 from ubi_stream.state import codec
 from ubi_stream.tables import states as state_tables
 
 if TYPE_CHECKING:
-    from ubi_stream.chunked.rocks import RocksFolder
+    from ubi_stream.kafka.rocks import RocksFolder
 
 
 class StateStores(AbstractContextManager["StateStores"]):
@@ -34,7 +34,7 @@ class StateStores(AbstractContextManager["StateStores"]):
         self._settings = settings
         self._clock = clock
         self._folder: RocksFolder | None = None
-        self.by_entity: dict[str, ContentStore] = {}
+        self.by_entity: dict[str, ChangelogStore] = {}
 
     def __enter__(self) -> StateStores:
         """Take the folder, where the settings ask for one.
@@ -77,7 +77,7 @@ def folder_of(settings: Settings) -> Path:
 
 def _open_folder(folder: Path, clock: Clock) -> RocksFolder:
     try:
-        from ubi_stream.chunked.rocks import RocksFolder  # noqa: PLC0415 - an optional extra
+        from ubi_stream.kafka.rocks import RocksFolder  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
         if error.name != "rocksdict":
             raise

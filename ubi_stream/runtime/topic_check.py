@@ -37,7 +37,7 @@ _RULES: Final = {
 _POLICY: Final = "cleanup.policy"
 
 
-class Difference(msgspec.Struct, frozen=True):
+class TopicDifference(msgspec.Struct, frozen=True):
     """One setting of a topic that is not as wanted.
 
     Attributes
@@ -59,13 +59,13 @@ class Difference(msgspec.Struct, frozen=True):
         return f"topic {self.topic} has {self.key}={self.found}, {self.wanted} is wanted{harm}"
 
 
-async def differing_configs(admin: AIOKafkaAdminClient, settings: Settings, pack: Pack) -> list[Difference]:
+async def differing_configs(admin: AIOKafkaAdminClient, settings: Settings, pack: Pack) -> list[TopicDifference]:
     """What is not as wanted, of topics that are there and whose configuration we may read; the harmful first."""
     wanted = all_topics(settings, pack)
     there = sorted(wanted.keys() & set(await admin.list_topics()))
     if not there:
         return []
-    found: list[Difference] = []
+    found: list[TopicDifference] = []
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in there]
     for response in await admin.describe_configs(resources):
         for error_code, _, _, name, entries in response.resources:
@@ -74,7 +74,7 @@ async def differing_configs(admin: AIOKafkaAdminClient, settings: Settings, pack
     return sorted(found, key=lambda one: (not one.harm, one.topic, one.key))
 
 
-def compare(topic: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[Difference]:
+def compare(topic: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[TopicDifference]:
     """Differences of one topic.
 
     >>> [str(one) for one in compare("t", {"retention.ms": "9"}, {"retention.ms": "5"})]
@@ -83,13 +83,13 @@ def compare(topic: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> 
     []
     """
     return [
-        Difference(topic, key, found[key], f"{_RULES[key].value}{value}", _harm(wanted, key, found[key]))
+        TopicDifference(topic, key, found[key], f"{_RULES[key].value}{value}", _harm(wanted, key, found[key]))
         for key, value in wanted.items()
         if key in found and not _fits(_RULES[key], found[key], value)
     ]
 
 
-def require_harmless(differences: list[Difference]) -> None:
+def require_harmless(differences: list[TopicDifference]) -> None:
     """Refuse topics on which state or events would be lost.
 
     Raises

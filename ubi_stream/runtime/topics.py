@@ -12,9 +12,9 @@ from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError, UnknownM
 from aiokafka.structs import OffsetAndMetadata
 
 from ubi_stream.errors import BrokerUnavailableError, TopicLayoutError
+from ubi_stream.kafka.client import client_options
+from ubi_stream.kafka.outbox import DEAD_LETTERS_MAX_BYTES
 from ubi_stream.packs.schema import Pack
-from ubi_stream.runtime.kafka_client import client_options
-from ubi_stream.runtime.outbox import DEAD_LETTERS_MAX_BYTES
 from ubi_stream.settings import Settings
 from ubi_stream.tables import partitions, states
 

@@ -9,15 +9,15 @@ from typing import Any
 
 from faust.exceptions import ConsumerNotStarted
 
-from ubi_stream.chunked.partitioner import partition_of
-from ubi_stream.chunked.restore import Restorer
 from ubi_stream.insights.model import Insight
+from ubi_stream.kafka.partitioner import partition_of
+from ubi_stream.kafka.restore import Restorer
+from ubi_stream.metrics.reports import Part, detectors_of, reports_of
+from ubi_stream.metrics.status import Check, DetectorReport, Lag, ModelReport, Owner, StateLocation
 from ubi_stream.packs.schema import Pack
-from ubi_stream.runtime.labels import LabelDesk, LabelKey
-from ubi_stream.runtime.lane import Lane
-from ubi_stream.runtime.lanes import Lanes
-from ubi_stream.runtime.reports import Part, detectors_of, reports_of
-from ubi_stream.runtime.status import Check, DetectorReport, Lag, ModelReport, Owner, Place
+from ubi_stream.runtime.label_replies import LabelKey, LabelReplies
+from ubi_stream.runtime.partition_task import PartitionTask
+from ubi_stream.runtime.task_manager import TaskManager
 from ubi_stream.settings import Settings
 from ubi_stream.state.model import UserState
 from ubi_stream.state.panes import HOUR_MS
@@ -30,14 +30,14 @@ class WorkerView:
     """
 
     def __init__(
-        self, settings: Settings, pack: Pack, app: Any, lanes: Lanes, restorer: Restorer, desk: LabelDesk
+        self, settings: Settings, pack: Pack, app: Any, tasks: TaskManager, restorer: Restorer, replies: LabelReplies
     ) -> None:
         self._settings = settings
         self._pack = pack
         self._app = app
-        self._lanes = lanes
+        self._tasks = tasks
         self._restorer = restorer
-        self._desk = desk
+        self._replies = replies
 
     @property
     def pack(self) -> Pack:
@@ -45,40 +45,40 @@ class WorkerView:
 
     def locate(self, entity: str, entity_id: str) -> Owner:
         partition = self._partition_of(entity_id)
-        if self._lanes.get(entity, partition) is not None:
-            return Owner(Place.HERE)
+        if self._tasks.get(entity, partition) is not None:
+            return Owner(StateLocation.HERE)
         if self._app.rebalancing or self._restorer.progress.running:
-            return Owner(Place.UNKNOWN)
+            return Owner(StateLocation.UNKNOWN)
         for url, topics in self._app.assignor.external_topic_distribution.items():
             if partition in topics.get(self._settings.events_topic, ()):
-                return Owner(Place.ELSEWHERE, url.rstrip("/"))
-        return Owner(Place.UNKNOWN)
+                return Owner(StateLocation.ELSEWHERE, url.rstrip("/"))
+        return Owner(StateLocation.UNKNOWN)
 
     def state_of(self, entity: str, entity_id: str) -> UserState | None:
-        lane = self._lane_of(entity, entity_id)
-        live = lane.partition.store.get(entity_id) if lane is not None else None
+        task = self._task_of(entity, entity_id)
+        live = task.partition.store.get(entity_id) if task is not None else None
         return None if live is None else live.state
 
     def features_of(self, entity: str, entity_id: str, now_ms: int) -> dict[str, float | None]:
-        lane = self._lane_of(entity, entity_id)
+        task = self._task_of(entity, entity_id)
         state = self.state_of(entity, entity_id)
-        if lane is None or state is None:
+        if task is None or state is None:
             return {}
-        pipeline = lane.partition.pipeline
+        pipeline = task.partition.pipeline
         values = ((f.name, f.extract(state, now_ms, pipeline.plan)) for f in pipeline.featurizer.features)
         return {name: None if isnan(value) else value for name, value in values}
 
     def visit_confidence(self, entity: str, entity_id: str) -> float | dict[str, object] | None:
-        lane, state = self._lane_of(entity, entity_id), self.state_of(entity, entity_id)
-        if lane is None or state is None:
+        task, state = self._task_of(entity, entity_id), self.state_of(entity, entity_id)
+        if task is None or state is None:
             return None
-        return lane.partition.pipeline.visit_confidence.of(state.session)
+        return task.partition.pipeline.visit_confidence.of(state.session)
 
     async def send_label(self, key: LabelKey, value: bytes) -> None:
-        await self._desk.send(key, value)
+        await self._replies.send(key, value)
 
     async def label_answer(self, key: LabelKey, *, within_s: float) -> Insight | None:
-        return await self._desk.answer(key, within_s=within_s)
+        return await self._replies.answer(key, within_s=within_s)
 
     def model_quality(self) -> Sequence[ModelReport]:
         return reports_of(self._parts())
@@ -88,7 +88,7 @@ class WorkerView:
         return detectors_of(self._parts())
 
     def _parts(self) -> Iterator[Part]:
-        return ((lane.setup.entity, lane.setup.partition, lane.partition.models) for lane in self._lanes)
+        return ((task.setup.entity, task.setup.partition, task.partition.models) for task in self._tasks)
 
     def readiness(self) -> Sequence[Check]:
         consumer = self._app.consumer
@@ -122,12 +122,12 @@ class WorkerView:
 
     def entities(self, entity: str) -> int:
         """Entities of a kind whose state is here."""
-        return sum(lane.partition.store.count for lane in self._lanes if lane.setup.entity == entity)
+        return sum(task.partition.store.count for task in self._tasks if task.setup.entity == entity)
 
     def segment_users(self) -> dict[str, int]:
         """Users of these partitions that were active in the newest hour that has any, by their present segment."""
         found = [
-            lane.partition.pipeline.windows.users_now(HOUR_MS) for lane in self._lanes if lane.setup.entity == "user"
+            task.partition.pipeline.windows.users_now(HOUR_MS) for task in self._tasks if task.setup.entity == "user"
         ]
         newest = max((pane for pane, _ in found), default=-1)
         users: Counter[str] = Counter()
@@ -138,10 +138,10 @@ class WorkerView:
 
     def state_bytes(self) -> int:
         """Bytes of the encoded states that are here."""
-        return sum(lane.partition.store.encoded_bytes for lane in self._lanes)
+        return sum(task.partition.store.encoded_bytes for task in self._tasks)
 
-    def _lane_of(self, entity: str, entity_id: str) -> Lane | None:
-        return self._lanes.get(entity, self._partition_of(entity_id))
+    def _task_of(self, entity: str, entity_id: str) -> PartitionTask | None:
+        return self._tasks.get(entity, self._partition_of(entity_id))
 
     def _partition_of(self, entity_id: str) -> int:
         """As Kafka's clients partition by key."""

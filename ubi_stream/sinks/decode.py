@@ -222,7 +222,7 @@ def read_dead_letter(value: bytes | None, position: Position) -> DeadLetterRow |
             source_topic=source.topic,
             source_partition=source.partition,
             source_offset=source.offset,
-            at=_moment(source.timestamp_ms or 0) if known else None,
+            at=_change(source.timestamp_ms or 0) if known else None,
         )
 
     return _read(_DEAD_LETTER, value, row)
@@ -237,7 +237,7 @@ def read_window(value: bytes | None, position: Position) -> WindowRow | None:
             pack=window.pack,
             entity=window.entity,
             partition=window.partition,
-            pane_start=_moment(window.pane_start_ms),
+            pane_start=_change(window.pane_start_ms),
             pane_ms=window.pane_ms,
             measure=window.measure,
             key=window.key,
@@ -290,5 +290,5 @@ def _read(decoder: msgspec.json.Decoder[_T], value: bytes | None, row: Callable[
         return None  # no such JSON, not UTF-8 inside a part that is kept as it came, a year after 9999, nested too deep
 
 
-def _moment(unix_ms: int) -> datetime:
+def _change(unix_ms: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=unix_ms)  # exact, which a float of seconds is not

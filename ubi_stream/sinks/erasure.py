@@ -15,7 +15,7 @@ Owned = TypeVar("Owned", VisitRow, RecommendationRow)
 """A record about a user, which goes with the user."""
 
 
-class Subject(NamedTuple):
+class ErasedSubject(NamedTuple):
     """Whom rows are about."""
 
     entity: str
@@ -29,13 +29,13 @@ class _Evidence(msgspec.Struct):
 _EVIDENCE = msgspec.json.Decoder(_Evidence)
 
 
-def after_erasures(rows: Sequence[InsightRow]) -> tuple[list[InsightRow], list[Subject]]:
+def after_erasures(rows: Sequence[InsightRow]) -> tuple[list[InsightRow], list[ErasedSubject]]:
     """Rows of a batch without those before their user's erasure, and whose stored rows are to be deleted first.
 
     One user's insights are in one partition, in order. Those that a crashed worker sends again come before the receipt
     that it sends again.
     """
-    last: dict[tuple[TopicPartition, Subject], int] = {}
+    last: dict[tuple[TopicPartition, ErasedSubject], int] = {}
     for row in rows:
         if row.kind == InsightKind.ERASURE:
             last[_place(row)] = max(row.position.offset, last.get(_place(row), -1))
@@ -49,26 +49,26 @@ def after_erasures(rows: Sequence[InsightRow]) -> tuple[list[InsightRow], list[S
     return kept, [subject for _, subject in last]
 
 
-def records_after_erasures(rows: Sequence[Owned | VisitErasureRow]) -> tuple[list[Owned], list[Subject]]:
+def records_after_erasures(rows: Sequence[Owned | VisitErasureRow]) -> tuple[list[Owned], list[ErasedSubject]]:
     """The newest row of each id without those before their user's erasure, and whose stored rows go first.
 
     A user's records are in one partition, in order.
     """
     kept: dict[UUID, Owned] = {}
-    erased: dict[Subject, None] = {}
+    erased: dict[ErasedSubject, None] = {}
     for row in rows:
         if isinstance(row, VisitErasureRow):
-            subject = Subject(row.entity, row.user_id)
+            subject = ErasedSubject(row.entity, row.user_id)
             erased[subject] = None
-            for record_id in [one.id for one in kept.values() if Subject(one.entity, one.user_id) == subject]:
+            for record_id in [one.id for one in kept.values() if ErasedSubject(one.entity, one.user_id) == subject]:
                 del kept[record_id]
         else:
             kept[row.id] = row
     return list(kept.values()), list(erased)
 
 
-def _place(row: InsightRow) -> tuple[TopicPartition, Subject]:
-    return row.position.topic_partition, Subject(row.entity, row.user_id)
+def _place(row: InsightRow) -> tuple[TopicPartition, ErasedSubject]:
+    return row.position.topic_partition, ErasedSubject(row.entity, row.user_id)
 
 
 def _receipt(row: InsightRow) -> InsightRow:

@@ -19,7 +19,7 @@ from ubi_stream.sinks.base import (
     WindowRow,
     WriteResult,
 )
-from ubi_stream.sinks.erasure import Owned, Subject, after_erasures, records_after_erasures
+from ubi_stream.sinks.erasure import ErasedSubject, Owned, after_erasures, records_after_erasures
 
 _R = TypeVar("_R", bound=Row)
 
@@ -78,7 +78,7 @@ class MemorySink:
         return [row for row in rows if row.position.offset >= self._next_offsets.get(row.position.topic_partition, 0)]
 
 
-def _drop(rows: dict[UUID, Owned], subjects: Collection[Subject]) -> None:
+def _drop(rows: dict[UUID, Owned], subjects: Collection[ErasedSubject]) -> None:
     """Delete the rows of erased users."""
     for row_id in [row.id for row in rows.values() if (row.entity, row.user_id) in subjects]:
         del rows[row_id]

@@ -106,13 +106,13 @@ def newer_state(known: bytes, other: bytes) -> bool:
     RecoveryError
         One of them is no state, or the other one is damaged.
     """
-    ours, theirs = decode_header(known), decode_header(other)
+    local, theirs = decode_header(known), decode_header(other)
     _check(other)
-    return theirs.epoch != ours.epoch or theirs >= ours
+    return theirs.epoch != local.epoch or theirs >= local
 
 
 def _header_of(state: UserState, epoch: int, offset: int) -> bytes:
-    due_ms = min((question.due_ms for question in state.questions if question.due_ms), default=0)
+    due_ms = min((pending.due_ms for pending in state.pending_predictions if pending.due_ms), default=0)
     if state.habits.head >= 0 and knows_habits(state):
         due_ms = min(due_ms or state.last_ms, state.last_ms - _REVIEWED_WITHIN_MS)
     return _HEADER.pack(VERSION, epoch, offset, state.last_ms, state.applied, due_ms)

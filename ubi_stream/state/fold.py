@@ -10,10 +10,10 @@ from ubi_stream.ids import short_hash
 from ubi_stream.packs.aggregations import DeclaredPlan
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.aggregates import Aggregates, VisitAggregates, aggregate
+from ubi_stream.state.ewma import taken_in
 from ubi_stream.state.local_time import hour_at, utc_offset_min
 from ubi_stream.state.log import log_event, log_label
 from ubi_stream.state.model import Logged, Session, UserState
-from ubi_stream.state.moments import taken_in
 from ubi_stream.state.novelty import MAX_CATEGORIES, fold_novelty
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS
 from ubi_stream.state.recent import fold_recent

@@ -159,7 +159,7 @@ def erase_source(handovers: Handovers, event: Event, entity_id: str) -> None:
 
 def parked(state: UserState) -> None:
     """Leave in the state of a merged id what a split gives back; what waits for time or for its next event goes."""
-    state.keep_questions([])
+    state.keep_pending([])
     state.asked_cell = -1
     for ticks in (state.event_seconds, state.intent_seconds, state.active_hours):
         ticks.clear()

@@ -8,6 +8,7 @@ from ubi_stream.events.model import Event
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import MERGE_TYPE, SPLIT_TYPE, UNMERGE_TYPE
 from ubi_stream.state.codec import decode_state
+from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.identities import (
     Handovers,
     closes_circle,
@@ -20,7 +21,6 @@ from ubi_stream.state.identities import (
     redirects,
     take_back,
 )
-from ubi_stream.state.memo import Memo
 from ubi_stream.state.merge import merge_state
 from ubi_stream.state.merge_memo import merge_memo
 from ubi_stream.state.merge_visits import MergedVisits, merge_visits
@@ -93,8 +93,8 @@ class IdentityFold:
                 _begin_anew(state)  # what there was stays with the user before
             elif new:
                 carried = encoded(state)
-                moved = state.memo != Memo()
-                state.memo = Memo()
+                moved = state.history != InsightHistory()
+                state.history = InsightHistory()
             state.merged_into = user_id
             parked(state)
         _seen(state, event.event_time_ms)
@@ -119,8 +119,8 @@ class IdentityFold:
         for one, since_ms in other.identities.items():
             note_identity(state, one, since_ms)
         if new:
-            merge_memo(state.memo, other.memo)
-        return Folded(visits, memo_changed=new and other.memo != Memo())
+            merge_memo(state.history, other.history)
+        return Folded(visits, memo_changed=new and other.history != InsightHistory())
 
     def _split(self, event: Event, state: UserState, *, new: bool) -> None:
         assert event.identity is not None, "an identity command names two ids"

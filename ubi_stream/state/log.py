@@ -20,7 +20,7 @@ come out of order."""
 _time = attrgetter("time_ms")
 
 
-class Window(NamedTuple):
+class LogWindow(NamedTuple):
     """What lies in a window: number of events, money, and how many of them a label called bad."""
 
     events: int
@@ -55,7 +55,7 @@ def log_label(state: UserState, reference: int, *, bad: bool) -> bool:
     return False
 
 
-def window(state: UserState, end_ms: int, width_ms: int) -> Window:
+def window(state: UserState, end_ms: int, width_ms: int) -> LogWindow:
     """Events with `end_ms - width_ms < time <= end_ms`."""
     log = state.log
     last = bisect_right(log, end_ms, key=_time)
@@ -63,4 +63,4 @@ def window(state: UserState, end_ms: int, width_ms: int) -> Window:
     entries = log[first:last]
     micros = sum(entry.amount_micros for entry in entries)
     bad = sum(entry.outcome is True for entry in entries)
-    return Window(len(entries), micros / MICRO, bad)
+    return LogWindow(len(entries), micros / MICRO, bad)

@@ -11,11 +11,11 @@ from operator import attrgetter
 from typing import Final
 
 from ubi_stream.packs.plan import Plan
+from ubi_stream.state.ewma import Baseline, taken_in
 from ubi_stream.state.fold import PANES_OF_1_DAY, PANES_OF_1_H, PANES_OF_5_MIN, SLOW_ALPHA
 from ubi_stream.state.habits import KEPT_DAYS, MAX_HABITUAL, Habits, counts_of
 from ubi_stream.state.merge_aggregates import merge_rings, merged_aggregates
-from ubi_stream.state.model import RuleMet, UserState, Visits
-from ubi_stream.state.moments import Baseline, taken_in
+from ubi_stream.state.model import RuleMet, UserState, VisitTotals
 from ubi_stream.state.novelty import MAX_CATEGORIES
 from ubi_stream.state.panes import HOUR_MS, add_micros
 from ubi_stream.state.recent import ACTIVE_HOURS, EVENT_SECONDS, INTENT_SECONDS, SECOND_MS
@@ -78,7 +78,7 @@ def pooled(one: Baseline | None, other: Baseline | None, alpha: float) -> Baseli
     return Baseline(one.n + other.n, one.mean + share * delta, variance)
 
 
-def merge_visit_counts(visits: Visits, other: Visits) -> None:
+def merge_visit_counts(visits: VisitTotals, other: VisitTotals) -> None:
     """Add what the ended visits of another state come to."""
     for name in ("count", "bounces", "converted", "with_intent"):
         setattr(visits, name, getattr(visits, name) + getattr(other, name))

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from ubi_stream.state.memo import MAX_ADVISED, MAX_COOL_DOWNS, MAX_MARKS, MAX_OFFERED, MAX_TOLD, Memo
+from ubi_stream.state.history import MAX_COOL_DOWNS, MAX_DELIVERED, MAX_LABELS, MAX_OPEN, MAX_PENDING, InsightHistory
 
 
-def merge_memo(memo: Memo, other: Memo) -> None:
+def merge_memo(history: InsightHistory, other: InsightHistory) -> None:
     """Take in what was told of the other id, in place. Of both, the newest stays; each list keeps its bound."""
     quiet = dict(other.quiet_until_ms)
-    for subject, until_ms in memo.quiet_until_ms.items():
+    for subject, until_ms in history.quiet_until_ms.items():
         quiet[subject] = max(until_ms, quiet.get(subject, until_ms))
-    memo.quiet_until_ms = dict(sorted(quiet.items(), key=lambda item: (-item[1], item[0]))[:MAX_COOL_DOWNS])
+    history.quiet_until_ms = dict(sorted(quiet.items(), key=lambda item: (-item[1], item[0]))[:MAX_COOL_DOWNS])
     # What was told of the other id comes first: it is given up first.
-    memo.told = [*other.told, *memo.told][-MAX_TOLD:]
-    memo.marks = [*other.marks, *memo.marks][-MAX_MARKS:]
-    memo.offered = [*other.offered, *memo.offered][-MAX_OFFERED:]
-    memo.advised = sorted([*other.advised, *memo.advised], key=lambda one: one.at_ms)[-MAX_ADVISED:]
-    outcomes = sorted({*other.said, *memo.said})
-    memo.said = {name: [*other.said.get(name, ()), *memo.said.get(name, ())] for name in outcomes}
-    if memo.labels == 0:
-        memo.shift, memo.shift_ms = other.shift, other.shift_ms
-    memo.labels += other.labels
-    memo.peak_day, memo.peak = max((memo.peak_day, memo.peak), (other.peak_day, other.peak))
+    history.delivered = [*other.delivered, *history.delivered][-MAX_DELIVERED:]
+    history.applied_labels = [*other.applied_labels, *history.applied_labels][-MAX_LABELS:]
+    history.open_recommendations = [*other.open_recommendations, *history.open_recommendations][-MAX_OPEN:]
+    history.pending_recommendations = sorted(
+        [*other.pending_recommendations, *history.pending_recommendations], key=lambda one: one.at_ms
+    )[-MAX_PENDING:]
+    outcomes = sorted({*other.predicted, *history.predicted})
+    history.predicted = {name: [*other.predicted.get(name, ()), *history.predicted.get(name, ())] for name in outcomes}
+    if history.labels == 0:
+        history.shift, history.shift_ms = other.shift, other.shift_ms
+    history.labels += other.labels
+    history.peak_day, history.peak = max((history.peak_day, history.peak), (other.peak_day, other.peak))

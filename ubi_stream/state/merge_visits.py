@@ -15,9 +15,9 @@ from ubi_stream.packs.plan import Plan
 from ubi_stream.state.distinct import merged_distinct
 from ubi_stream.state.merge import merge_visit_counts
 from ubi_stream.state.merge_aggregates import merged_visit_aggregates
-from ubi_stream.state.model import Question, Session, UserState, Visits
+from ubi_stream.state.model import PendingPrediction, Session, UserState, VisitTotals
 from ubi_stream.state.panes import add_micros
-from ubi_stream.state.questions import Answer, answers_of_visit
+from ubi_stream.state.pending import DelayedLabel, labels_of_visit
 from ubi_stream.state.visits import MAX_PAUSES, EndedVisit, count_visit, ended_visit
 
 
@@ -25,7 +25,7 @@ class MergedVisits(NamedTuple):
     """What a merge brought to an end: a visit that nobody was told of yet, and answers to open predictions."""
 
     ended: EndedVisit | None = None
-    answers: tuple[Answer, ...] = ()
+    delayed_labels: tuple[DelayedLabel, ...] = ()
 
 
 def merge_visits(
@@ -67,9 +67,9 @@ def merge_visits(
         merge_visit_counts(state.visits, other.visits)
         state.session = Session() if other_over else other.session
         if not other_over and _is_over(other.session, plan, watermark_ms):
-            merged = MergedVisits(ended_visit(state), answers_of_visit(other, other.last_ms, plan))
-    answers = _merge_questions(state, other, plan, (own, stays), (watermark_ms, other_watermark_ms))
-    return MergedVisits(merged.ended, (*merged.answers, *answers))
+            merged = MergedVisits(ended_visit(state), labels_of_visit(other, other.last_ms, plan))
+    delayed_labels = _merge_questions(state, other, plan, (own, stays), (watermark_ms, other_watermark_ms))
+    return MergedVisits(merged.ended, (*merged.delayed_labels, *delayed_labels))
 
 
 def joined(one: Session, other: Session) -> Session:
@@ -105,7 +105,7 @@ def joined(one: Session, other: Session) -> Session:
     )
 
 
-def _count(visits: Visits, session: Session) -> None:
+def _count(visits: VisitTotals, session: Session) -> None:
     if session.events:
         count_visit(visits, session)
 
@@ -123,20 +123,20 @@ def _belong_together(one: Session, other: Session, plan: Plan) -> bool:
 
 def _displaced(state: UserState, plan: Plan, at_ms: int) -> MergedVisits:
     """The current visit of a state as one that ends with the merge."""
-    return MergedVisits(ended_visit(state), answers_of_visit(state, at_ms, plan))
+    return MergedVisits(ended_visit(state), labels_of_visit(state, at_ms, plan))
 
 
-def _by_visit(state: UserState, plan: Plan) -> list[Question]:
+def _by_visit(state: UserState, plan: Plan) -> list[PendingPrediction]:
     """Open predictions about the current visit."""
-    return [one for one in state.questions if (found := plan.outcome_of(one.outcome)) and found.by == "visit"]
+    return [one for one in state.pending_predictions if (found := plan.outcome_of(one.outcome)) and found.by == "visit"]
 
 
-def _earliest(questions: list[Question]) -> list[Question]:
+def _earliest(pending_predictions: list[PendingPrediction]) -> list[PendingPrediction]:
     """Of each outcome the one with the smallest hash: a visit's prediction is made at that event."""
-    chosen: dict[str, Question] = {}
-    for question in questions:
-        if question.outcome not in chosen or question.id < chosen[question.outcome].id:
-            chosen[question.outcome] = question
+    chosen: dict[str, PendingPrediction] = {}
+    for pending in pending_predictions:
+        if pending.outcome not in chosen or pending.id < chosen[pending.outcome].id:
+            chosen[pending.outcome] = pending
     return list(chosen.values())
 
 
@@ -144,34 +144,34 @@ def _merge_questions(
     state: UserState,
     other: UserState,
     plan: Plan,
-    about_visit: tuple[list[Question], list[Question]],
+    about_visit: tuple[list[PendingPrediction], list[PendingPrediction]],
     watermarks_ms: tuple[int, int],
-) -> list[Answer]:
+) -> list[DelayedLabel]:
     """Take over the open predictions of another state; answers to those that time ends with the merge.
 
     Those that time has answered in the other partition stay behind.
     """
     own, theirs = about_visit
     watermark_ms, other_watermark_ms = watermarks_ms
-    kept = [one for one in state.questions if one.due_ms or one.reference or one in own]
-    taken = [one for one in other.questions if one.due_ms > other_watermark_ms or one in theirs]
-    for question in taken:
-        question.settled = question.settled or question not in theirs
-        state.rows[question.id] = other.rows[question.id]
-    state.keep_questions(_newest([*kept, *taken], plan))
-    over = [one for one in taken if one in state.questions and 0 < one.due_ms <= watermark_ms]
-    return [Answer(one, state.rows[one.id], bool(one.answer), one.due_ms) for one in over]
+    kept = [one for one in state.pending_predictions if one.due_ms or one.reference or one in own]
+    taken = [one for one in other.pending_predictions if one.due_ms > other_watermark_ms or one in theirs]
+    for pending in taken:
+        pending.settled = pending.settled or pending not in theirs
+        state.rows[pending.id] = other.rows[pending.id]
+    state.keep_pending(_newest([*kept, *taken], plan))
+    over = [one for one in taken if one in state.pending_predictions and 0 < one.due_ms <= watermark_ms]
+    return [DelayedLabel(one, state.rows[one.id], bool(one.answer), one.due_ms) for one in over]
 
 
-def _newest(questions: list[Question], plan: Plan) -> list[Question]:
+def _newest(pending_predictions: list[PendingPrediction], plan: Plan) -> list[PendingPrediction]:
     """As many of the newest open predictions of each outcome as are kept of one user, in order."""
-    kept: list[Question] = []
+    kept: list[PendingPrediction] = []
     counts: Counter[str] = Counter()
-    for question in reversed(questions):
-        outcome = plan.outcome_of(question.outcome)
+    for pending in reversed(pending_predictions):
+        outcome = plan.outcome_of(pending.outcome)
         if outcome is None:
             continue
         counts[outcome.name] += 1
         if counts[outcome.name] <= outcome.max_open:
-            kept.append(question)
+            kept.append(pending)
     return kept[::-1]

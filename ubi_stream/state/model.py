@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from ubi_stream.state.aggregates import Aggregates, VisitAggregates
+from ubi_stream.state.ewma import Baseline
 from ubi_stream.state.habits import Habits
-from ubi_stream.state.memo import Memo
-from ubi_stream.state.moments import Baseline
+from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.panes import PaneRing
 
 
@@ -55,7 +55,7 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     """For the pack's declared features; of all parts of the visit."""
 
 
-class Visits(msgspec.Struct, array_like=True, gc=False):
+class VisitTotals(msgspec.Struct, array_like=True, gc=False):
     """What all ended visits come to; no baseline before the first."""
 
     count: int = 0
@@ -76,7 +76,7 @@ class Logged(msgspec.Struct, array_like=True, gc=False):
     outcome: bool | None = None
 
 
-class Question(msgspec.Struct, array_like=True, gc=False):
+class PendingPrediction(msgspec.Struct, array_like=True, gc=False):
     """What is asked about an entity, at one of its events, and not answered yet.
 
     `id` is the event's hash, `due_ms` the end of the horizon (0: when the visit ends), `reference` the hash of what a
@@ -122,7 +122,7 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     log: list[Logged] = []
     log_dropped: int = 0
     session: Session = msgspec.field(default_factory=Session)
-    visits: Visits = msgspec.field(default_factory=Visits)
+    visits: VisitTotals = msgspec.field(default_factory=VisitTotals)
     hour_profile: list[int] = []
     gap_s: Baseline = msgspec.field(default_factory=Baseline)
     amount: Baseline | None = None
@@ -143,10 +143,10 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     labels: int = 0
     applied: int = 0
     """Events and labels taken in, over forgetting too: of two records of one entity, the larger is the newer."""
-    memo: Memo = msgspec.field(default_factory=Memo)
+    history: InsightHistory = msgspec.field(default_factory=InsightHistory)
     spent: dict[str, dict[int, int]] = {}
     """Money by category and day, of packs with forecasts: see `ubi_stream.state.spending`."""
-    questions: list[Question] = []
+    pending_predictions: list[PendingPrediction] = []
     rows: dict[int, bytes] = {}
     """By id of a question the features it was asked with, as 32-bit floats: one row for all questions of an event."""
     event_seconds: dict[int, int] = {}
@@ -170,7 +170,7 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     next_segment: str = ""
     """What the segment will be, if it stays so since `next_segment_ms` for as long as the pack asks for."""
     asked_cell: int = -1
-    """What is asked about the segment: see `ubi_stream.models.segments`. -1 where nothing is."""
+    """What is asked about the segment: see `ubi_stream.rules.segments`. -1 where nothing is."""
     asked_ms: int = 0
     habits: Habits = msgspec.field(default_factory=Habits)
     """Of packs that ask for changes of behaviour."""
@@ -191,9 +191,9 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
     identities: dict[str, int] = {}
     """Ids that were merged into this one, and the time of the command, oldest first."""
 
-    def keep_questions(self, questions: list[Question]) -> None:
+    def keep_pending(self, pending_predictions: list[PendingPrediction]) -> None:
         """Keep these questions alone, and the rows that they were asked with."""
-        self.questions = questions
-        used = {question.id for question in questions}
+        self.pending_predictions = pending_predictions
+        used = {pending.id for pending in pending_predictions}
         if used != self.rows.keys():
             self.rows = {asked: row for asked, row in self.rows.items() if asked in used}

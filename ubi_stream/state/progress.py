@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ubi_stream.events.model import Sender
+from ubi_stream.events.model import ForwardSource
 
 
 class Progress(msgspec.Struct):
@@ -30,11 +30,11 @@ class Progress(msgspec.Struct):
         """Whether an event is to be scored, learned from and told about."""
         return offset > self.learned.get(topic, -1)
 
-    def take_forward(self, sender: Sender) -> bool:
+    def take_forward(self, sender: ForwardSource) -> bool:
         """Note what a sender forwarded; False where it did so before."""
-        if sender.offset <= self.forwarded.get(sender.lane, -1):
+        if sender.offset <= self.forwarded.get(sender.source, -1):
             return False
-        self.forwarded[sender.lane] = sender.offset
+        self.forwarded[sender.source] = sender.offset
         return True
 
     def advance(self, watermark_ms: int) -> None:

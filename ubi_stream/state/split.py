@@ -7,10 +7,10 @@ largest and different values.
 
 from __future__ import annotations
 
+from ubi_stream.state.ewma import Baseline
 from ubi_stream.state.fold import SLOW_ALPHA
 from ubi_stream.state.habits import KEPT_DAYS, Habits, counts_of
-from ubi_stream.state.model import UserState, Visits
-from ubi_stream.state.moments import Baseline
+from ubi_stream.state.model import UserState, VisitTotals
 from ubi_stream.state.panes import PaneRing
 
 
@@ -83,7 +83,7 @@ def _less(counts: dict[str, int] | dict[int, int], other: dict[str, int] | dict[
             del counts[key]  # type: ignore[arg-type]
 
 
-def _split_visits(visits: Visits, other: Visits) -> None:
+def _split_visits(visits: VisitTotals, other: VisitTotals) -> None:
     for name in ("count", "bounces", "converted", "with_intent"):
         setattr(visits, name, max(0, getattr(visits, name) - getattr(other, name)))
 

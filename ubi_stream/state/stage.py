@@ -15,32 +15,32 @@ from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.schema import ERASE_TYPE, LABEL_TYPE
 from ubi_stream.state.counts import FoldCounts
-from ubi_stream.state.erasures import Before, Erased, Erasures
+from ubi_stream.state.dedup import is_applied, is_duplicate, remember, remembered_ms
+from ubi_stream.state.erasure import Before, Erased, Erasures
 from ubi_stream.state.fold import fold, fold_label
 from ubi_stream.state.identities import closes_circle, undoes
 from ubi_stream.state.identity_fold import IdentityFold
+from ubi_stream.state.inactivity import DORMANT_STAGE, PREDICTION_STAGE, RETENTION_STAGE, REVIEW_STAGE, SESSION_STAGE
 from ubi_stream.state.model import Session, UserState
-from ubi_stream.state.once import is_applied, is_duplicate, remember, remembered_ms
 from ubi_stream.state.panes import DAY_MS
-from ubi_stream.state.progress import Progress
-from ubi_stream.state.questions import (
-    Answer,
+from ubi_stream.state.pending import (
+    DelayedLabel,
     LabelAnswers,
-    answer_at_event,
-    answer_by_label,
-    answers_due,
-    answers_of_visit,
     dues,
+    labels_at_event,
+    labels_by_person,
+    labels_due,
+    labels_of_visit,
     next_due_ms,
 )
+from ubi_stream.state.progress import Progress
 from ubi_stream.state.reviews import day_reviewed, next_review_ms, reviews_between
-from ubi_stream.state.silences import DORMANT_STAGE, QUESTION_STAGE, RETENTION_STAGE, REVIEW_STAGE, SESSION_STAGE
 from ubi_stream.state.store import Live, StateStore
-from ubi_stream.state.timers import Due, DueTimers, SilenceTimers
+from ubi_stream.state.timers import Due, DueTimers, InactivityTimers
 from ubi_stream.state.visits import EndedVisit, ended_visit
 
 
-class Moment(msgspec.Struct, frozen=True, gc=False):
+class StateChange(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened to one entity.
 
     `state` is the live state right after it, valid until the next moment is asked for. `new` says whether it is to be
@@ -61,7 +61,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     event_hash: int
     ended: EndedVisit | None
     dormant: bool
-    answers: tuple[Answer, ...]
+    delayed_labels: tuple[DelayedLabel, ...]
     cause_id: str
     origin: Origin
     trace_id: str
@@ -79,8 +79,8 @@ class Fold:
         plan: Plan,
         states: StateStore,
         progress: Progress,
-        timers: SilenceTimers,
-        wakings: DueTimers,
+        timers: InactivityTimers,
+        due_timers: DueTimers,
         erasures: Erasures,
         identities: IdentityFold,
     ) -> None:
@@ -88,7 +88,7 @@ class Fold:
         self._states = states
         self._progress = progress
         self._timers = timers
-        self._wakings = wakings
+        self._due_timers = due_timers
         self._erasures = erasures
         self._identities = identities
         self._counts = FoldCounts()
@@ -98,20 +98,20 @@ class Fold:
         counts, self._counts = self._counts, FoldCounts()
         return counts
 
-    def fold(self, events: Iterable[Event]) -> Iterator[Moment]:
+    def fold(self, events: Iterable[Event]) -> Iterator[StateChange]:
         """Moments of a batch of events. Lazy: each is made when it is asked for, so its state is the one right then."""
         self._states.trim()
         for event in events:
             since_ms = self._progress.watermark_ms
-            moment = self._own_moment(event)
-            if moment is not None:
-                yield moment
-                self._plan_asked(moment)
-                time_ms = moment.watermark_ms
-                if time_ms > since_ms and (self._timers.is_due(time_ms) or self._wakings.is_due(time_ms)):
-                    yield from self._silences(event, since_ms)
+            change = self._own_change(event)
+            if change is not None:
+                yield change
+                self._schedule_opened(change)
+                time_ms = change.watermark_ms
+                if time_ms > since_ms and (self._timers.is_due(time_ms) or self._due_timers.is_due(time_ms)):
+                    yield from self._inactivity(event, since_ms)
 
-    def _own_moment(self, event: Event) -> Moment | None:
+    def _own_change(self, event: Event) -> StateChange | None:
         plan, progress = self._plan, self._progress
         new = progress.is_new(event.topic, event.offset)
         entity_id = plan.entity_id(event.user_id, event.properties)
@@ -149,13 +149,13 @@ class Fold:
         if event.identity is not None:
             return self._identified(event, entity_id, live, event_hash, new=new)
         ended = None
-        answers: list[Answer] = []
+        delayed_labels: list[DelayedLabel] = []
         before_ms = live.state.last_ms if live else 0
         if live is None:
             live = self._erasures.begin(entity_id, self._states.new(entity_id))
         elif event.event_time_ms - live.state.last_ms >= plan.retention_ms:
             ended = ended_visit(live.state)
-            answers = answer_at_event(live.state, event, ended, plan, progress.watermark_ms)
+            delayed_labels = labels_at_event(live.state, event, ended, plan, progress.watermark_ms)
             live = self._forgotten(entity_id, live)
         state = live.state
         newest_day = state.last_ms // DAY_MS
@@ -164,24 +164,24 @@ class Fold:
         over = fold(state, event, plan)
         if over is not None:
             ended = over
-        answers += answer_at_event(state, event, over, plan, progress.watermark_ms)
-        told = before_ms + plan.session_gap_ms <= progress.watermark_ms
+        delayed_labels += labels_at_event(state, event, over, plan, progress.watermark_ms)
+        delivered = before_ms + plan.session_gap_ms <= progress.watermark_ms
         is_in_visit = over is not None or state.session.events > events_before
         late_visit = ended_visit(state) if is_in_visit and self._is_over(state.session) else None
         self._timers.touch(entity_id, state.last_ms, progress.watermark_ms)
         self._mark_applied(event, entity_id, live, event_hash)
         if state.last_ms // DAY_MS > newest_day and (due_ms := next_review_ms(state, progress.watermark_ms, plan)):
-            self._wakings.plan(entity_id, due_ms)  # before time passes: it may pass the review with this very event
+            self._due_timers.plan(entity_id, due_ms)  # before time passes: it may pass the review with this very event
         self._pass_time(event, new=new)
-        return self._moment(
+        return self._change(
             event,
             entity_id,
             state,
             event_hash,
             new=new,
             # Where the watermark had passed the end of all visits before this event, it was told about then.
-            ended=None if told else ended,
-            answers=tuple(answers),
+            ended=None if delivered else ended,
+            delayed_labels=tuple(delayed_labels),
             late_visit=late_visit,
         )
 
@@ -189,29 +189,31 @@ class Fold:
         """Whether the watermark has passed the end of a visit."""
         return session.last_ms + self._plan.session_gap_ms <= self._progress.watermark_ms
 
-    def _labelled(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
+    def _labelled(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> StateChange:
         """Take in a label. It is nothing that the entity did: one that is unknown stays so, a silent one silent.
 
         A person labels at any time, also what happened long ago: the time of that moves nothing on.
         """
         matched = event.verdict is not None
-        answers = LabelAnswers()
+        delayed_labels = LabelAnswers()
         if live is not None:
             matched = fold_label(live.state, event, self._plan)
-            answers = answer_by_label(live.state, event, self._plan, self._progress.watermark_ms)
+            delayed_labels = labels_by_person(live.state, event, self._plan, self._progress.watermark_ms)
             self._mark_applied(event, entity_id, live, event_hash)
-        self._counts.unmatched_labels += new and not (matched or answers.is_matched)
+        self._counts.unmatched_labels += new and not (matched or delayed_labels.is_matched)
         if event.verdict is None:
             self._pass_time(event, new=new)
         state = live.state if live else UserState()
-        return self._moment(event, entity_id, state, event_hash, new=new, answers=answers.answers)
+        return self._change(event, entity_id, state, event_hash, new=new, delayed_labels=delayed_labels.delayed_labels)
 
-    def _identified(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
+    def _identified(
+        self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool
+    ) -> StateChange:
         """Take in what is said of whose profile is whose. It is nothing that anybody did: time does not move on."""
         watermark_ms = self._progress.watermark_ms
         is_known = live is not None and event.event_time_ms - live.state.last_ms < self._plan.retention_ms
         if not is_known and undoes(event):
-            return self._moment(event, entity_id, UserState(), event_hash, new=new)  # there is nothing to undo
+            return self._change(event, entity_id, UserState(), event_hash, new=new)  # there is nothing to undo
         if live is None:
             live = self._erasures.begin(entity_id, self._states.new(entity_id))
         elif not is_known:
@@ -223,13 +225,13 @@ class Fold:
             self._states.touch(entity_id)
         self._timers.touch(entity_id, state.last_ms, watermark_ms)
         if state.merged_into:
-            self._wakings.forget(entity_id)
+            self._due_timers.forget(entity_id)
         else:
-            self._plan_waking(entity_id, state)
-        ended, answers = folded.visits
-        return self._moment(event, entity_id, state, event_hash, new=new, ended=ended, answers=answers)
+            self._schedule(entity_id, state)
+        ended, delayed_labels = folded.visits
+        return self._change(event, entity_id, state, event_hash, new=new, ended=ended, delayed_labels=delayed_labels)
 
-    def _erased(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> Moment:
+    def _erased(self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool) -> StateChange:
         """Forget all of a user, as of the event's place, whatever its time: that moves nothing on."""
         kept_since_ms = self._progress.watermark_ms - self._plan.retention_ms
         erased = self._erasures.note(entity_id, event, live, kept_since_ms=kept_since_ms)
@@ -237,8 +239,8 @@ class Fold:
             self._identities.erase_others(event, entity_id, live.state if live else None)
         self._states.erase(entity_id)
         self._timers.forget(entity_id)
-        self._wakings.forget(entity_id)
-        return self._moment(event, entity_id, UserState(), event_hash, new=new, erased=erased)
+        self._due_timers.forget(entity_id)
+        return self._change(event, entity_id, UserState(), event_hash, new=new, erased=erased)
 
     def _pass_time(self, event: Event, *, new: bool) -> None:
         """Move the watermark on. A clock that is ahead must not make all others late: arrival bounds the time."""
@@ -246,7 +248,7 @@ class Fold:
             time_ms = min(event.event_time_ms, event.origin.timestamp_ms)
             self._progress.advance(time_ms - self._plan.lateness_ms)
 
-    def _moment(
+    def _change(
         self,
         event: Event,
         entity_id: str,
@@ -255,11 +257,11 @@ class Fold:
         *,
         new: bool,
         ended: EndedVisit | None = None,
-        answers: tuple[Answer, ...] = (),
+        delayed_labels: tuple[DelayedLabel, ...] = (),
         erased: Erased | None = None,
         late_visit: EndedVisit | None = None,
-    ) -> Moment:
-        return Moment(
+    ) -> StateChange:
+        return StateChange(
             entity_id=entity_id,
             state=state,
             at_ms=event.event_time_ms,
@@ -268,7 +270,7 @@ class Fold:
             event_hash=event_hash,
             ended=ended,
             dormant=False,
-            answers=answers,
+            delayed_labels=delayed_labels,
             cause_id=event.event_id,
             origin=event.origin,
             trace_id=event.trace_id or event.event_id,
@@ -279,7 +281,7 @@ class Fold:
 
     def _mark_applied(self, event: Event, entity_id: str, live: Live, event_hash: int | None = None) -> None:
         if event.sender is not None:
-            live.state.forwarded[event.sender.lane] = event.sender.offset
+            live.state.forwarded[event.sender.source] = event.sender.offset
         else:
             live.offset = event.offset
         live.state.applied += 1
@@ -295,13 +297,13 @@ class Fold:
             live.state.forwarded,
             live.state.applied,
         )
-        fresh.state.memo = live.state.memo
+        fresh.state.history = live.state.history
         return fresh
 
-    def _silences(self, cause: Event, since_ms: int) -> Iterator[Moment]:
+    def _inactivity(self, cause: Event, since_ms: int) -> Iterator[StateChange]:
         """Silences of other entities that come to light as the watermark moves on."""
         watermark_ms = self._progress.watermark_ms
-        fired = self._timers.fire(since_ms, watermark_ms) + self._woken(since_ms, watermark_ms)
+        fired = self._timers.fire(since_ms, watermark_ms) + self._due(since_ms, watermark_ms)
         for due in sorted(fired):
             live = self._states.get(due.entity_id)
             if live is None:
@@ -311,7 +313,7 @@ class Fold:
                 continue
             if live.state.merged_into:
                 continue  # whatever the id does or leaves undone counts for its user
-            yield Moment(
+            yield StateChange(
                 entity_id=due.entity_id,
                 state=live.state,
                 at_ms=due.deadline_ms,
@@ -320,7 +322,7 @@ class Fold:
                 event_hash=0,
                 ended=ended_visit(live.state) if due.stage == SESSION_STAGE and live.state.session.events else None,
                 dormant=due.stage == DORMANT_STAGE,
-                answers=self._answers_of_silence(live.state, due),
+                delayed_labels=self._labels_of_inactivity(live.state, due),
                 reviewed=day_reviewed(due.deadline_ms) if due.stage == REVIEW_STAGE else -1,
                 cause_id=cause.event_id,
                 origin=cause.origin,
@@ -328,33 +330,33 @@ class Fold:
                 watermark_ms=watermark_ms,
             )
 
-    def _plan_asked(self, moment: Moment) -> None:
+    def _schedule_opened(self, change: StateChange) -> None:
         """After what is to be asked at a moment was asked: the ends of earlier questions are planned already."""
-        if moment.event_hash in moment.state.rows:
-            self._plan_waking(moment.entity_id, moment.state)
+        if change.event_hash in change.state.rows:
+            self._schedule(change.entity_id, change.state)
 
-    def _plan_waking(self, entity_id: str, state: UserState) -> None:
+    def _schedule(self, entity_id: str, state: UserState) -> None:
         """See to it that an entity is woken at the next end of a horizon, or the next review."""
         watermark_ms = self._progress.watermark_ms
-        question_ms = next_due_ms(state, watermark_ms)
+        prediction_ms = next_due_ms(state, watermark_ms)
         review_ms = next_review_ms(state, watermark_ms, self._plan)
-        if due_ms := min(question_ms, review_ms) or max(question_ms, review_ms):
-            self._wakings.plan(entity_id, due_ms)
+        if due_ms := min(prediction_ms, review_ms) or max(prediction_ms, review_ms):
+            self._due_timers.plan(entity_id, due_ms)
 
-    def _woken(self, since_ms: int, watermark_ms: int) -> list[Due]:
+    def _due(self, since_ms: int, watermark_ms: int) -> list[Due]:
         """Ends of horizons and reviews that come to light as the watermark moves on."""
         found: list[Due] = []
-        for entity_id in self._wakings.fire(watermark_ms):
+        for entity_id in self._due_timers.fire(watermark_ms):
             live = self._states.get(entity_id)
             if live is not None:
                 passed = {due_ms for due_ms in dues(live.state) if since_ms < due_ms <= watermark_ms}
-                found.extend(Due(due_ms, entity_id, QUESTION_STAGE) for due_ms in passed)
+                found.extend(Due(due_ms, entity_id, PREDICTION_STAGE) for due_ms in passed)
                 reviews = reviews_between(live.state, since_ms, watermark_ms, self._plan)
                 found.extend(Due(due_ms, entity_id, REVIEW_STAGE) for due_ms in reviews)
-                self._plan_waking(entity_id, live.state)
+                self._schedule(entity_id, live.state)
         return found
 
-    def _answers_of_silence(self, state: UserState, due: Due) -> tuple[Answer, ...]:
+    def _labels_of_inactivity(self, state: UserState, due: Due) -> tuple[DelayedLabel, ...]:
         if due.stage == SESSION_STAGE:
-            return answers_of_visit(state, due.deadline_ms, self._plan)
-        return answers_due(state, due.deadline_ms, self._plan) if due.stage == QUESTION_STAGE else ()
+            return labels_of_visit(state, due.deadline_ms, self._plan)
+        return labels_due(state, due.deadline_ms, self._plan) if due.stage == PREDICTION_STAGE else ()

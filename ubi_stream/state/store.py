@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ubi_stream.state.codec import Tombstone, decode_header, decode_state, encode_header, encode_state
-from ubi_stream.state.memo import Memo
+from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.model import UserState
 
 
@@ -92,7 +92,7 @@ class StateStore:
         epoch: int,
         cache_size: int,
         census: Census | None = None,
-        memos: Mapping[str, Memo | None] | None = None,
+        insight_histories: Mapping[str, InsightHistory | None] | None = None,
         erased: Iterable[str] = (),
     ) -> None:
         self._backing = backing
@@ -103,12 +103,12 @@ class StateStore:
         self._count, self._bytes = (census.entities, census.encoded_bytes) if census else (0, 0)
         self._forgotten: dict[str, _Forgotten] = {}  # since the last cut
         self._erased: set[str] = set()  # since the last cut
-        self._told: set[str] = set()
-        self._memos = dict(memos or {})
+        self._changed_histories: set[str] = set()
+        self._histories = dict(insight_histories or {})
         for entity_id in erased:  # before the memos: those are of whoever came after
             self.erase(entity_id)
-        for entity_id in tuple(self._memos):
-            self._restore_memo(entity_id)
+        for entity_id in tuple(self._histories):
+            self._restore_history(entity_id)
 
     def get(self, entity_id: str) -> Live | None:
         """State of an entity, or None if nothing is known about it."""
@@ -135,9 +135,9 @@ class StateStore:
         applied, held, _ = self._forgotten.pop(entity_id, _Forgotten(held=before.held if before else 0))
         live = Live(UserState(applied=applied), -1, held)
         self._keep(entity_id, live)
-        if memo := self._memos.pop(entity_id, None):
-            live.state.memo = memo
-            self._told.add(entity_id)
+        if history := self._histories.pop(entity_id, None):
+            live.state.history = history
+            self._changed_histories.add(entity_id)
         return live
 
     def changed(self, entity_id: str, live: Live) -> None:
@@ -147,7 +147,7 @@ class StateStore:
     def touch(self, entity_id: str) -> None:
         """Note that the memo of a state is written to, which was read since the last batch began."""
         if live := self._live.get(entity_id):  # else it was forgotten in the same batch, and its memo with it
-            self._told.add(entity_id)
+            self._changed_histories.add(entity_id)
             self._changed[entity_id] = live
 
     def forget(self, entity_id: str) -> None:
@@ -159,25 +159,25 @@ class StateStore:
         self._changed[entity_id] = None
         tombstone = Tombstone(encode_header(live.state, epoch=self._epoch, offset=live.offset))
         self._forgotten[entity_id] = _Forgotten(live.state.applied, live.held, tombstone)
-        if live.state.memo != _BLANK:
-            self._told.add(entity_id)
+        if live.state.history != _BLANK:
+            self._changed_histories.add(entity_id)
 
     def erase(self, entity_id: str) -> None:
         """Drop an entity and all that was told of it; the partition's record does not even say that it is gone."""
         if self.get(entity_id) is not None:
             self.forget(entity_id)
-            self._told.discard(entity_id)
+            self._changed_histories.discard(entity_id)
             self._erased.add(entity_id)
 
-    def memos(self) -> dict[str, Memo | None]:
+    def insight_histories(self) -> dict[str, InsightHistory | None]:
         """Memos that changed since the last cut: for the partition's record, which is written before the states."""
-        memos = dict(self._memos)
-        for entity_id in self._told:
+        insight_histories = dict(self._histories)
+        for entity_id in self._changed_histories:
             live = self._changed[entity_id]
-            memos[entity_id] = None if live is None else live.state.memo
-        return memos
+            insight_histories[entity_id] = None if live is None else live.state.history
+        return insight_histories
 
-    def cut(self) -> list[tuple[bytes, bytes | Tombstone]]:
+    def take_changes(self) -> list[tuple[bytes, bytes | Tombstone]]:
         """Key and value of every state changed since the last cut, as of now."""
         records: list[tuple[bytes, bytes | Tombstone]] = []
         for entity_id, live in self._changed.items():
@@ -198,7 +198,7 @@ class StateStore:
         self._changed.clear()
         self._forgotten.clear()
         self._erased.clear()
-        self._told.clear()
+        self._changed_histories.clear()
         self.trim()
         return records
 
@@ -231,14 +231,14 @@ class StateStore:
         self._live[entity_id] = live
         self._live.move_to_end(entity_id)
 
-    def _restore_memo(self, entity_id: str) -> None:
+    def _restore_history(self, entity_id: str) -> None:
         """Put a newer memo into its state. That of a state which the table lacks waits until it is folded again."""
-        memo, live = self._memos[entity_id], self.get(entity_id)
+        history, live = self._histories[entity_id], self.get(entity_id)
         if live is not None:
-            live.state.memo = memo or Memo()
+            live.state.history = history or InsightHistory()
             self.touch(entity_id)
-        if live is not None or memo is None:
-            del self._memos[entity_id]
+        if live is not None or history is None:
+            del self._histories[entity_id]
 
 
-_BLANK: Final = Memo()
+_BLANK: Final = InsightHistory()

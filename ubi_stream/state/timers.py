@@ -27,7 +27,7 @@ class Due(NamedTuple):
     stage: int
 
 
-class SilenceTimers:
+class InactivityTimers:
     """Fires once for each entity and delay, when the watermark passes newest event + delay.
 
     Parameters

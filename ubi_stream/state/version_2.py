@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from ubi_stream.state.model import UserState, Visits
+from ubi_stream.state.model import UserState, VisitTotals
 
 _NO_VALUE: Final = [0, 0.0, 0.0]
 _ROW: Final = 4
 """Where a question had its features."""
 _FIELDS: Final = {name: position for position, name in enumerate(UserState.__struct_fields__)}
-_OF_VISITS: Final = {name: position for position, name in enumerate(Visits.__struct_fields__)}
+_OF_VISITS: Final = {name: position for position, name in enumerate(VisitTotals.__struct_fields__)}
 
 
 def decode_version_2(content: memoryview) -> UserState:
@@ -34,8 +34,8 @@ def decode_version_2(content: memoryview) -> UserState:
         for name in ("duration_s", "depth"):
             _without_empty(fields[visits], _OF_VISITS[name])
     if len(fields) > _FIELDS["questions"]:
-        questions = fields[_FIELDS["questions"]]
-        fields.append({question[1]: question.pop(_ROW) for question in questions})
+        pending_predictions = fields[_FIELDS["questions"]]
+        fields.append({pending[1]: pending.pop(_ROW) for pending in pending_predictions})
     return msgspec.convert(fields, UserState)
 
 

@@ -13,8 +13,8 @@ import msgspec
 from ubi_stream.events.model import Event
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.distinct import add_distinct, merged_distinct
-from ubi_stream.state.model import Session, UserState, Visits
-from ubi_stream.state.moments import taken_in
+from ubi_stream.state.ewma import taken_in
+from ubi_stream.state.model import Session, UserState, VisitTotals
 from ubi_stream.state.panes import add_micros
 
 _VISIT_ALPHA: Final = 0.1
@@ -173,7 +173,7 @@ def active_ms(visit: Session) -> int:
     return visit.last_ms - visit.start_ms - visit.paused_ms
 
 
-def count_visit(visits: Visits, session: Session) -> None:
+def count_visit(visits: VisitTotals, session: Session) -> None:
     """Add an ended visit to what all of them come to. A visit that went on after a gap counts once."""
     if session.part == 0:
         visits.count += 1

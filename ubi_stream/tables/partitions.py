@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import faust
 
-from ubi_stream.chunked.table import PartitionedTable
-from ubi_stream.partition_record import newer_piece
+from ubi_stream.checkpoint import newer_chunk
+from ubi_stream.kafka.table import PartitionedTable
 
 
 def name(entity: str) -> str:
@@ -14,5 +14,5 @@ def name(entity: str) -> str:
 
 
 def declare(app: faust.App, entity: str, partitions: int) -> PartitionedTable:
-    """Key: entity, partition, slot, piece. Value: a piece of the record (`ubi_stream/partition_record.py`)."""
-    return PartitionedTable(app, name=name(entity), partitions=partitions, newer=newer_piece)
+    """Key: entity, partition, slot, piece. Value: a piece of the record (`ubi_stream/checkpoint.py`)."""
+    return PartitionedTable(app, name=name(entity), partitions=partitions, newer=newer_chunk)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import faust
 
-from ubi_stream.chunked.content import ContentStore
-from ubi_stream.chunked.table import PartitionedTable
+from ubi_stream.kafka.changelog_store import ChangelogStore
+from ubi_stream.kafka.table import PartitionedTable
 from ubi_stream.state.codec import newer_state
 
 
@@ -14,6 +14,6 @@ def name(entity: str) -> str:
     return f"{entity}_states"
 
 
-def declare(app: faust.App, entity: str, partitions: int, store: ContentStore | None = None) -> PartitionedTable:
+def declare(app: faust.App, entity: str, partitions: int, store: ChangelogStore | None = None) -> PartitionedTable:
     """Key: entity id. Value: header and state (`ubi_stream/state/codec.py`)."""
     return PartitionedTable(app, name=name(entity), partitions=partitions, newer=newer_state, store=store)

@@ -15,8 +15,8 @@ from yarl import URL
 
 from ubi_stream.clock import Clock
 from ubi_stream.errors import ConfigError
+from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.runtime.http_metrics import HttpMetrics
-from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.settings import Settings
 from ubi_stream.web.address import local_url
 from ubi_stream.web.dispatch import add_routes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ubi_stream.features.days import days_before_today
-from ubi_stream.insights.policy.forecast import forecast_document
+from ubi_stream.insights.kinds.forecast import forecast_document
 from ubi_stream.models.forecast import candidates_of, forecast
 from ubi_stream.packs.models import ForecastModel
 from ubi_stream.packs.plan import Plan

@@ -11,8 +11,8 @@ import structlog
 from aiohttp import hdrs, web
 from yarl import URL
 
-from ubi_stream.runtime.labels import TAKEN_WITHIN_S
-from ubi_stream.runtime.status import Owner, Place
+from ubi_stream.metrics.status import Owner, StateLocation
+from ubi_stream.runtime.label_replies import TAKEN_WITHIN_S
 from ubi_stream.web.middleware.request_id import HEADER as REQUEST_ID
 from ubi_stream.web.middleware.request_id import current_request_id
 from ubi_stream.web.problems import CONTENT_TYPE as PROBLEM
@@ -59,7 +59,7 @@ class Forwarder:
     def may_ask(self, owner: Owner, request: web.Request) -> bool:
         """Whether a request is sent on: never twice, so that two workers that hold each other for the owner do not
         send it back and forth."""
-        return owner.place is Place.ELSEWHERE and owner.url is not None and not principal_of(request).hop
+        return owner.place is StateLocation.ELSEWHERE and owner.url is not None and not principal_of(request).hop
 
     async def fetch(self, owner: Owner, request: web.Request, query: Mapping[str, str]) -> web.Response:
         """The owner's answer to the same question, as it is; `query` is what it is asked with.

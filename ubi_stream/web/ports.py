@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ubi_stream.insights.model import Insight
+from ubi_stream.metrics.status import Check, Lag, ModelReport, Owner
 from ubi_stream.packs.schema import Pack
-from ubi_stream.runtime.labels import LabelKey
-from ubi_stream.runtime.status import Check, Lag, ModelReport, Owner
+from ubi_stream.runtime.label_replies import LabelKey
 from ubi_stream.state.model import UserState
 
 

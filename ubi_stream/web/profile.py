@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ubi_stream.insights.encode import iso_time
+from ubi_stream.insights.encoding import iso_time
 from ubi_stream.packs.plan import Plan
-from ubi_stream.state.model import Logged, Session, UserState, Visits
-from ubi_stream.state.moments import Baseline
+from ubi_stream.state.ewma import Baseline
+from ubi_stream.state.model import Logged, Session, UserState, VisitTotals
 from ubi_stream.state.panes import DAY_MS, HOUR_MS, MICRO, MINUTE_MS, Pane, amount_of, events_of
 from ubi_stream.state.visit_class import class_of
 from ubi_stream.web.risk import risk_of
@@ -114,7 +114,7 @@ def _type_names(plan: Plan) -> dict[int, str]:
     return {index: name for name, index in plan.type_index.items()}
 
 
-def _sessions(visits: Visits) -> dict[str, Any]:
+def _sessions(visits: VisitTotals) -> dict[str, Any]:
     """Ended sessions; means forget old ones slowly."""
     return {
         "ended": visits.count,

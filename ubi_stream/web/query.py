@@ -91,8 +91,8 @@ def _read(name: str, value: str, kind: Any) -> Any:
 
 
 def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(_PLUS_LOST.sub(r"\1+\2", text))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    change = datetime.fromisoformat(_PLUS_LOST.sub(r"\1+\2", text))
+    return (change if change.tzinfo else change.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 @cache

@@ -11,12 +11,12 @@ from ubi_stream.features.declared import features_of
 from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import Matrix
 from ubi_stream.insights.claims import OPPOSITE, Claim, holds
-from ubi_stream.insights.encode import iso_time
-from ubi_stream.insights.words import in_words
-from ubi_stream.models.segment import Conditions
+from ubi_stream.insights.encoding import iso_time
+from ubi_stream.insights.wording import in_words
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.segments import Rule
 from ubi_stream.packs.texts import Texts
+from ubi_stream.rules.conditions import Conditions
 from ubi_stream.state.model import UserState
 from ubi_stream.state.risks import holds_still
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import asyncpg
 
 from ubi_stream.clock import Clock
-from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.settings import Settings
 from ubi_stream.web.forward import Forwarder
 from ubi_stream.web.ports import WorkerPort

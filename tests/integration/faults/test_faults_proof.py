@@ -13,7 +13,7 @@ from benchmarks.faults.engine import Input, run_scenario
 from benchmarks.faults.run import Run, Servers
 from benchmarks.faults.scenarios import CONTROL, Scenario
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
-from ubi_stream.replay.chaos import ChaosOptions
+from ubi_stream.synthetic.chaos import ChaosOptions
 
 pytestmark = pytest.mark.timeout(600)  # 25 s each on two idle cores; what a busy machine may take is not the question
 
@@ -36,7 +36,7 @@ SHORT = Scenario(
     chaos=ChaosOptions(duplicates=0.10, poison=0.05, duplicate_within_ms=7_200_000),
     per_s=400,
     sends_itself=True,
-    facts={"steps": ("between-states",), "at": (0.7,), "away_s": 0},
+    context={"steps": ("between-states",), "at": (0.7,), "away_s": 0},
 )
 
 
@@ -52,7 +52,7 @@ async def test_a_death_an_outage_duplicates_and_poison_lose_and_double_nothing(
 
 
 async def test_the_proof_fails_without_idempotence(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:
-    control = replace(CONTROL, facts={"steps": ("after-done",)}, per_s=400)
+    control = replace(CONTROL, context={"steps": ("after-done",)}, per_s=400)
     result = await run_scenario(Servers(kafka, postgres), control, Input(EVENTS // 2, seed=3))
     assert result.failure == ""
     assert result.verdict.lost == 0

@@ -92,7 +92,7 @@ async def test_here_the_same_outage_loses_nothing(kafka: EmbeddedKafka, postgres
         "shoppers",
         per_s=1_500,
         settings={"delivery_timeout_s": DELIVERY_TIMEOUT_S},
-        facts={"at": (0.1,), "away_s": AWAY_S},
+        context={"at": (0.1,), "away_s": AWAY_S},
     )
     result = await run_scenario(Servers(kafka, postgres), scenario, Input(events=EVENTS, seed=5))
     assert result.failure == ""

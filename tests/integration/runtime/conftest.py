@@ -12,11 +12,11 @@ from pydantic import SecretStr
 
 from support.probe import START_MS
 from support.workers import WorkerProcess
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.local import EmbeddedKafka
-from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 
 MakeWorker = Callable[..., WorkerProcess]
 

@@ -14,12 +14,12 @@ from support.running_ubi import RunningUbi
 from support.waiting import eventually
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import BrokerUnavailableError
+from ubi_stream.kafka.client import client_options, connect_admin
+from ubi_stream.kafka.outbox import KafkaOutbox
+from ubi_stream.kafka.topic_identity import read_epoch
 from ubi_stream.local import EmbeddedKafka
 from ubi_stream.local.ports import free_port
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.runtime.kafka_client import client_options, connect_admin
-from ubi_stream.runtime.outbox import KafkaOutbox
-from ubi_stream.runtime.topic_identity import read_epoch
 from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.settings import Settings
 

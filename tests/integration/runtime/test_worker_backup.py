@@ -13,10 +13,10 @@ from support.running_ubi import RunningUbi
 from support.topics import Offsets
 from support.workers import WorkerProcess, send, sending, worker_environment
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.operations.backup import back_up
 from ubi_stream.operations.cluster import changelogs
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]
@@ -44,7 +44,7 @@ async def test_a_backup_under_load_is_restored_where_all_state_was_lost(
             await offsets.past(count // 3)
             taken = await back_up(settings, load_pack(settings.pack), file, SystemClock())
             assert await offsets.events_committed() < count - 1_000, "it was taken in the middle"
-            assert (taken.states > 100, taken.lanes, taken.quarantined) == (True, settings.partitions, 0)
+            assert (taken.states > 100, taken.tasks, taken.quarantined) == (True, settings.partitions, 0)
             assert await sent == count - 1_000
             await offsets.all_committed(count - 1_000)
         running = await ubi(tmp_path, settings, "restore", file)

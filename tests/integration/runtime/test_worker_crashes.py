@@ -12,7 +12,7 @@ import pytest
 from support.expected import assert_exact, offline
 from support.topics import Offsets
 from support.workers import WorkerProcess, send, sending
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]

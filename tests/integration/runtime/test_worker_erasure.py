@@ -10,9 +10,9 @@ import asyncpg
 from support.topics import Offsets, read_states
 from support.waiting import eventually
 from support.workers import WorkerProcess, send
-from ubi_stream.cli.erasing import erase_user
 from ubi_stream.clock import SystemClock
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.operations.erasing import erase_user
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]

@@ -15,11 +15,11 @@ from support.expected import offline
 from support.topics import Offsets, read_states, read_topic
 from support.waiting import eventually
 from support.workers import WorkerProcess, send
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.chaos import Chaos, ChaosOptions
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.runtime.topics import EVENTS
 from ubi_stream.settings import Settings
+from ubi_stream.synthetic.chaos import Chaos, ChaosOptions
 
 MakeWorker = Callable[..., WorkerProcess]
 OPTIONS = ChaosOptions(duplicates=0.05, keyless=0.05, poison=0.05, huge_bytes=2_000_000)

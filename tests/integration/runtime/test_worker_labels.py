@@ -15,9 +15,9 @@ from support.probe import MINUTE_MS, START_MS, event
 from support.topics import Offsets, read_topic
 from support.waiting import eventually
 from support.workers import WorkerProcess, send
-from ubi_stream.cli.labelling import Said, by_kafka
 from ubi_stream.clock import SystemClock
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.operations.labelling import LabelRequest, by_kafka
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]
@@ -101,16 +101,16 @@ async def post(worker: WorkerProcess, label: dict[str, Any], key: str) -> tuple[
 
 async def answered(worker: WorkerProcess, label: dict[str, Any]) -> dict[str, Any]:
     """The answer to a label; a busy machine may need more than the one second that an answer is waited for."""
-    key, answers = uuid4().hex, []
+    key, delayed_labels = uuid4().hex, []
 
     async def done() -> bool:
         status, answer = await post(worker, label, key)
         assert status in (200, 202), answer
-        answers.append(answer)
+        delayed_labels.append(answer)
         return status == 200
 
     await eventually(done, 20, "the label is answered")
-    return answers[-1]
+    return delayed_labels[-1]
 
 
 async def test_a_false_alarm_is_not_told_again_and_a_hit_is(
@@ -127,8 +127,8 @@ async def test_a_false_alarm_is_not_told_again_and_a_hit_is(
     assert first is not None
     assert first["user_id"] == "till-3"
 
-    said = {"user_id": "till-3", "insight_id": first["id"], "author": "ann"}
-    answer = await answered(worker, said | {"label": "false_positive"})
+    predicted = {"user_id": "till-3", "insight_id": first["id"], "author": "ann"}
+    answer = await answered(worker, predicted | {"label": "false_positive"})
     assert (answer["status"], answer["insight"]["label"]) == ("learned", "false_positive")
     assert answer["insight"]["evidence"]["threshold"]["after"] >= first["score"]
     await tills.sell(50)
@@ -136,18 +136,18 @@ async def test_a_false_alarm_is_not_told_again_and_a_hit_is(
     await is_past(worker, tills)
     assert await anomaly_of(worker.settings, again) is None
 
-    words = Said("till-3", "confirmed", first["id"], author="bob")
+    words = LabelRequest("till-3", "confirmed", first["id"], author="bob")
     changed = await by_kafka(words, worker.settings, f"label/{uuid4().hex}", SystemClock(), within_s=20)
     assert changed["status"] == "changed"
     assert changed["insight"]["evidence"]["threshold"]["after"] < first["score"]
     await tills.sell(50)
     third = await tills.sell_oddly()
     await is_past(worker, tills)
-    told = await anomaly_of(worker.settings, third)
-    assert told is not None
-    assert 0.5 < told["evidence"]["confirmed"] < 1.0
+    delivered = await anomaly_of(worker.settings, third)
+    assert delivered is not None
+    assert 0.5 < delivered["evidence"]["confirmed"] < 1.0
 
-    repeated = await answered(worker, said | {"label": "confirmed"})
+    repeated = await answered(worker, predicted | {"label": "confirmed"})
     assert repeated["status"] == "repeated"
     labels = await insights(worker.settings, "label")
     assert [i["evidence"]["status"] for i in labels] == ["learned", "changed", "repeated"]

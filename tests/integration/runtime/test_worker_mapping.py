@@ -15,8 +15,8 @@ import pytest
 from support.expected import offline, read_insights
 from support.topics import Offsets, read_states
 from support.workers import WorkerProcess, send
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.source import ReplaySource
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]

@@ -10,8 +10,8 @@ from support.expected import assert_exact, offline
 from support.topics import Offsets
 from support.waiting import eventually
 from support.workers import WorkerProcess, sending
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]

@@ -14,21 +14,21 @@ from support.expected import offline
 from support.public_data import public_file
 from support.topics import Offsets, read_topic
 from support.workers import WorkerProcess, send, sending
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.insights.model import FeatureRow
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]
 
 CUSTOMER = {
-    f"customer_id_{theirs}_{days}day_window": f"exact_{ours}_{days}d"
-    for theirs, ours in (("nb_tx", "count"), ("avg_amount", "mean_amount"))
+    f"customer_id_{theirs}_{days}day_window": f"exact_{local}_{days}d"
+    for theirs, local in (("nb_tx", "count"), ("avg_amount", "mean_amount"))
     for days in (1, 7, 30)
 }
 TERMINAL = {
-    f"terminal_id_{theirs}_{days}day_window": f"exact_{ours}_{days}d"
-    for theirs, ours in (("nb_tx", "count"), ("risk", "bad_share"))
+    f"terminal_id_{theirs}_{days}day_window": f"exact_{local}_{days}d"
+    for theirs, local in (("nb_tx", "count"), ("risk", "bad_share"))
     for days in (1, 7, 30)
 }
 """Our features by the columns of the published file."""
@@ -109,7 +109,7 @@ def differences(
     if row.entity != entity or row.entity_id not in whole or published is None:
         return None
     return [
-        f"{row.event_id} {ours}: {row.features[ours]}, published {published[theirs]}"
-        for theirs, ours in columns.items()
-        if abs((row.features[ours] or 0.0) - published[theirs]) > 1e-6
+        f"{row.event_id} {local}: {row.features[local]}, published {published[theirs]}"
+        for theirs, local in columns.items()
+        if abs((row.features[local] or 0.0) - published[theirs]) > 1e-6
     ]

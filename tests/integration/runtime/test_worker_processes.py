@@ -9,8 +9,8 @@ import psutil
 
 from support.topics import Offsets, make_topics
 from support.workers import WorkerProcess, send
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.local.ports import free_port
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 

@@ -8,7 +8,7 @@ from support.expected import assert_exact, offline
 from support.topics import Offsets
 from support.waiting import eventually
 from support.workers import WorkerProcess, sending
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]
@@ -62,11 +62,11 @@ async def profiles_are_found_from_both(
 ) -> None:
     users = sorted({record.key.decode() for record in events[:100] if record.key is not None})[:12]
 
-    async def told() -> list[list[str]]:
-        answers = [[await worker.get(f"/api/v1/users/{user}") for user in users] for worker in (first, second)]
-        return [[profile["id"] for status, profile in found if status == 200] for found in answers]
+    async def delivered() -> list[list[str]]:
+        delayed_labels = [[await worker.get(f"/api/v1/users/{user}") for user in users] for worker in (first, second)]
+        return [[profile["id"] for status, profile in found if status == 200] for found in delayed_labels]
 
     async def all_told() -> bool:
-        return await told() == [users, users]
+        return await delivered() == [users, users]
 
     await eventually(all_told, 15, "each worker tells every profile")

@@ -15,9 +15,9 @@ from support.losing import admin_of
 from support.running_ubi import RunningUbi
 from support.topics import Offsets, read_states
 from support.workers import WorkerProcess, send, worker_environment
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.settings import Settings
-from ubi_stream.state.memo import Memo
+from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.model import UserState
 
 MakeWorker = Callable[..., WorkerProcess]
@@ -83,7 +83,7 @@ async def test_states_move_with_their_users(
 def own(state: UserState | None) -> UserState:
     """What a state holds of the user's own events: not what was told and asked, nor by which way they came."""
     assert state is not None
-    return msgspec.structs.replace(state, memo=Memo(), questions=[], forwarded={})
+    return msgspec.structs.replace(state, history=InsightHistory(), pending_predictions=[], forwarded={})
 
 
 async def homes(settings: Settings) -> set[int]:

@@ -8,7 +8,7 @@ from support.expected import assert_exact, offline
 from support.losing import forget_group
 from support.topics import Offsets
 from support.workers import WorkerProcess, send
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]

@@ -11,10 +11,10 @@ from pathlib import Path
 from support.expected import in_postgres, read_insights
 from support.topics import Offsets
 from support.workers import WorkerProcess, send
-from ubi_stream.cli.shadow import ShadowOptions, ShadowReport, run_shadow
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.replay.compare import ShadowOptions, ShadowReport, run_shadow
 from ubi_stream.resources import config_dir
 from ubi_stream.settings import Settings
 

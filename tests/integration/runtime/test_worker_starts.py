@@ -10,10 +10,10 @@ from support.topics import Offsets, read_states
 from support.waiting import eventually
 from support.workers import WorkerProcess, send
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.kafka.client import connect_admin
 from ubi_stream.local.ports import free_port
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.runtime.kafka_client import connect_admin
 from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.settings import Settings
 

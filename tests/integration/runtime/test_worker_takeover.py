@@ -9,8 +9,8 @@ from pathlib import Path
 from support.running_ubi import RunningUbi
 from support.topics import Offsets, make_topics
 from support.workers import send, worker_environment
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.local.ports import free_port
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 SESSION_S = 90.0

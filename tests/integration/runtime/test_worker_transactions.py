@@ -20,8 +20,8 @@ from support.topics import Offsets
 from support.waiting import eventually
 from support.workers import WorkerProcess, worker_environment
 from ubi_stream.clock import SystemClock
+from ubi_stream.kafka.client import client_options
 from ubi_stream.operations.cluster import connected
-from ubi_stream.runtime.kafka_client import client_options
 from ubi_stream.settings import Settings
 
 MakeWorker = Callable[..., WorkerProcess]

@@ -123,9 +123,9 @@ async def test_months_are_made_once_by_workers_that_need_them_at_once(
     database: str, connection: asyncpg.Connection
 ) -> None:
     await migrate(database)
-    moments = [datetime(2019, month, 28, 23, 59, 59, 999_000, tzinfo=UTC) for month in (1, 2, 12)]
+    changes = [datetime(2019, month, 28, 23, 59, 59, 999_000, tzinfo=UTC) for month in (1, 2, 12)]
     workers = [await asyncpg.connect(database) for _ in range(6)]
-    await asyncio.gather(*(worker.executemany(ENSURE, [(moment,) for moment in moments]) for worker in workers))
+    await asyncio.gather(*(worker.executemany(ENSURE, [(change,) for change in changes]) for worker in workers))
     for worker in workers:
         await worker.close()
     assert await partitions(connection) == [

@@ -16,7 +16,7 @@ from support.waiting import eventually
 from support.web_access import ViewsServer
 from support.web_worker import SECRET, T0, Client, MemoryWorker, event
 from ubi_stream.clock import SystemClock
-from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.database import create_pool
 from ubi_stream.sinks.migrations import migrate

@@ -26,7 +26,7 @@ from support.waiting import eventually
 from support.web_worker import Client, MemoryWorker, path_of
 from ubi_stream.clock import SystemClock
 from ubi_stream.local import EmbeddedPostgres
-from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.sinks.database import create_pool
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink

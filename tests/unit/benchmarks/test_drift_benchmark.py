@@ -20,7 +20,7 @@ from benchmarks.drift import (
     play,
     traffic,
 )
-from ubi_stream.replay.population import TrafficOptions
+from ubi_stream.synthetic.population import TrafficOptions
 
 OPTIONS = TrafficOptions(users=300, rate=0.2, start_ms=START_MS, seed=1)
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -80,8 +80,8 @@ def test_a_report_before_the_bot_began_is_about_something_else(stream: Stream) -
 def test_nothing_may_be_said_of_a_night_that_nobody_knows(stream: Stream) -> None:
     unknown = of_kind(stream, "night_unknown")
     assert judge_users(stream, [])["night_unknown"].share == 1.0
-    said = found(stream, unknown.positions[0], "active at 02:00, at night", user=unknown.user_id, severity="low")
-    assert judge_users(stream, [said])["night_unknown"].found == 1
+    predicted = found(stream, unknown.positions[0], "active at 02:00, at night", user=unknown.user_id, severity="low")
+    assert judge_users(stream, [predicted])["night_unknown"].found == 1
 
 
 def first_of(stream: Stream, kind: str) -> tuple[Incident, int]:

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import Result
 
-from ubi_stream.cli.configured import child_environment, load_settings, pack_for, unknown_variables
 from ubi_stream.settings import Settings
+from ubi_stream.terminal.configured import child_environment, load_settings, pack_for, unknown_variables
 
 Ubi = Callable[..., Result]
 

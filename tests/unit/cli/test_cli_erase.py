@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from ubi_stream.cli import erasing
 from ubi_stream.clock import Clock
 from ubi_stream.events.erase import erase_event
 from ubi_stream.local.ports import free_port
+from ubi_stream.operations import erasing
 from ubi_stream.settings import Settings
 
 Ubi = Callable[..., Result]
@@ -58,10 +58,10 @@ def test_the_receipt_is_printed(ubi: Ubi, answered: Answered) -> None:
 
 def test_for_programs_it_is_one_object_and_each_command_its_own_event(ubi: Ubi, answered: Answered) -> None:
     answered(RECEIPT)
-    answers = [json.loads(ubi("erase", "--user", "u1", "--json").stdout) for _ in range(2)]
-    assert answers[0]["insight"] == RECEIPT
-    assert len({answer["event_id"] for answer in answers}) == 2
-    assert all(answer["event_id"].startswith("erase/") for answer in answers)
+    delayed_labels = [json.loads(ubi("erase", "--user", "u1", "--json").stdout) for _ in range(2)]
+    assert delayed_labels[0]["insight"] == RECEIPT
+    assert len({answer["event_id"] for answer in delayed_labels}) == 2
+    assert all(answer["event_id"].startswith("erase/") for answer in delayed_labels)
 
 
 def test_an_erasure_that_no_worker_has_come_to_is_on_the_topic(ubi: Ubi, answered: Answered) -> None:

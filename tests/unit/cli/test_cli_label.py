@@ -39,8 +39,8 @@ PENDING = {"event_id": "label/k", "status": "accepted", "insight": None}
 class Worker:
     """Answers labels with what the test wants, one after another; the last answer stays."""
 
-    def __init__(self, *answers: tuple[int, Any]) -> None:
-        self.answers = list(answers)
+    def __init__(self, *delayed_labels: tuple[int, Any]) -> None:
+        self.delayed_labels = list(delayed_labels)
         self.got: list[tuple[dict[str, Any], str]] = []
         self.url = f"http://127.0.0.1:{free_port()}"
         self._loop = asyncio.new_event_loop()
@@ -68,7 +68,7 @@ class Worker:
 
     async def _take(self, request: web.Request) -> web.Response:
         self.got.append((await request.json(), request.headers["Idempotency-Key"]))
-        status, answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        status, answer = self.delayed_labels.pop(0) if len(self.delayed_labels) > 1 else self.delayed_labels[0]
         return web.json_response(answer, status=status)
 
 
@@ -76,8 +76,8 @@ class Worker:
 def worker_of() -> Iterator[Callable[..., Worker]]:
     started: list[Worker] = []
 
-    def start(*answers: tuple[int, Any]) -> Worker:
-        worker = Worker(*answers)
+    def start(*delayed_labels: tuple[int, Any]) -> Worker:
+        worker = Worker(*delayed_labels)
         worker.start()
         started.append(worker)
         return worker
@@ -92,8 +92,8 @@ def test_what_is_said_is_sent_and_what_was_learned_is_printed(ubi: Ubi, worker_o
     result = ubi("label", "--user", "u1", "--insight", "i1", "--label", "false_positive", "--weight", "2", "--author",
                  "ann", "--key", "k", "--web-url", worker.url)  # fmt: skip
     assert result.exit_code == 0, result.stderr
-    said = {"user_id": "u1", "insight_id": "i1", "label": "false_positive", "weight": 2.0, "author": "ann"}
-    assert worker.got == [(said, "k")]
+    predicted = {"user_id": "u1", "insight_id": "i1", "label": "false_positive", "weight": 2.0, "author": "ann"}
+    assert worker.got == [(predicted, "k")]
     lines = result.stdout.splitlines()
     assert lines[0] == "learned  Taken [so]"
     assert lines[1].split() == ["probability", "0.5", "→", "0.337"]
@@ -208,8 +208,8 @@ def test_a_kafka_that_goes_away_before_the_answer_can_be_read_is_one_sentence(
     async def producer(_settings: Settings) -> AsyncIterator[None]:
         yield None
 
-    monkeypatch.setattr("ubi_stream.cli.labelling.AIOKafkaConsumer", Consumer)
-    monkeypatch.setattr("ubi_stream.cli.labelling.started_producer", producer)
+    monkeypatch.setattr("ubi_stream.operations.labelling.AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr("ubi_stream.operations.labelling.started_producer", producer)
     result = ubi("label", "--user", "u1", "--label", "confirmed", "--broker", "kafka:9092")
     assert result.exit_code == 70
     assert "Kafka did not take the label (KafkaConnectionError)" in result.stderr

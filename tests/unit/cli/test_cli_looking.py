@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from typer.testing import Result
 
-from ubi_stream.cli.background import Background, running_background
-from ubi_stream.cli.tables import table
 from ubi_stream.local.ports import free_port
+from ubi_stream.operations.background import Background, running_background
 from ubi_stream.settings import Settings
+from ubi_stream.terminal.tables import table
 
 Ubi = Callable[..., Result]
 
@@ -55,12 +55,12 @@ def test_down_of_nothing_is_no_error(ubi: Ubi, tmp_path: Path) -> None:
 
 
 def test_what_a_dead_process_left_counts_as_nothing(tmp_path: Path) -> None:
-    ours = Background.of_this_process(tmp_path, Settings(), "http://127.0.0.1:8088")
-    ours.write()
-    assert running_background(tmp_path) == ours
+    local = Background.of_this_process(tmp_path, Settings(), "http://127.0.0.1:8088")
+    local.write()
+    assert running_background(tmp_path) == local
     assert (tmp_path / "running.json").stat().st_mode & 0o077 == 0  # the password is in it
     # The same id, given to another process later.
-    Background(ours.pid, ours.created_s - 60, ours.folder, ours.broker, ours.postgres_dsn, ours.web_url).write()
+    Background(local.pid, local.created_s - 60, local.folder, local.broker, local.postgres_dsn, local.web_url).write()
     assert running_background(tmp_path) is None
     (tmp_path / "running.json").write_text("{", encoding="utf-8")
     assert running_background(tmp_path) is None

@@ -18,11 +18,11 @@ from typer.testing import Result
 
 from ubi_stream import __version__
 from ubi_stream.cli.commands import config as config_command
-from ubi_stream.cli.console import run_async
 from ubi_stream.cli.main import app
-from ubi_stream.cli.signals import EndedBySignal, until_signalled
-from ubi_stream.cli.together import together
 from ubi_stream.errors import DeliveryError
+from ubi_stream.terminal.console import run_async
+from ubi_stream.terminal.signals import EndedBySignal, until_signalled
+from ubi_stream.terminal.together import together
 
 Ubi = Callable[..., Result]
 

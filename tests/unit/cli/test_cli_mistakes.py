@@ -33,27 +33,27 @@ def sentence(result: Result, status: int) -> str:
 
 def test_the_wrong_broker(ubi: Ubi, shop_file: Path) -> None:
     nobody = f"127.0.0.1:{free_port()}"
-    said = sentence(ubi("replay", shop_file, "-m", "rees46", "--broker", nobody, UBI_STARTUP_TIMEOUT_S="0"), 69)
-    assert f"Kafka at {nobody} can't be reached" in said
-    assert "UBI_BROKER or --broker names it; `ubi up` starts one" in said
+    predicted = sentence(ubi("replay", shop_file, "-m", "rees46", "--broker", nobody, UBI_STARTUP_TIMEOUT_S="0"), 69)
+    assert f"Kafka at {nobody} can't be reached" in predicted
+    assert "UBI_BROKER or --broker names it; `ubi up` starts one" in predicted
 
 
 def test_no_postgres(ubi: Ubi) -> None:
     nobody = f"127.0.0.1:{free_port()}"
-    said = sentence(ubi("migrate", "--dsn", f"postgresql://ann@{nobody}/ubi", UBI_STARTUP_TIMEOUT_S="0"), 69)
-    assert f"Postgres at {nobody}/ubi does not answer" in said
-    assert "UBI_POSTGRES_DSN or --dsn names it; `ubi up` starts one" in said
+    predicted = sentence(ubi("migrate", "--dsn", f"postgresql://ann@{nobody}/ubi", UBI_STARTUP_TIMEOUT_S="0"), 69)
+    assert f"Postgres at {nobody}/ubi does not answer" in predicted
+    assert "UBI_POSTGRES_DSN or --dsn names it; `ubi up` starts one" in predicted
 
 
 @pytest.mark.parametrize("command", [["pack", "check"], ["pack", "show"], ["demo", "--pack"]], ids=" ".join)
 def test_the_wrong_name_of_a_pack(ubi: Ubi, command: list[str]) -> None:
-    said = sentence(ubi(*command, "ecomerce", UBI_STARTUP_TIMEOUT_S="0"), 64)
-    assert "no pack 'ecomerce': did you mean ecommerce? shipped are ecommerce, " in said
+    predicted = sentence(ubi(*command, "ecomerce", UBI_STARTUP_TIMEOUT_S="0"), 64)
+    assert "no pack 'ecomerce': did you mean ecommerce? shipped are ecommerce, " in predicted
 
 
 def test_the_wrong_name_of_a_mapping(ubi: Ubi, shop_file: Path) -> None:
-    said = sentence(ubi("replay", shop_file, "-m", "rees64", "--offline"), 64)
-    assert "mapping 'rees64' is unknown; did you mean rees46? expected one of " in said
+    predicted = sentence(ubi("replay", shop_file, "-m", "rees64", "--offline"), 64)
+    assert "mapping 'rees64' is unknown; did you mean rees46? expected one of " in predicted
 
 
 def test_no_mapping(ubi: Ubi, shop_file: Path) -> None:
@@ -72,14 +72,16 @@ def test_a_file_that_is_missing(ubi: Ubi, shop_file: Path) -> None:
 @pytest.mark.parametrize("name", ["events.jsonl", "events.ndjson"])
 def test_an_empty_file(ubi: Ubi, tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
-    said = sentence(ubi("replay", name, "--offline", "--out", "insights.jsonl"), 0)  # it may be an hour without events
-    assert f"{name} has no rows: was it written to its end?" in said
+    predicted = sentence(
+        ubi("replay", name, "--offline", "--out", "insights.jsonl"), 0
+    )  # it may be an hour without events
+    assert f"{name} has no rows: was it written to its end?" in predicted
 
 
 def test_an_empty_csv_file(ubi: Ubi, tmp_path: Path) -> None:
     (tmp_path / "shop.csv").touch()
-    said = sentence(ubi("replay", "shop.csv", "-m", "rees46", "--offline"), 64)
-    assert "shop.csv is empty: expected a header line with the names of the columns" in said
+    predicted = sentence(ubi("replay", "shop.csv", "-m", "rees46", "--offline"), 64)
+    assert "shop.csv is empty: expected a header line with the names of the columns" in predicted
 
 
 def test_no_snapshot_key() -> None:

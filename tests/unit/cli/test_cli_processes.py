@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ubi_stream.cli.processes import settings_of_processes
+from ubi_stream.operations.processes import settings_of_processes
 from ubi_stream.settings import Settings
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from typer.testing import Result
 
-from ubi_stream.cli.shadow import ShadowReport, describe, parse_time
 from ubi_stream.local.ports import free_port
-from ubi_stream.replay.shadow import Counts
+from ubi_stream.replay.compare import ShadowReport, describe, parse_time
+from ubi_stream.replay.shadow import ComparedCounts
 
 
 def test_times_are_utc_unless_they_name_a_zone() -> None:
@@ -17,8 +17,8 @@ def test_times_are_utc_unless_they_name_a_zone() -> None:
 
 
 def test_the_report_names_only_what_differs() -> None:
-    kinds = {"risk": Counts(1, 2, 0, 1, 0, 1, {"score": 1}), "session": Counts(5, 5, 5)}
-    report = ShadowReport("shop", 2, "topic", 10, Counts(6, 7, 5, 1, 0, 1, {"score": 1}), kinds, 0.5)
+    kinds = {"risk": ComparedCounts(1, 2, 0, 1, 0, 1, {"score": 1}), "session": ComparedCounts(5, 5, 5)}
+    report = ShadowReport("shop", 2, "topic", 10, ComparedCounts(6, 7, 5, 1, 0, 1, {"score": 1}), kinds, 0.5)
     assert not report.equal
     assert "risk: 0 missing, 1 additional, 1 changed (score 1)" in describe(report)
     assert "session" not in describe(report)

@@ -52,8 +52,8 @@ def test_visits_that_ended_are_counted_by_class(ubi: Ubi) -> None:
         ubi("generate", "--persona", "engaged_shopper", "--user", "u", "--start", start, "--out", f"{start[9]}.jsonl")
     both = "".join(Path(f"{day}.jsonl").read_text("utf-8") for day in (1, 2))
     Path("both.jsonl").write_text(both, "utf-8")
-    told = ubi("replay", "both.jsonl", "--offline").stderr
-    assert "visits that ended: 1 engaged_shopper\n" in told
+    delivered = ubi("replay", "both.jsonl", "--offline").stderr
+    assert "visits that ended: 1 engaged_shopper\n" in delivered
     summary = json.loads(ubi("replay", "both.jsonl", "--offline", "--json").stderr)
     assert summary["visits_by_class"] == {"engaged_shopper": 1}
 
@@ -68,12 +68,12 @@ def test_the_summary_as_json_adds_up(ubi: Ubi, shop_file: Path) -> None:
 
 def test_when_nothing_is_told_it_says_what_that_takes(ubi: Ubi) -> None:
     Path("one.jsonl").write_text('{"event_time": 1700000000000, "event_type": "view", "user_id": "u1"}\n', "utf-8")
-    told = ubi("replay", "one.jsonl", "--offline").stderr
-    assert "1 event of 1 user in" in told
-    assert "visits that ended" not in told
-    assert "0 insights" in told
-    assert "Nothing was told: no event met all the conditions of a segment or rule of pack ecommerce" in told
-    assert "an anomaly needs 500 events in the partition and 10 events of its user before it" in told
+    delivered = ubi("replay", "one.jsonl", "--offline").stderr
+    assert "1 event of 1 user in" in delivered
+    assert "visits that ended" not in delivered
+    assert "0 insights" in delivered
+    assert "Nothing was told: no event met all the conditions of a segment or rule of pack ecommerce" in delivered
+    assert "an anomaly needs 500 events in the partition and 10 events of its user before it" in delivered
 
 
 def test_the_mapping_brings_its_pack_and_the_option_wins(ubi: Ubi, shop_file: Path) -> None:
@@ -195,10 +195,10 @@ def test_the_account_names_row_field_and_value(ubi: Ubi) -> None:
         {"event_time": "2026-11-02T10:00:00Z", "event_type": "view", "user_id": "u"},
     ]
     Path("some.jsonl").write_text("\n\n".join(map(json.dumps, rows)), "utf-8")
-    told = ubi("replay", "some.jsonl", "--offline", "--dead-letters", "refused.jsonl").stderr
-    assert "1 invalid_value at $.properties.price, first in row 1: price is '9,90'" in told
-    assert "Unknown event types: bought (1). Pack ecommerce knows page_view, view" in told
-    assert "2 blank lines skipped" in told
+    delivered = ubi("replay", "some.jsonl", "--offline", "--dead-letters", "refused.jsonl").stderr
+    assert "1 invalid_value at $.properties.price, first in row 1: price is '9,90'" in delivered
+    assert "Unknown event types: bought (1). Pack ecommerce knows page_view, view" in delivered
+    assert "2 blank lines skipped" in delivered
     letters = [json.loads(line) for line in Path("refused.jsonl").read_text().splitlines()]
     assert sorted(letter["reason"] for letter in letters) == ["invalid_value", "unknown_event_type"]
     summary = json.loads(ubi("replay", "some.jsonl", "--offline", "--json").stderr)
@@ -209,22 +209,24 @@ def test_the_account_names_row_field_and_value(ubi: Ubi) -> None:
 
 def test_a_file_in_no_order_is_called_so_and_sort_brings_it(ubi: Ubi) -> None:
     unsorted, in_order = case("order_by_user.jsonl"), case("order_by_time.jsonl")
-    told = ubi("replay", unsorted, "--offline", "--out", "a.jsonl").stderr
-    assert re.search(r"Most events were late \(\d+ of 483\): the file is not in the order of time.*--sort", told)
-    told = ubi("replay", unsorted, "--offline", "--out", "a.jsonl", "--sort").stderr
-    assert "late;" in told
-    assert "Most events" not in told
+    delivered = ubi("replay", unsorted, "--offline", "--out", "a.jsonl").stderr
+    assert re.search(r"Most events were late \(\d+ of 483\): the file is not in the order of time.*--sort", delivered)
+    delivered = ubi("replay", unsorted, "--offline", "--out", "a.jsonl", "--sort").stderr
+    assert "late;" in delivered
+    assert "Most events" not in delivered
     (sentence,) = json.loads(ubi("replay", unsorted, "--offline", "--json", "--out", "c.jsonl").stderr)["time_order"]
     assert "--sort" in sentence
     assert not json.loads(ubi("replay", in_order, "--offline", "--json", "--out", "c.jsonl").stderr)["time_order"]
-    told = ubi("replay", in_order, "--offline", "--out", "b.jsonl").stderr
-    assert "Most events" not in told
+    delivered = ubi("replay", in_order, "--offline", "--out", "b.jsonl").stderr
+    assert "Most events" not in delivered
     a, b = ([json.loads(line)["id"] for line in Path(f"{name}.jsonl").read_text().splitlines()] for name in "ab")
     assert a == b
 
 
 def test_a_fast_clock_is_named_with_its_row(ubi: Ubi) -> None:
-    told = ubi("replay", case("one_fast_clock.jsonl"), "--offline", "--out", "a.jsonl").stderr
-    assert re.search(r"Row \d+ is \d+(\.\d)? days ahead of the rest of the file \(8 rows like it\)", told), told
+    delivered = ubi("replay", case("one_fast_clock.jsonl"), "--offline", "--out", "a.jsonl").stderr
+    assert re.search(r"Row \d+ is \d+(\.\d)? days ahead of the rest of the file \(8 rows like it\)", delivered), (
+        delivered
+    )
     summary = json.loads(ubi("replay", case("one_fast_clock.jsonl"), "--offline", "--json", "--out", "a.jsonl").stderr)
-    assert [sentence for sentence in summary["time_order"] if sentence in told] == summary["time_order"] != []
+    assert [sentence for sentence in summary["time_order"] if sentence in delivered] == summary["time_order"] != []

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ubi_stream.cli.processes import with_membership
-from ubi_stream.cli.supervise import Supervisor
 from ubi_stream.clock import SystemClock
+from ubi_stream.operations.processes import with_membership
+from ubi_stream.operations.supervise import Supervisor
 from ubi_stream.settings import Settings
 
 COUNTS = """
@@ -26,7 +26,7 @@ sys.exit(int(os.environ["STATUSES"].split()[lives - 1]))
 """
 WAITS = """
 import sys
-from ubi_stream.cli.supervise import Supervisor
+from ubi_stream.operations.supervise import Supervisor
 from ubi_stream.clock import SystemClock
 child = "import signal; print('up', flush=True); signal.sigwait([signal.SIGTERM, signal.SIGINT]); raise SystemExit(7)"
 child = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])\\n" + child
@@ -50,18 +50,18 @@ file.write_text("one signal" if again is None else "two signals")
 
 @pytest.mark.parametrize("statuses", ["70 71 0", "70 72 64", "69 70 65"])
 def test_a_process_is_started_again_until_that_has_no_point(statuses: str, tmp_path: Path) -> None:
-    told: list[tuple[int, float]] = []
+    delivered: list[tuple[int, float]] = []
     environment = {"LIVES": str(tmp_path / "lives"), "STATUSES": statuses}
     supervisor = Supervisor(
         [sys.executable, "-c", COUNTS],
         [environment],
         SystemClock(),
-        lambda status, pause_s: told.append((status, pause_s)),
+        lambda status, pause_s: delivered.append((status, pause_s)),
         first_pause_s=0.01,
     )
     first, second, last = map(int, statuses.split())
     assert supervisor.run() == last
-    assert told == [(first, 0.01), (second, 0.02)]
+    assert delivered == [(first, 0.01), (second, 0.02)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -95,15 +95,15 @@ def test_a_signal_reaches_a_process_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("moment", range(1, 16))
-def test_a_signal_at_any_moment_of_a_pause_ends_it(moment: int) -> None:
+@pytest.mark.parametrize("change", range(1, 16))
+def test_a_signal_at_any_moment_of_a_pause_ends_it(change: int) -> None:
     """The profiler calls us at each call and return of the code that the signal may come into."""
     seen = 0
 
     def signal_at_that_moment(*_event: object) -> None:
         nonlocal seen
         seen += 1
-        if seen == moment:
+        if seen == change:
             sys.setprofile(None)
             signal.raise_signal(signal.SIGTERM)
 
@@ -141,7 +141,7 @@ def test_with_several_the_first_that_ends_for_good_ends_all(tmp_path: Path) -> N
 
 
 def test_of_several_each_is_started_again_by_itself(tmp_path: Path) -> None:
-    told: list[int] = []
+    delivered: list[int] = []
     supervisor = Supervisor(
         [sys.executable, "-c", COUNTS],
         [
@@ -149,12 +149,12 @@ def test_of_several_each_is_started_again_by_itself(tmp_path: Path) -> None:
             {"LIVES": str(tmp_path / "b"), "STATUSES": "72 72 72 72 72 72 72 72 72 72 72 72"},
         ],
         SystemClock(),
-        lambda status, pause_s: told.append(status),
+        lambda status, pause_s: delivered.append(status),
         first_pause_s=0.01,
     )
     assert supervisor.run() == 64
-    assert told.count(70) == 2
-    assert 72 in told
+    assert delivered.count(70) == 2
+    assert 72 in delivered
 
 
 def test_a_supervised_worker_stays_the_same_member_over_its_lives() -> None:

@@ -18,10 +18,10 @@ from typer.testing import CliRunner, Result
 from support.files import case
 from support.forms import FORMS
 from ubi_stream.cli.main import app
+from ubi_stream.data.forms.names import place_type
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.mappings.model import load_mapping, mapping_names
 from ubi_stream.mappings.write import mapping_text
-from ubi_stream.replay.forms.names import place_type
-from ubi_stream.replay.source import ReplaySource
 
 Ubi = Callable[..., Result]
 

@@ -11,10 +11,10 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from support.waiting import eventually
-from ubi_stream.chunked.partitioner import partition_of
 from ubi_stream.collector import delivery
 from ubi_stream.collector.delivery import KafkaDelivery, Outgoing, OverloadedError
 from ubi_stream.errors import DeliveryError
+from ubi_stream.kafka.partitioner import partition_of
 
 PARTITIONS = 4
 

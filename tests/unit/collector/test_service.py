@@ -18,15 +18,17 @@ from ubi_stream.settings import Settings
 SETTINGS = Settings()
 
 
-def ours(number: int, **changes: object) -> dict[str, object]:
+def local(number: int, **changes: object) -> dict[str, object]:
     return {"event_id": f"e-{number}", "event_time": NOW, "event_type": "view", "user_id": "u-1"} | changes
 
 
 async def test_events_go_under_their_users_key_and_bad_ones_to_the_dead_letters() -> None:
     delivery = MemoryDelivery()
     service = collector(delivery)
-    bad = ours(2, event_type="dance")
-    receipt = await service.take(OWN, request("/api/v1/events", [ours(1), bad, ours(3, event_type="purchase")]), "shop")
+    bad = local(2, event_type="dance")
+    receipt = await service.take(
+        OWN, request("/api/v1/events", [local(1), bad, local(3, event_type="purchase")]), "shop"
+    )
     assert receipt_document(receipt) == {
         "accepted": 2,
         "duplicates": 0,
@@ -56,8 +58,8 @@ async def test_events_go_under_their_users_key_and_bad_ones_to_the_dead_letters(
 async def test_what_comes_twice_counts_once_within_a_request_and_after_it() -> None:
     delivery = MemoryDelivery()
     service = collector(delivery)
-    first = await service.take(OWN, request("/", [ours(1), ours(1), ours(2)]), "shop")
-    again = await service.take(OWN, request("/", [ours(1), ours(2), ours(3), ours(1, user_id="u-2")]), "shop")
+    first = await service.take(OWN, request("/", [local(1), local(1), local(2)]), "shop")
+    again = await service.take(OWN, request("/", [local(1), local(2), local(3), local(1, user_id="u-2")]), "shop")
     assert (first.accepted, len(first.duplicates)) == (2, 1)
     assert (again.accepted, sorted(again.duplicates)) == (2, [0, 1])
     assert len(delivery.events(SETTINGS)) == 4
@@ -69,16 +71,16 @@ async def test_what_kafka_did_not_take_is_not_known_when_it_comes_again(error: E
     service = collector(delivery)
     delivery.error = error  # type: ignore[assignment]  # both are errors of ours
     with pytest.raises(type(error)):
-        await service.take(OWN, request("/", ours(1)), "shop")
+        await service.take(OWN, request("/", local(1)), "shop")
     delivery.error = None
-    assert (await service.take(OWN, request("/", ours(1)), "shop")).accepted == 1
+    assert (await service.take(OWN, request("/", local(1)), "shop")).accepted == 1
 
 
 async def test_a_dead_letter_that_comes_twice_is_one_by_its_id() -> None:
     delivery = MemoryDelivery()
     service = collector(delivery)
     for _ in range(2):
-        await service.take(OWN, request("/", ours(2, event_type="dance")), "shop")
+        await service.take(OWN, request("/", local(2, event_type="dance")), "shop")
     one, two = delivery.dead_letters(SETTINGS)
     assert one["id"] == two["id"]
 
@@ -107,7 +109,7 @@ async def test_the_answers_of_the_dialects() -> None:
 
 def test_a_dry_run_sends_nothing() -> None:
     delivery = MemoryDelivery()
-    read = collector(delivery).check(OWN, request("/", [ours(1), ours(2, event_type="dance")]), "shop")
+    read = collector(delivery).check(OWN, request("/", [local(1), local(2, event_type="dance")]), "shop")
     assert len(read.outcomes) == 2
     assert delivery.sent == []
 

@@ -11,7 +11,7 @@ from support.advice import advice_pack, weeks
 from support.folding import Runner
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.bandits import LoggedChoice, judge, read_choices
-from ubi_stream.insights.encode import encode_recommendation
+from ubi_stream.insights.encoding import encode_recommendation
 from ubi_stream.insights.recommendations import RecommendationRecord
 
 ARMS = ("a", "b", "c")

@@ -13,7 +13,7 @@ from ubi_stream.evaluate.ensemble import PackEnsemble
 from ubi_stream.evaluate.panel import make_registered
 from ubi_stream.evaluate.progressive import Example, progressive
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.models.anomaly import AnomalyEnsemble
+from ubi_stream.models.anomaly.stage import AnomalyEnsemble
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.plan import compile_plan
 
@@ -52,7 +52,7 @@ def test_on_the_packs_features_it_is_the_ensemble_of_a_worker(pack: str) -> None
     assert judged.is_own
     assert judged.blend.features == worker.blend.features
     assert judged.blend.detectors == worker.blend.detectors
-    assert judged.blend.voices["pace"].recipe == worker.blend.voices["pace"].recipe
+    assert judged.blend.custom_detectors["pace"].recipe == worker.blend.custom_detectors["pace"].recipe
     assert (judged.blend.trees, judged.blend.height, judged.blend.window) == (25, 8, 250)
     scores = judged.score_learn_many(numbers(names))
     assert judged.blend.n_seen == 600
@@ -62,7 +62,7 @@ def test_on_the_packs_features_it_is_the_ensemble_of_a_worker(pack: str) -> None
 def test_on_another_set_it_sees_all_numbers_and_so_do_its_voices(pack: str) -> None:
     judged = PackEnsemble(pack, ("a", "b"), seed=1)
     assert not judged.is_own
-    assert judged.blend.voices["pace"].recipe.features == ("a", "b")
+    assert judged.blend.custom_detectors["pace"].recipe.features == ("a", "b")
 
 
 @pytest.mark.parametrize("name", ["payments/anomalies", "ecommerce/anomalies"])

@@ -8,7 +8,7 @@ import pytest
 
 from support.probe import FURTHER_MODELS, probe_pack
 from ubi_stream.errors import ConfigError
-from ubi_stream.evaluate.vetting import try_pack
+from ubi_stream.evaluate.pack_checks import try_pack
 from ubi_stream.packs.loader import load_pack, shipped_packs
 
 

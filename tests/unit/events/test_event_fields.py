@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from support.probe import HOUR_MS, MINUTE_MS, START_MS, event, record
-from ubi_stream.events.model import DeadLetter, Event, Origin, Record, Sender, Unwanted
+from ubi_stream.events.model import DeadLetter, Event, ForwardSource, Origin, Record, Unwanted
 from ubi_stream.events.stage import forward_headers, read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.packs.schema import Events
@@ -225,7 +225,7 @@ def test_a_forward_tells_where_the_event_entered_and_who_sent_it() -> None:
     entered = read(event(), partition=1, offset=77)
     once = forwarded(event(), forward_headers(entered))
     assert once.origin == entered.origin == Origin("ubi.events", 1, 77, START_MS)
-    assert once.sender == Sender("ubi.events/1", 77)
+    assert once.sender == ForwardSource("ubi.events/1", 77)
     assert once.event_id == entered.event_id == "ubi.events-1-77"
     assert (once.topic, once.partition, once.offset) == ("ubi.events.by-user", 2, 9)
 
@@ -234,7 +234,7 @@ def test_a_forward_of_a_forward_has_another_sender_and_the_same_origin() -> None
     once = forwarded(event(), forward_headers(read(event(), partition=1, offset=77)))
     twice = forwarded(event(), forward_headers(once))
     assert twice.origin == once.origin
-    assert twice.sender == Sender("ubi.events.by-user/2", 9)
+    assert twice.sender == ForwardSource("ubi.events.by-user/2", 9)
 
 
 @pytest.mark.parametrize(
@@ -268,4 +268,4 @@ def test_a_forward_of_a_forward_has_another_sender_and_the_same_origin() -> None
 def test_a_record_without_good_headers_entered_where_it_was_read(headers: tuple[tuple[str, bytes], ...]) -> None:
     found = forwarded(event(), headers)
     assert found.origin == Origin("ubi.events.by-user", 2, 9, START_MS)
-    assert found.sender == Sender("ubi.events.by-user/2", 9)
+    assert found.sender == ForwardSource("ubi.events.by-user/2", 9)

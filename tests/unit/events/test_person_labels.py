@@ -10,7 +10,7 @@ from support.probe import START_MS, event, record
 from ubi_stream.events.model import DeadLetter, Event
 from ubi_stream.events.stage import read_events
 from ubi_stream.events.validate import Validator
-from ubi_stream.events.verdict import Verdict
+from ubi_stream.events.verdict import Label
 from ubi_stream.packs.schema import Events
 from ubi_stream.reasons import DeadLetterReason as Reason
 
@@ -26,7 +26,7 @@ def read(properties: dict[str, Any], event_type: str = "$label") -> Event | Dead
     return only
 
 
-def verdict_of(**properties: Any) -> Verdict | None:
+def verdict_of(**properties: Any) -> Label | None:
     outcome = read(properties)
     assert isinstance(outcome, Event), outcome
     return outcome.verdict
@@ -36,7 +36,7 @@ def test_a_label_may_say_all_of_this() -> None:
     verdict = verdict_of(
         insight_id=INSIGHT.upper(), label="false_positive", weight=2.5, author="ann@shop.example", note="a crawler"
     )
-    assert verdict == Verdict(INSIGHT, None, positive=False, weight=2.5, author="ann@shop.example", note="a crawler")
+    assert verdict == Label(INSIGHT, None, positive=False, weight=2.5, author="ann@shop.example", note="a crawler")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_label_may_say_all_of_this() -> None:
 def test_a_label_says_yes_or_no_of_an_insight_or_of_an_outcome(
     properties: dict[str, Any], outcome: str | None, positive: bool
 ) -> None:
-    assert verdict_of(**properties) == Verdict(None, outcome, positive)
+    assert verdict_of(**properties) == Label(None, outcome, positive)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from support.folding import PLAN, fold_all
 from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event
-from ubi_stream.features.facts import facts_of
+from ubi_stream.features.event_context import context_of
 from ubi_stream.features.registry import all_features
 from ubi_stream.state.model import UserState
 
@@ -212,21 +212,21 @@ def test_nothing_is_usual_at_first(name: str) -> None:
 
 
 class TestFacts:
-    def facts(self, *contents: dict[str, Any]) -> Any:
-        return facts_of(
+    def context(self, *contents: dict[str, Any]) -> Any:
+        return context_of(
             fold_all(*contents), contents[-1]["event_time"], PLAN.type_index[contents[-1]["event_type"]], PLAN
         )
 
     def test_the_first_event_was_silent_for_no_time(self) -> None:
-        assert self.facts(at(0)).was_silent_ms == -1
+        assert self.context(at(0)).was_silent_ms == -1
 
     def test_silence_is_before_the_newest_event_only(self) -> None:
-        assert self.facts(at(0), at(90)).was_silent_ms == 90 * MINUTE_MS
-        assert self.facts(at(0), at(90), at(89)).was_silent_ms == 0
+        assert self.context(at(0), at(90)).was_silent_ms == 90 * MINUTE_MS
+        assert self.context(at(0), at(90), at(89)).was_silent_ms == 0
 
     def test_the_first_of_a_pane_is_so_once_also_with_late_events(self) -> None:
-        assert self.facts(at(0)).first_in_pane
-        assert not self.facts(at(0), at(1)).first_in_pane
-        assert self.facts(at(0), at(6)).first_in_pane
-        assert not self.facts(at(0), at(6), at(5.5)).first_in_pane
-        assert self.facts(at(0), at(11), at(6)).first_in_pane
+        assert self.context(at(0)).first_in_pane
+        assert not self.context(at(0), at(1)).first_in_pane
+        assert self.context(at(0), at(6)).first_in_pane
+        assert not self.context(at(0), at(6), at(5.5)).first_in_pane
+        assert self.context(at(0), at(11), at(6)).first_in_pane

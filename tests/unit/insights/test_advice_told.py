@@ -12,12 +12,12 @@ from support.folding import Runner
 from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event, probe_pack
 from support.visits import visits_of
 from ubi_stream.effects import Effects
-from ubi_stream.insights.encode import iso_time
+from ubi_stream.insights.encoding import iso_time
 from ubi_stream.insights.model import Insight, InsightKind
 from ubi_stream.insights.recommendations import RecommendationErasure, RecommendationRecord
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.packs.schema import Pack
-from ubi_stream.state.memo import MAX_ADVISED
+from ubi_stream.state.history import MAX_PENDING
 
 FEEDBACK = advice_pack(('reward = "conversion"', 'reward = "feedback"'))
 
@@ -30,7 +30,7 @@ def recommended(effects: Effects) -> list[Insight]:
     return [insight for insight in effects.insights if insight.kind is InsightKind.RECOMMENDATION]
 
 
-class Advised:
+class PendingRecommendation:
     """A runner whose user u1 was just given a recommendation, at minute 1."""
 
     def __init__(self, pack: Pack | None = None) -> None:
@@ -49,17 +49,17 @@ class Advised:
     def waiting(self) -> int:
         state = self.runner.state("u1")
         assert state is not None
-        return len(state.memo.advised)
+        return len(state.history.pending_recommendations)
 
     def label(self, minutes: float, **properties: Any) -> Insight:
         """Send a person's label; the insight that answers it."""
-        told = self.runner.run(at(minutes, event_type="$label", **properties)).insights
-        (answer,) = [insight for insight in told if insight.kind is InsightKind.LABEL]
+        delivered = self.runner.run(at(minutes, event_type="$label", **properties)).insights
+        (answer,) = [insight for insight in delivered if insight.kind is InsightKind.LABEL]
         return answer
 
 
 def test_one_of_the_pack_s_is_told_with_what_it_takes_to_judge_the_choice() -> None:
-    advice = Advised().advice
+    advice = PendingRecommendation().advice
     assert advice.label in ("guide", "wait")
     assert advice.explanation.summary.startswith({"guide": "Guide them", "wait": "Let them look"}[advice.label])
     evidence = advice.evidence
@@ -82,7 +82,7 @@ def test_a_silence_is_no_context_but_a_choice_all_the_same() -> None:
 
 
 def test_a_second_arm_is_not_told_within_a_day() -> None:
-    given = Advised()
+    given = PendingRecommendation()
     assert recommended(given.runner.run(at(100), at(101))) == []
     assert len(recommended(given.runner.run(at(1500), at(1501)))) == 1
 
@@ -104,7 +104,7 @@ class TestRecords:
             assert getattr(choice, name) == advice.evidence[name]
 
     def test_a_conversion_is_written_with_the_choice_that_it_rewards(self) -> None:
-        given = Advised()
+        given = PendingRecommendation()
         (reward,) = records(given.runner.run(at(90, event_type="purchase", price=5)), "reward")
         chosen = given.advice
         assert (reward.action, reward.reward, reward.at_ms) == (chosen.label, 1.0, START_MS + 90 * MINUTE_MS)
@@ -116,29 +116,29 @@ class TestRecords:
     def test_that_nothing_came_of_it_is_so_as_of_its_horizon_and_with_one_id(self) -> None:
         ids = []
         for minutes in (140, 200):
-            given = Advised()
+            given = PendingRecommendation()
             (reward,) = records(given.runner.run(at(minutes)), "reward")
             assert (reward.reward, reward.at_ms) == (0.0, START_MS + 121 * MINUTE_MS)
             ids.append(reward.id)
         assert len(set(ids)) == 1
 
     def test_a_persons_answer_is_a_record_and_its_reward_another(self) -> None:
-        given = Advised(FEEDBACK)
+        given = PendingRecommendation(FEEDBACK)
         effects = given.runner.run(at(5, event_type="$label", insight_id=given.advice.id, label="ignored", author="a"))
         (answer,), (reward,) = records(effects, "answer"), records(effects, "reward")
         assert (answer.answer, answer.author, answer.action) == ("ignored", "a", given.advice.label)
         assert (reward.reward, reward.at_ms, reward.rewarded_by) == (0.0, START_MS + 5 * MINUTE_MS, "feedback")
 
     def test_of_a_choice_that_was_made_before_rewards_were_written_none_is(self) -> None:
-        given = Advised()
+        given = PendingRecommendation()
         state = given.runner.state("u1")
         assert state is not None
-        state.memo.advised[0].told = ""
+        state.history.pending_recommendations[0].delivered = ""
         assert records(given.runner.run(at(90, event_type="purchase", price=5)), "reward") == []
         assert given.learned == (1, 1.0)
 
     def test_an_erasure_takes_the_records_of_before_with_it(self) -> None:
-        given = Advised()
+        given = PendingRecommendation()
         effects = given.runner.run(at(5, event_type="$erase"))
         assert effects.recommendations == [RecommendationErasure("user", "u1")]
 
@@ -150,10 +150,10 @@ class TestAnswers:
 
     def given(self) -> tuple[Runner, Insight]:
         runner = Runner(self.shop)
-        told = runner.run(at(0), at(1, event_type="purchase", price=30)).insights
-        (segment,) = [insight for insight in told if insight.kind is InsightKind.SEGMENT]
+        delivered = runner.run(at(0), at(1, event_type="purchase", price=30)).insights
+        (segment,) = [insight for insight in delivered if insight.kind is InsightKind.SEGMENT]
         assert [advice["action"] for advice in segment.evidence["recommendations"]] == ["thank"]
-        assert not [insight for insight in told if insight.kind is InsightKind.RECOMMENDATION]
+        assert not [insight for insight in delivered if insight.kind is InsightKind.RECOMMENDATION]
         return runner, segment
 
     @pytest.mark.parametrize("word", ["accepted", "implemented", "ignored", "dismissed"])
@@ -163,8 +163,8 @@ class TestAnswers:
         (answer,) = records(effects, "answer")
         assert (answer.insight_id, answer.segment, answer.action) == (segment.id, "buyer", "thank")
         assert answer.answer == word
-        (told,) = effects.insights
-        assert told.evidence["status"] == "recorded"
+        (delivered,) = effects.insights
+        assert delivered.evidence["status"] == "recorded"
         again = runner.run(at(6, event_type="$label", insight_id=segment.id, label=word))
         assert [record.id for record in records(again, "answer")] == [answer.id]
 
@@ -188,7 +188,7 @@ class TestConversion:
     """Horizon: two hours after minute 1."""
 
     def test_a_conversion_within_the_horizon_is_a_reward_learned_once(self) -> None:
-        given = Advised()
+        given = PendingRecommendation()
         assert (given.learned, given.waiting) == ((0, 0.0), 1)
         given.runner.run(at(90, event_type="purchase", price=5))
         assert (given.learned, given.waiting) == ((1, 1.0), 0)
@@ -197,14 +197,14 @@ class TestConversion:
         assert given.learned == (1, 1.0)
 
     def test_without_one_the_reward_is_0_once_the_watermark_has_passed_the_horizon(self) -> None:
-        given = Advised()
+        given = PendingRecommendation()
         given.runner.run(at(122))  # after the horizon; the watermark is ten minutes behind
         assert given.waiting == 1
         given.runner.run(at(140))
         assert (given.learned, given.waiting) == ((1, 0.0), 0)
 
     def test_a_silence_brings_it_to_light_too(self) -> None:
-        given = Advised()
+        given = PendingRecommendation()
         given.runner.run(at(45, "u2"))  # the visit ends: too early
         assert given.waiting == 1
         given.runner.run(event("u2", START_MS + 4 * DAY_MS))
@@ -212,26 +212,26 @@ class TestConversion:
 
     @pytest.mark.parametrize(("minutes", "reward"), [(0.5, 0), (1, 1), (121, 1), (121.1, 0)])
     def test_the_conversions_own_time_counts_also_of_one_that_comes_late(self, minutes: float, reward: float) -> None:
-        given = Advised()
+        given = PendingRecommendation()
         given.runner.run(at(130, "u2"))  # the watermark is at minute 120
         given.runner.run(at(minutes, event_type="purchase", price=5))
         given.runner.run(at(300))
         assert given.learned == (1, reward)
 
     def test_a_purchase_of_another_user_is_none(self) -> None:
-        given = Advised()
+        given = PendingRecommendation()
         given.runner.run(at(90, "u2", event_type="purchase", price=5))
         assert given.learned == (0, 0.0)
 
     def test_a_clock_that_goes_backwards_neither_ends_the_wait_nor_raises(self) -> None:
-        given = Advised()
+        given = PendingRecommendation()
         given.runner.run(at(-500), at(-20_000), at(2))
         assert (given.learned, given.waiting) == ((0, 0.0), 1)
 
 
 class TestFeedback:
     @pytest.mark.parametrize(
-        ("said", "reward"),
+        ("predicted", "reward"),
         [
             ({"label": "accepted"}, 1),
             ({"label": "ignored"}, 0),
@@ -241,24 +241,24 @@ class TestFeedback:
             ({"label": "false_positive"}, 0),
         ],
     )
-    def test_a_persons_answer_is_learned_once_and_answered(self, said: dict[str, Any], reward: float) -> None:
-        given = Advised(FEEDBACK)
-        answer = given.label(5, insight_id=given.advice.id, **said)
+    def test_a_persons_answer_is_learned_once_and_answered(self, predicted: dict[str, Any], reward: float) -> None:
+        given = PendingRecommendation(FEEDBACK)
+        answer = given.label(5, insight_id=given.advice.id, **predicted)
         assert (given.learned, given.waiting) == ((1, reward), 0)
         assert answer.evidence["status"] == "learned"
         assert answer.explanation.summary == f"Taken as the answer to the recommendation {given.advice.label}"
-        again = given.label(6, insight_id=given.advice.id, **said)
+        again = given.label(6, insight_id=given.advice.id, **predicted)
         assert given.learned == (1, reward)
         assert again.evidence["status"] == "recorded"
 
     @pytest.mark.parametrize("insight_id", [None, "11111111-1111-5111-8111-111111111111"])
     def test_an_answer_to_something_else_teaches_nothing(self, insight_id: str | None) -> None:
-        given = Advised(FEEDBACK)
+        given = PendingRecommendation(FEEDBACK)
         given.label(5, label="accepted", **({"insight_id": insight_id} if insight_id else {}))
         assert (given.learned, given.waiting) == ((0, 0.0), 1)
 
     def test_no_answer_and_no_purchase_teach_anything(self) -> None:
-        given = Advised(FEEDBACK)
+        given = PendingRecommendation(FEEDBACK)
         given.runner.run(at(5, event_type="purchase", price=3), at(200))
         assert (given.learned, given.waiting) == ((0, 0.0), 0)
 
@@ -266,31 +266,31 @@ class TestFeedback:
 def test_what_waits_is_bounded_and_the_oldest_goes() -> None:
     pack = advice_pack(("horizon_h = 2", "horizon_h = 2160"))
     runner = Runner(pack)
-    for day in range(MAX_ADVISED + 3):
+    for day in range(MAX_PENDING + 3):
         runner.run(*(event("u1", START_MS + day * DAY_MS + n * MINUTE_MS) for n in range(2)))
     state = runner.state("u1")
     assert state is not None
-    assert len(state.memo.advised) == MAX_ADVISED
-    assert state.memo.advised[0].at_ms > START_MS + DAY_MS
+    assert len(state.history.pending_recommendations) == MAX_PENDING
+    assert state.history.pending_recommendations[0].at_ms > START_MS + DAY_MS
 
 
 def test_other_features_or_arms_start_the_choosers_afresh_other_words_do_not() -> None:
-    given = Advised()
+    given = PendingRecommendation()
     given.runner.run(at(90, event_type="purchase", price=5))
-    pieces = dict(given.runner.partition.cut()[0])
+    chunks = dict(given.runner.partition.take_checkpoint()[0])
     for changes, kept in (
         (('text = "Guide them"', 'text = "Show them around"'), True),
         (('action = "guide"', 'action = "lead"'), False),
         (("explore = 0.2", "explore = 0.3"), False),
     ):
-        restored = Runner(advice_pack(changes), pieces=pieces).partition
+        restored = Runner(advice_pack(changes), chunks=chunks).partition
         assert sum(restored.models.choosers["looker"].pulls.values()) == int(kept)
 
 
 class TestForecasts:
     def forecasts(self, *replacements: tuple[str, str], seed: int = 1) -> list[Insight]:
-        told = Runner(advice_pack(*replacements)).run(*weeks(seed, days=60)).insights
-        return [insight for insight in told if insight.kind is InsightKind.FORECAST]
+        delivered = Runner(advice_pack(*replacements)).run(*weeks(seed, days=60)).insights
+        return [insight for insight in delivered if insight.kind is InsightKind.FORECAST]
 
     def test_it_is_told_with_interval_days_and_backtest(self) -> None:
         found = self.forecasts()
@@ -331,5 +331,5 @@ class TestForecasts:
             first = runner.run(event("u1", START_MS + day * DAY_MS + HOUR_MS, "purchase", price=steady[day % 4]))
             later = runner.run(event("u1", START_MS + day * DAY_MS + 5 * HOUR_MS))
             assert not [insight for insight in later.insights if insight.kind is InsightKind.FORECAST]
-        (told,) = [insight for insight in first.insights if insight.kind is InsightKind.FORECAST]
-        assert told.evidence["recent_total"] == sum((steady * 5)[12:19])  # today's 40 is not among them
+        (delivered,) = [insight for insight in first.insights if insight.kind is InsightKind.FORECAST]
+        assert delivered.evidence["recent_total"] == sum((steady * 5)[12:19])  # today's 40 is not among them

@@ -13,7 +13,7 @@ from support.folding import Runner
 from support.probe import DAY_MS, MINUTE_MS, START_MS, event, probe_pack
 from ubi_stream.insights.claims import holds
 from ubi_stream.insights.model import Insight, InsightKind, Severity
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.models.common.quantile import OnlineQuantile
 
 PACK = probe_pack(
     ("dormant_after_days = 0.25", "dormant_after_days = 20"),
@@ -30,7 +30,7 @@ PACK = probe_pack(
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ubi_stream.models.anomaly.OnlineQuantile", functools.partial(OnlineQuantile, block=50))
+    monkeypatch.setattr("ubi_stream.models.anomaly.stage.OnlineQuantile", functools.partial(OnlineQuantile, block=50))
 
 
 def everyday(users: int = 60, days: int = 12) -> Iterator[dict[str, Any]]:
@@ -46,7 +46,7 @@ def everyday(users: int = 60, days: int = 12) -> Iterator[dict[str, Any]]:
                 yield event(f"u{user}", at_ms + 9000, "purchase", price=round(draw.lognormvariate(3.4, 0.4), 2))
 
 
-def told(*odd: dict[str, Any]) -> list[Insight]:
+def delivered(*odd: dict[str, Any]) -> list[Insight]:
     """Anomalies of `u0` after twelve everyday days."""
     stream = sorted([*everyday(), *odd], key=lambda one: (one["event_time"], one["user_id"]))
     insights = Runner(PACK).run(*stream).insights
@@ -58,7 +58,7 @@ PURCHASE = [event("u0", LAST_MS + n * MINUTE_MS, "purchase", price=900.0 + 400 *
 
 
 def test_money_far_beyond_the_own_usual_is_told_once() -> None:
-    insights = told(*PURCHASE)
+    insights = delivered(*PURCHASE)
     assert 1 <= len(insights) <= 2  # once more if it turns out to be high
     (lead, *_) = insights[0].explanation.claims
     assert lead.feature in ("last_amount", "amount_z")
@@ -68,7 +68,7 @@ def test_money_far_beyond_the_own_usual_is_told_once() -> None:
 
 def test_what_is_compared_with_others_is_not_called_unusual_for_this_user() -> None:
     burst = [event("u0", LAST_MS + n * 2000, "view", latency_ms=400.0) for n in range(120)]
-    insights = told(*burst)
+    insights = delivered(*burst)
     assert insights
     for insight in insights:
         about_own = insight.explanation.claims[0].bound_is == "own_usual"
@@ -76,7 +76,7 @@ def test_what_is_compared_with_others_is_not_called_unusual_for_this_user() -> N
 
 
 def test_claims_are_true_and_in_a_direction_that_matters() -> None:
-    for insight in told(*PURCHASE):
+    for insight in delivered(*PURCHASE):
         assert insight.explanation.claims
         for claim in insight.explanation.claims:
             assert holds(claim)
@@ -93,7 +93,7 @@ def test_claims_are_true_and_in_a_direction_that_matters() -> None:
     ids=["faster pages", "a rare combination", "a double click"],
 )
 def test_what_is_rare_and_harmless_is_not_told(odd: list[dict[str, Any]]) -> None:
-    assert told(*odd) == []
+    assert delivered(*odd) == []
 
 
 def test_everyday_life_is_hardly_ever_worth_a_look() -> None:
@@ -103,7 +103,7 @@ def test_everyday_life_is_hardly_ever_worth_a_look() -> None:
 
 
 def test_confidence_is_how_rare_it_is_until_people_label() -> None:
-    for insight in told(*PURCHASE):
+    for insight in delivered(*PURCHASE):
         assert insight.confidence == pytest.approx(1 - 1 / insight.evidence["one_in"], abs=1e-3)
         assert insight.evidence["warm_up"]["of"] == 200
         assert insight.evidence["users_one_in"] >= 200
@@ -111,7 +111,7 @@ def test_confidence_is_how_rare_it_is_until_people_label() -> None:
 
 def test_what_a_rule_says_is_not_said_in_other_words() -> None:
     slow = [event("u0", LAST_MS + n * MINUTE_MS, "view", latency_ms=60_000.0) for n in range(8)]
-    assert told(*slow)
+    assert delivered(*slow)
     stream = sorted([*everyday(), *slow], key=lambda one: (one["event_time"], one["user_id"]))
     serious = PACK.model_copy(
         update={"rules": tuple(rule.model_copy(update={"severity": "high"}) for rule in PACK.rules)}

@@ -17,7 +17,7 @@ STEADY = [3] * 21
 CLOCK = [1] * 60
 
 
-def told(visits: Sequence[int], *, days: int = 40, **fields: Any) -> list[Insight]:
+def delivered(visits: Sequence[int], *, days: int = 40, **fields: Any) -> list[Insight]:
     """Changes of a user who comes so often each day, while another keeps time going."""
     runner = Runner(habit_pack())
     effects = runner.run(*in_order(days_of("u", visits, **fields), days_of("clock", CLOCK[:days])))
@@ -30,7 +30,7 @@ def day_of(insight: Insight) -> int:
 
 
 def test_a_fall_is_told_without_an_event_of_the_user() -> None:
-    insights = told(STEADY)
+    insights = delivered(STEADY)
     assert {insight.label for insight in insights} == {"rate_down"}
     first = insights[0]
     assert 3 <= day_of(first) - len(STEADY) <= 7
@@ -39,13 +39,13 @@ def test_a_fall_is_told_without_an_event_of_the_user() -> None:
 
 
 def test_a_rise_is_told_when_days_are_over() -> None:
-    insights = told([*STEADY, *[10] * 7])
+    insights = delivered([*STEADY, *[10] * 7])
     assert insights[0].label == "rate_up"
     assert day_of(insights[0]) - len(STEADY) <= 7
 
 
 def test_a_sure_fall_is_worth_a_look_this_week_and_a_possible_one_is_context() -> None:
-    possible, sure = told([1] * 21), told([6] * 24)
+    possible, sure = delivered([1] * 21), delivered([6] * 24)
     assert possible[0].severity is Severity.INFO
     assert [insight.severity for insight in sure] == [Severity.MEDIUM]
     assert possible[0].evidence["z"] < 4 <= sure[0].evidence["z"]
@@ -55,7 +55,11 @@ def test_a_sure_fall_is_worth_a_look_this_week_and_a_possible_one_is_context() -
 
 
 def test_the_sentence_says_no_more_than_its_claims() -> None:
-    for insight in [*told([1] * 21), *told([*STEADY, *[10] * 7]), *told([*STEADY, *[12] * 7], price=10.5)]:
+    for insight in [
+        *delivered([1] * 21),
+        *delivered([*STEADY, *[10] * 7]),
+        *delivered([*STEADY, *[12] * 7], price=10.5),
+    ]:
         (claim,) = insight.explanation.claims
         assert holds(claim)
         assert claim.bound_is == "own_usual"
@@ -65,11 +69,11 @@ def test_the_sentence_says_no_more_than_its_claims() -> None:
 @pytest.mark.parametrize("day", range(7))
 def test_a_week_with_a_weekend_is_no_change_whatever_the_day(day: int) -> None:
     week = [4, 3, 5, 4, 3, 0, 0]
-    assert told([week[(each + day) % 7] for each in range(40)]) == []
+    assert delivered([week[(each + day) % 7] for each in range(40)]) == []
 
 
 def test_one_great_day_is_no_change() -> None:
-    assert told([*[1] * 25, 14, *[1] * 12]) == []
+    assert delivered([*[1] * 25, 14, *[1] * 12]) == []
 
 
 def test_a_category_that_is_new_to_nobody_but_doubles_is_told_by_name() -> None:
@@ -86,4 +90,4 @@ def test_a_category_that_is_new_to_nobody_but_doubles_is_told_by_name() -> None:
 
 
 def test_the_same_direction_is_told_once_in_four_weeks() -> None:
-    assert len(told([*[6] * 21, *[1] * 19])) <= 2
+    assert len(delivered([*[6] * 21, *[1] * 19])) <= 2

@@ -5,19 +5,19 @@ from __future__ import annotations
 from support.folding import PLAN
 from support.probe import MINUTE_MS, START_MS
 from ubi_stream.events.model import Origin
+from ubi_stream.insights.builder import InsightBuilder
 from ubi_stream.insights.model import InsightKind
-from ubi_stream.insights.policy.teller import Teller
-from ubi_stream.state.memo import Memo
+from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.model import UserState
-from ubi_stream.state.stage import Moment
+from ubi_stream.state.stage import StateChange
 from ubi_stream.state.store import StateStore
 
 STATES = StateStore({}, epoch=1, cache_size=10)
 
 
-def teller(state: UserState, population: Memo, minute: float) -> Teller:
+def builder(state: UserState, population: InsightHistory, minute: float) -> InsightBuilder:
     at_ms = START_MS + round(minute * MINUTE_MS)
-    moment = Moment(
+    change = StateChange(
         entity_id="u1",
         state=state,
         at_ms=at_ms,
@@ -26,20 +26,20 @@ def teller(state: UserState, population: Memo, minute: float) -> Teller:
         event_hash=0,
         ended=None,
         dormant=False,
-        answers=(),
+        delayed_labels=(),
         cause_id="e1",
         origin=Origin("t", 0, 0, at_ms),
         trace_id="e1",
         watermark_ms=at_ms,
     )
-    return Teller(PLAN, moment, "v", STATES, population)
+    return InsightBuilder(PLAN, change, "v", STATES, population)
 
 
 def test_another_cause_is_told_about_and_the_same_is_not_until_its_cool_down_is_over() -> None:
-    state, population = UserState(), Memo()
+    state, population = UserState(), InsightHistory()
 
     def allows(minute: float, cause: str) -> bool:
-        return teller(state, population, minute).allows(InsightKind.RISK, "bot", 60, cause=cause)
+        return builder(state, population, minute).allows(InsightKind.RISK, "bot", 60, cause=cause)
 
     assert [allows(0, "visit 1"), allows(1, "visit 1"), allows(2, "visit 2"), allows(3, "visit 2")] == [
         True,
@@ -56,10 +56,10 @@ def test_another_cause_is_told_about_and_the_same_is_not_until_its_cool_down_is_
 
 
 def test_the_population_has_causes_too() -> None:
-    state, population = UserState(), Memo()
+    state, population = UserState(), InsightHistory()
 
     def allows(minute: float, cause: str) -> bool:
-        return teller(state, population, minute).population_allows(InsightKind.DRIFT, "rate", 60, cause=cause)
+        return builder(state, population, minute).population_allows(InsightKind.DRIFT, "rate", 60, cause=cause)
 
     assert [allows(0, "a"), allows(1, "a"), allows(1, "b"), allows(61, "b")] == [True, False, True, True]
-    assert not state.memo.quiet_until_ms
+    assert not state.history.quiet_until_ms

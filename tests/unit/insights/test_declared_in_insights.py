@@ -49,10 +49,10 @@ PACK = parse_pack(TEXT, where="probe")
 
 
 def test_a_rule_is_met_and_its_sentence_says_value_and_bound_in_the_units_of_the_pack() -> None:
-    told = Runner(PACK).run(
+    delivered = Runner(PACK).run(
         event(event_type="purchase", returned=3), event(at_ms=START_MS + MINUTE_MS, event_type="purchase", returned=4)
     )
-    (risk,) = (insight for insight in told.insights if insight.kind is InsightKind.RISK)
+    (risk,) = (insight for insight in delivered.insights if insight.kind is InsightKind.RISK)
     summary, claims = risk.explanation.summary, risk.explanation.claims
     assert summary == "7 sent back, the limit is 5"
     assert [(claim.feature, claim.value, claim.bound, claim.unit) for claim in claims] == [
@@ -64,8 +64,8 @@ def test_a_rule_is_met_and_its_sentence_says_value_and_bound_in_the_units_of_the
 
 def test_a_segment_changes_by_it_and_names_its_title() -> None:
     brands = [event(at_ms=START_MS + n * MINUTE_MS, brand=f"b{n}") for n in range(3)]
-    told = Runner(PACK).run(*brands)
-    (segment,) = (insight for insight in told.insights if insight.kind is InsightKind.SEGMENT)
+    delivered = Runner(PACK).run(*brands)
+    (segment,) = (insight for insight in delivered.insights if insight.kind is InsightKind.SEGMENT)
     assert segment.label == "browser"
     assert "different brands in this visit: 3" in segment.explanation.summary
 

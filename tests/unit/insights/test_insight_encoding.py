@@ -11,7 +11,7 @@ from support.folding import Runner
 from support.probe import START_MS, event, record
 from support.streams import Stream
 from ubi_stream.events.model import DeadLetter
-from ubi_stream.insights.encode import (
+from ubi_stream.insights.encoding import (
     CONTENT_TYPE,
     encode_dead_letter,
     encode_features,
@@ -20,7 +20,7 @@ from ubi_stream.insights.encode import (
     iso_time,
 )
 from ubi_stream.insights.model import Insight
-from ubi_stream.insights.words import short
+from ubi_stream.insights.wording import short
 from ubi_stream.reasons import DeadLetterReason
 
 

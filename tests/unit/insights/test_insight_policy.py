@@ -14,7 +14,7 @@ from support.probe import MINUTE_MS, START_MS, event, probe_pack, record
 from support.streams import Stream
 from ubi_stream.effects import Effects
 from ubi_stream.insights.model import Insight, InsightKind, Severity
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.models.common.quantile import OnlineQuantile
 
 
 def at(minutes: float, user: str = "u1", **fields: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def of_kind(effects: Effects, kind: InsightKind) -> list[Insight]:
 @pytest.fixture
 def by_kind(monkeypatch: pytest.MonkeyPatch) -> dict[InsightKind, list[Insight]]:
     """Insights of a lively stream."""
-    monkeypatch.setattr("ubi_stream.models.anomaly.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
+    monkeypatch.setattr("ubi_stream.models.anomaly.stage.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
     found: dict[InsightKind, list[Insight]] = defaultdict(list)
     for seed in range(8):
         runner = Runner()
@@ -85,10 +85,10 @@ def test_an_anomalys_contributions_are_signed_and_strongest_first(by_kind: dict[
 def test_ids_are_the_same_for_the_same_events_and_no_two_insights_share_one() -> None:
     first, second = Runner(), Runner(number=0)
     events = [at(n, latency_ms=3000 if n % 5 == 0 else 10) for n in range(40)]
-    told = first.run(*events).insights
+    delivered = first.run(*events).insights
     again = [insight for content in events for insight in second.run(content).insights]
-    assert [insight.id for insight in again] == [insight.id for insight in told]
-    assert len({insight.id for insight in told}) == len(told)
+    assert [insight.id for insight in again] == [insight.id for insight in delivered]
+    assert len({insight.id for insight in delivered}) == len(delivered)
 
 
 def test_nothing_is_scored_while_models_warm_up() -> None:
@@ -126,8 +126,8 @@ class TestRisks:
     def test_it_is_not_told_again_for_the_cool_down_and_then_it_is(self) -> None:
         #   0 told        29.9 quiet   30 told again
         runner = Runner()
-        told = [bool(of_kind(runner.run(at(m, latency_ms=9000)), InsightKind.RISK)) for m in (0, 15, 29.9, 30)]
-        assert told == [True, False, False, True]
+        delivered = [bool(of_kind(runner.run(at(m, latency_ms=9000)), InsightKind.RISK)) for m in (0, 15, 29.9, 30)]
+        assert delivered == [True, False, False, True]
 
     def test_each_user_has_a_cool_down_of_their_own(self) -> None:
         effects = Runner().run(at(0, "a", latency_ms=9000), at(1, "b", latency_ms=9000))
@@ -152,7 +152,7 @@ class TestRisks:
         assert of_kind(Runner(pack).run(at(0)), InsightKind.RISK) == []
 
     @pytest.mark.parametrize(
-        ("op", "value", "told"),
+        ("op", "value", "delivered"),
         [
             (">=", 7, True),
             (">", 7, False),
@@ -163,9 +163,9 @@ class TestRisks:
             ("!=", 8, True),
         ],
     )
-    def test_operators(self, op: str, value: float, told: bool) -> None:
+    def test_operators(self, op: str, value: float, delivered: bool) -> None:
         pack = probe_pack(('op = ">", value = 2000', f'op = "{op}", value = {value}'))
-        assert bool(of_kind(Runner(pack).run(at(0, latency_ms=7)), InsightKind.RISK)) is told
+        assert bool(of_kind(Runner(pack).run(at(0, latency_ms=7)), InsightKind.RISK)) is delivered
 
 
 class TestRecommendationsAsInsights:

@@ -27,7 +27,7 @@ def visits() -> list[dict[str, Any]]:
     return found
 
 
-def told(pack: str) -> list[Insight]:
+def delivered(pack: str) -> list[Insight]:
     return Runner(load_pack(pack)).run(*visits()).insights
 
 
@@ -39,20 +39,20 @@ def without_words(insight: Insight) -> Insight:
 
 
 def test_a_translation_changes_sentences_alone() -> None:
-    english, german = told("ecommerce"), told("ecommerce.de")
+    english, german = delivered("ecommerce"), delivered("ecommerce.de")
     assert {insight.kind for insight in english} >= {
         InsightKind.SEGMENT,
         InsightKind.RISK,
     }
     assert list(map(without_words, german)) == list(map(without_words, english))
     pairs = [
-        (ours.explanation.summary, theirs.explanation.summary) for ours, theirs in zip(german, english, strict=True)
+        (local.explanation.summary, theirs.explanation.summary) for local, theirs in zip(german, english, strict=True)
     ]
-    assert not [ours for ours, theirs in pairs if ours == theirs]
+    assert not [local for local, theirs in pairs if local == theirs]
 
 
 def test_it_reads_as_one_speaks() -> None:
-    sentences = {insight.explanation.summary for insight in told("ecommerce.de")}
+    sentences = {insight.explanation.summary for insight in delivered("ecommerce.de")}
     assert (
         "Der Kunde war 14 Tage still und ist jetzt ein ruhender Kunde (vorher: ein regelmäßiger Kunde)"
     ) in sentences
@@ -63,7 +63,7 @@ def test_it_reads_as_one_speaks() -> None:
 
 
 def test_a_shops_words_are_the_packs_and_a_cards_are_others() -> None:
-    sentences = {insight.explanation.summary for insight in told("ecommerce")}
+    sentences = {insight.explanation.summary for insight in delivered("ecommerce")}
     assert any("at least 3; days with visits" in sentence for sentence in sentences)
     paid = [event("u", START_MS + n * 4 * 60 * MINUTE_MS, "payment", amount=5.0, tx_id=f"t{n}") for n in range(70)]
     (segment,) = (i for i in Runner(load_pack("payments")).run(*paid).insights if i.kind is InsightKind.SEGMENT)

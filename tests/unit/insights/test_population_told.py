@@ -48,7 +48,7 @@ def stream(n: int, start: int = 0, **odd: Any) -> list[dict[str, Any]]:
     return made
 
 
-def told(runner: Runner, events: list[dict[str, Any]], batch: int = 200) -> list[Insight]:
+def delivered(runner: Runner, events: list[dict[str, Any]], batch: int = 200) -> list[Insight]:
     return [insight for i in range(0, len(events), batch) for insight in runner.run(*events[i : i + batch]).insights]
 
 
@@ -58,9 +58,9 @@ def of_all(insights: list[Insight], kind: InsightKind) -> list[Insight]:
 
 def test_a_wave_is_one_insight_and_another_when_it_is_over() -> None:
     runner = Runner(pack())
-    calm = told(runner, stream(3_000))
+    calm = delivered(runner, stream(3_000))
     assert of_all(calm, InsightKind.ANOMALY) == []
-    storm = told(runner, stream(150, 3_000, latency_ms=40_000.0))
+    storm = delivered(runner, stream(150, 3_000, latency_ms=40_000.0))
     (wave,) = of_all(storm, InsightKind.ANOMALY)
     assert (wave.label, wave.user_id, wave.severity) == ("population", "user", Severity.HIGH)
     assert wave.evidence["entities"] >= 15
@@ -69,7 +69,7 @@ def test_a_wave_is_one_insight_and_another_when_it_is_over() -> None:
     assert wave.explanation.contributions[0].feature == "rolling_latency_ms"
     single = [i for i in storm if i.kind is InsightKind.ANOMALY and i.entity == "user"]
     assert len({insight.user_id for insight in single}) <= wave.evidence["entities"], "then they are held back"
-    ends = of_all(told(runner, stream(3_000, 3_150)), InsightKind.ANOMALY)
+    ends = of_all(delivered(runner, stream(3_000, 3_150)), InsightKind.ANOMALY)
     assert [end.label for end in ends][:1] == ["population_over"]
     assert ends[0].evidence["held_back"] > 0
     assert ends[0].evidence["since_ms"] == wave.evidence["since_ms"]
@@ -77,8 +77,8 @@ def test_a_wave_is_one_insight_and_another_when_it_is_over() -> None:
 
 def test_a_property_that_goes_missing_is_told_as_broken_tracking() -> None:
     runner = Runner(pack())
-    assert of_all(told(runner, stream(3_000)), InsightKind.DRIFT) == []
-    drifts = of_all(told(runner, stream(1_500, 3_000, category=None)), InsightKind.DRIFT)
+    assert of_all(delivered(runner, stream(3_000)), InsightKind.DRIFT) == []
+    drifts = of_all(delivered(runner, stream(1_500, 3_000, category=None)), InsightKind.DRIFT)
     (drift,) = drifts
     assert drift.label == "tracking_broke"
     assert drift.severity is Severity.HIGH
@@ -101,9 +101,9 @@ def rule_pack() -> Pack:
 
 def test_a_rule_that_many_meet_at_once_is_one_insight_and_theirs_are_held_back_until_it_is_over() -> None:
     runner = Runner(rule_pack())
-    calm = told(runner, few(300, 0))
+    calm = delivered(runner, few(300, 0))
     assert of_all(calm, InsightKind.RISK) == []
-    slow = told(runner, few(60, 300, latency_ms=7_140.0))
+    slow = delivered(runner, few(60, 300, latency_ms=7_140.0))
     (wave,) = of_all(slow, InsightKind.RISK)
     assert (wave.label, wave.user_id, wave.severity) == ("slow", "user", Severity.HIGH)
     assert wave.explanation.summary.startswith("Slow for everybody: 3 of 3 users waited more than 2 seconds, usually ")
@@ -112,7 +112,7 @@ def test_a_rule_that_many_meet_at_once_is_one_insight_and_theirs_are_held_back_u
     assert all(holds(claim) for claim in wave.explanation.claims)
     alone = [i for i in slow if i.kind is InsightKind.RISK and i.entity == "user"]
     assert len(alone) == wave.evidence["met"] - 1, "then they are held back"
-    after = told(runner, few(60, 360))
+    after = delivered(runner, few(60, 360))
     (over,) = of_all(after, InsightKind.RISK)
     assert (over.label, over.severity) == ("slow_over", Severity.INFO)
     assert over.evidence["met"] == 60
@@ -126,7 +126,7 @@ def test_partitions_that_see_the_same_incident_give_it_one_id() -> None:
     waves = []
     for partition, runner in enumerate(runners):
         events = few(300, 0, name=f"p{partition}") + few(20, 300, latency_ms=9_000.0, name=f"p{partition}")
-        waves += of_all(told(runner, events), InsightKind.RISK)
+        waves += of_all(delivered(runner, events), InsightKind.RISK)
     first, second = waves
     assert first.id == second.id
 
@@ -143,6 +143,6 @@ def few(n: int, start: int, name: str = "u", latency_ms: float = 400.0) -> list[
 @pytest.mark.parametrize("batch", [1, 37])
 def test_where_the_stream_is_cut_changes_none_of_it(batch: int) -> None:
     events = stream(3_200) + stream(100, 3_200, latency_ms=40_000.0) + stream(500, 3_300, category=None)
-    whole = told(Runner(pack()), events, batch=len(events))
+    whole = delivered(Runner(pack()), events, batch=len(events))
     assert {i.kind for i in whole if i.entity == "population"} >= {InsightKind.ANOMALY, InsightKind.DRIFT}
-    assert told(Runner(pack()), events, batch) == whole
+    assert delivered(Runner(pack()), events, batch) == whole

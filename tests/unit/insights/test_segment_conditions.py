@@ -9,10 +9,10 @@ from support.folding import Runner
 from support.probe import MINUTE_MS, START_MS, event, probe_pack
 from ubi_stream.features.registry import select_features
 from ubi_stream.features.stage import Matrix
-from ubi_stream.models.frequency import FrequencyTable
-from ubi_stream.models.segment import Checks, Conditions
-from ubi_stream.models.segments import Segments
 from ubi_stream.packs.segments import Condition, Segment
+from ubi_stream.rules.conditions import Checks, Conditions
+from ubi_stream.rules.frequency import FrequencyTable
+from ubi_stream.rules.segments import Segments
 
 # `session_slowdown` lies between 0 and 1 on a linear scale, `events_5m` between 0 and 300 on a logarithmic one.
 FEATURES = select_features(("session_slowdown", "events_5m"), "paned")

@@ -12,7 +12,7 @@ from support.folding import Runner
 from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event, probe_pack
 from ubi_stream.insights.claims import holds
 from ubi_stream.insights.model import Insight, InsightKind
-from ubi_stream.models.digest import digest
+from ubi_stream.models.common.digest import digest
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.schema import Pack
 from ubi_stream.state.codec import decode_state
@@ -56,12 +56,12 @@ def test_another_one_counts_once_it_has_held() -> None:
     runner = Runner(HELD)
     assert segments(runner, *(at(n / 60) for n in range(4)), at(1), at(1.5)) == []
     assert segment_of(runner) == "passer_by"
-    (told,) = segments(runner, at(2))
-    assert (told.label, told.evidence["before"]) == ("browser", "passer_by")
-    assert told.explanation.summary == (
+    (delivered,) = segments(runner, at(2))
+    assert (delivered.label, delivered.evidence["before"]) == ("browser", "passer_by")
+    assert delivered.explanation.summary == (
         "The user is now browser (before: passer by): events in 24 hours: 7, at least 5"
     )
-    assert [holds(claim) for claim in told.explanation.claims] == [True]
+    assert [holds(claim) for claim in delivered.explanation.claims] == [True]
     assert segments(runner, at(3), at(4)) == []
 
 
@@ -71,7 +71,7 @@ def test_one_that_does_not_hold_is_forgotten() -> None:
     runner.run(at(30))  # but comes next when all of that is a day old
     assert segments(runner, at(30.5), at(30.6), at(30.7), at(31.6)) == []  # the fifth: from now on
     assert segment_of(runner) == "passer_by"
-    assert [told.label for told in segments(runner, at(32.7))] == ["browser"]
+    assert [delivered.label for delivered in segments(runner, at(32.7))] == ["browser"]
 
 
 def test_a_segment_is_left_by_looser_conditions_than_it_is_entered_by() -> None:
@@ -172,8 +172,8 @@ class TestShop:
         shop = Shop()
         shop.visits(*(week * 7 + day for week in range(4) for day in range(5)), 35)
         content = event("u1", START_MS + 42 * DAY_MS, "view")
-        (told,) = segments(shop.runner, content)
-        (advice,) = told.evidence["recommendations"]
+        (delivered,) = segments(shop.runner, content)
+        (advice,) = delivered.evidence["recommendations"]
         assert advice["action"] in ("ask_why", "show_what_is_new")
         assert 0 < advice["propensity"] < 1
         assert {"text", "priority", "score"} < advice.keys()
@@ -196,10 +196,10 @@ def lives(seed: int) -> list[dict[str, Any]]:
 def outcome(pack: Pack, contents: list[dict[str, Any]], cuts: list[int]) -> tuple[list[Insight], object, str]:
     runner = Runner(pack, cache_size=2)
     bounds = [0, *cuts, len(contents)]
-    told = [insight for a, b in pairwise(bounds) for insight in runner.run(*contents[a:b]).insights]
-    runner.partition.cut()
+    delivered = [insight for a, b in pairwise(bounds) for insight in runner.run(*contents[a:b]).insights]
+    runner.partition.take_checkpoint()
     states = {key: decode_state(blob)[1] for key, blob in runner.states.items()}
-    return told, states, digest(runner.partition.models)
+    return delivered, states, digest(runner.partition.models)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -214,14 +214,14 @@ def test_where_the_stream_is_cut_changes_nothing(seed: int) -> None:
 def test_confidence_is_calibrated_and_spread() -> None:
     """Of the states that were given a probability, as many still hold a day later as it says."""
     draw = Random(5)
-    told: list[tuple[float, bool]] = []
+    delivered: list[tuple[float, bool]] = []
     runner = Runner(HELD)
     rates = runner.partition.models.segment_rates
     learn = rates.learn
 
     def watch(group: str, cell: int, positive: bool) -> None:
         if (probability := rates.probability(group, cell)) is not None:
-            told.append((probability, positive))
+            delivered.append((probability, positive))
         learn(group, cell, positive)
 
     rates.learn = watch  # type: ignore[method-assign]  # a probe in place of the method
@@ -235,10 +235,10 @@ def test_confidence_is_calibrated_and_spread() -> None:
     contents.sort(key=lambda content: int(content["event_time"]))
     for start in range(0, len(contents), 500):
         runner.run(*contents[start : start + 500])
-    assert len(told) > 2000
-    assert max(p for p, _ in told) - min(p for p, _ in told) > 0.3
+    assert len(delivered) > 2000
+    assert max(p for p, _ in delivered) - min(p for p, _ in delivered) > 0.3
     bins: dict[int, list[tuple[float, bool]]] = {}
-    for probability, held in told[500:]:
+    for probability, held in delivered[500:]:
         bins.setdefault(int(10 * probability), []).append((probability, held))
     error = sum(abs(sum(p for p, _ in cases) - sum(held for _, held in cases)) for cases in bins.values())
-    assert error / len(told[500:]) <= 0.03
+    assert error / len(delivered[500:]) <= 0.03

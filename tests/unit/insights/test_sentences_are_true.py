@@ -9,15 +9,15 @@ import pytest
 
 from support.probe import DAY_MS, START_MS
 from support.public_data import public_file
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.insights.claims import holds, titles_of, unclaimed_numbers
 from ubi_stream.insights.model import Insight
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.generate import Traffic
 from ubi_stream.replay.offline import OfflineRun
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 
 EVENTS = 8_000
 NOW_MS = START_MS + 1000 * DAY_MS

@@ -13,7 +13,7 @@ from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event
 from ubi_stream.insights.claims import holds, titles_of, unclaimed_numbers
 from ubi_stream.insights.model import Insight, InsightKind, Severity
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.packs.models import Models
+from ubi_stream.packs.models import ModelsSpec
 from ubi_stream.packs.schema import Pack
 
 NOON_MS = START_MS + 12 * HOUR_MS
@@ -24,7 +24,7 @@ SHOP = load_pack("ecommerce")
 def rules_alone(**events: str) -> Pack:
     """The shop's pack without models: its rules need none."""
     segments = tuple(segment.model_copy(update={"recommendations": ()}) for segment in SHOP.segments)
-    changes = {"models": Models(), "outcomes": (), "segments": segments}
+    changes = {"models": ModelsSpec(), "outcomes": (), "segments": segments}
     return SHOP.model_copy(update={**changes, "events": SHOP.events.model_copy(update=events)})
 
 

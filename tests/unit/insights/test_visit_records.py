@@ -11,7 +11,7 @@ from support.folding import Runner
 from support.probe import START_MS, probe_pack
 from support.timeline import at
 from support.visits import visits_of
-from ubi_stream.insights.encode import encode_visit
+from ubi_stream.insights.encoding import encode_visit
 from ubi_stream.insights.visits import VisitErasure, VisitRecord, percentage, quotient
 from ubi_stream.packs.loader import load_pack
 
@@ -81,12 +81,12 @@ class TestAVisitThatGoesOn:
         #   0  1   (u1)    40 (u2): the visit is over     -1, 0.5 come late
         runner = Runner()
         runner.run(at(0), at(1))
-        (told,) = visits_of(runner.run(at(40, "u2")))
+        (delivered,) = visits_of(runner.run(at(40, "u2")))
         (within,) = visits_of(runner.run(at(0.5, event_type="purchase", price=3)))
         (earlier,) = visits_of(runner.run(at(-1)))
-        assert [visit.id for visit in (within, earlier)] == [told.id] * 2
-        assert [visit.total_events for visit in (told, within, earlier)] == [2, 3, 4]
-        assert [visit.revised for visit in (told, within, earlier)] == [False, True, True]
+        assert [visit.id for visit in (within, earlier)] == [delivered.id] * 2
+        assert [visit.total_events for visit in (delivered, within, earlier)] == [2, 3, 4]
+        assert [visit.revised for visit in (delivered, within, earlier)] == [False, True, True]
         assert (within.behavior_segment, within.total_amount) == ("buying", 3.0)
         assert earlier.session_start_ms == START_MS - 60_000
 

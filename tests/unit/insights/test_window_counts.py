@@ -10,9 +10,9 @@ import msgspec
 from support.folding import Runner
 from support.probe import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, event, probe_pack
 from support.streams import Stream
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.insights.model import WindowCount
 from ubi_stream.replay.offline import OfflineRun
-from ubi_stream.replay.records import ProducerRecord
 from ubi_stream.settings import Settings
 
 SEGMENTS = "users_by_segment"
@@ -38,8 +38,8 @@ def test_a_pane_is_told_when_the_watermark_has_passed_its_end() -> None:
     #   |0 .... 4.9|5 ...      watermark = newest - 2
     runner = Runner()
     assert runner.run(at(0), at(4.9), at(6.9)).windows == []
-    told = runner.run(at(7)).windows
-    assert cells(told, "events") == {(0, "view"): (2, 0.0)}
+    delivered = runner.run(at(7)).windows
+    assert cells(delivered, "events") == {(0, "view"): (2, 0.0)}
     assert runner.run(at(8)).windows == []
 
 

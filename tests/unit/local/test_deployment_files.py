@@ -75,9 +75,9 @@ def test_grafana_finds_its_source_and_its_dashboards() -> None:
     (provider,) = load("config/grafana/dashboards/ubi.yml")["providers"]
     assert f"./config/dashboards:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
     assert "./config/grafana:/etc/grafana/provisioning:ro" in SERVICES["grafana"]["volumes"]
-    home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
-    assert str(home.parent) == provider["options"]["path"]
-    assert (ROOT / "config" / "dashboards" / home.name).is_file()
+    owner_partition = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert str(owner_partition.parent) == provider["options"]["path"]
+    assert (ROOT / "config" / "dashboards" / owner_partition.name).is_file()
 
 
 def _run_command(service: str, folder: Path, environment: dict[str, str]) -> str:
@@ -119,8 +119,8 @@ def test_the_demo_profile_sends_events() -> None:
 
 
 def test_images_are_of_one_version_each_for_ever() -> None:
-    ours = {service["image"] for service in SERVICES.values() if "build" in service}
-    images = [service["image"] for service in SERVICES.values() if service["image"] not in ours]
+    local = {service["image"] for service in SERVICES.values() if "build" in service}
+    images = [service["image"] for service in SERVICES.values() if service["image"] not in local]
     images += re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.MULTILINE)
     assert images
     assert [image for image in images if not re.search(r":v?\d+\.\d+(\.\d+)?(-|$)|@sha256:", image)] == []
@@ -204,7 +204,7 @@ def test_every_install_from_a_lock_is_of_the_lock_alone() -> None:
 
 
 def test_contestants_of_the_race_run_the_core_on_the_same_versions() -> None:
-    ours, theirs = _pins("requirements-worker.lock"), _pins("requirements-bench.lock")
+    local, theirs = _pins("requirements-worker.lock"), _pins("requirements-bench.lock")
     for name in ("numpy", "river", "msgspec", "orjson", "aiokafka"):
-        assert theirs[name] == ours[name]
-    assert not {"quixstreams", "bytewax"} & ours.keys()
+        assert theirs[name] == local[name]
+    assert not {"quixstreams", "bytewax"} & local.keys()

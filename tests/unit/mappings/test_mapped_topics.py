@@ -12,12 +12,12 @@ import pytest
 
 from support.files import case
 from support.forms import FORMS, access_line
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.errors import ConfigError
 from ubi_stream.events.decode import decode
 from ubi_stream.events.model import DeadLetter, Record, Unwanted
 from ubi_stream.mappings.live import MappedDecoder, decoder_of
 from ubi_stream.mappings.model import Mapping, load_mapping
-from ubi_stream.replay.source import ReplaySource
 from ubi_stream.settings import Settings
 
 KEY = b"a key"

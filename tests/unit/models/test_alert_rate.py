@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ubi_stream.models.anomaly_rate import AlertRate, DistinctCount, Seen, Wave
-from ubi_stream.models.digest import digest
-from ubi_stream.models.snapshot import dumps, loads
+from ubi_stream.models.anomaly.alert_rate import AlertRate, DistinctCount, ScoredRows, Wave
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.snapshot import dumps, loads
 from ubi_stream.packs.models import PopulationAlert
 
 ASKED = 0.005
@@ -19,12 +19,12 @@ def make(**changes: float) -> AlertRate:
     return AlertRate(PopulationAlert.model_validate(changes), ASKED)
 
 
-def rows(n: int, start: int, alerts: Alerts) -> Seen:
+def rows(n: int, start: int, alerts: Alerts) -> ScoredRows:
     """One row a second."""
-    return Seen(range(start * SECOND_MS, (start + n) * SECOND_MS, SECOND_MS), np.ones(n, dtype=np.bool_), alerts)
+    return ScoredRows(range(start * SECOND_MS, (start + n) * SECOND_MS, SECOND_MS), np.ones(n, dtype=np.bool_), alerts)
 
 
-def usual(n: int, start: int, seed: int = 1) -> Seen:
+def usual(n: int, start: int, seed: int = 1) -> ScoredRows:
     """Alerts at the rate asked for, each of another entity."""
     rng = np.random.default_rng(seed + start)
     places = np.flatnonzero(rng.random(n) < ASKED).tolist()

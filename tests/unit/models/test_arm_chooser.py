@@ -8,9 +8,9 @@ from random import Random
 import pytest
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.models import snapshot
 from ubi_stream.models.bandit import POLICIES, ArmChooser
-from ubi_stream.models.digest import digest
+from ubi_stream.models.common import snapshot
+from ubi_stream.models.common.digest import digest
 
 ARMS = ("call", "write", "wait")
 

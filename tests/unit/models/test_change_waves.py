@@ -7,18 +7,18 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from ubi_stream.features.stage import Featurized
-from ubi_stream.models.change import Change
 from ubi_stream.models.change_waves import ChangeWatch
-from ubi_stream.models.rule_waves import RuleWave
+from ubi_stream.models.rate_change import HabitChange
+from ubi_stream.rules.waves import RuleWave
 from ubi_stream.state.panes import DAY_MS
 
-UP = Change("visits", "visits", "up", 3, 4, 9.0, 3.0, 4.0)
+UP = HabitChange("visits", "visits", "up", 3, 4, 9.0, 3.0, 4.0)
 
 
 def day(number: int, users: int) -> Featurized:
     """A batch in which the days of so many users are looked at."""
-    moments = [SimpleNamespace(entity_id=f"u{user}", at_ms=number * DAY_MS + 1000 * user) for user in range(users)]
-    batch: Any = SimpleNamespace(moments=moments, histories=dict.fromkeys(range(users)))
+    changes = [SimpleNamespace(entity_id=f"u{user}", at_ms=number * DAY_MS + 1000 * user) for user in range(users)]
+    batch: Any = SimpleNamespace(changes=changes, histories=dict.fromkeys(range(users)))
     return cast("Featurized", batch)
 
 

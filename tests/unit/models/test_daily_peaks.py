@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ubi_stream.models.daily_peaks import PRIOR_DAYS, DailyPeaks
+from ubi_stream.models.anomaly.daily_peaks import PRIOR_DAYS, DailyPeaks
 
 
 def test_before_anything_was_counted_the_score_itself_says_how_rare_it_is() -> None:

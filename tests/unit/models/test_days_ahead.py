@@ -13,9 +13,18 @@ from pydantic import JsonValue
 from river.time_series import HoltWinters
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.models.forecast import MAX_HORIZON, MIN_DAYS, WEEK, Forecast, Level, Weekly, candidates_of, forecast
+from ubi_stream.models.forecast import (
+    MAX_HORIZON,
+    MIN_DAYS,
+    WEEK,
+    Forecast,
+    LevelModel,
+    Weekly,
+    candidates_of,
+    forecast,
+)
 from ubi_stream.packs.candidates import CandidateModel
-from ubi_stream.packs.models import ForecastModel, Models
+from ubi_stream.packs.models import ForecastModel, ModelsSpec
 
 
 def ahead(series: list[float], *, horizon: int = 7, interval: float = 0.8) -> Forecast:
@@ -32,22 +41,22 @@ RHYTHM = week(0, 10, 10, 10, 10, 40, 90, times=4)
 
 
 def test_level_is_rivers_once_both_know_the_same() -> None:
-    ours, rivers = Level(alpha=0.3), HoltWinters(alpha=0.3)
+    local, rivers = LevelModel(alpha=0.3), HoltWinters(alpha=0.3)
     for value in (4.0,) * WEEK:  # a mean of two days or of seven: the same
-        ours.learn_one(value)
+        local.learn_one(value)
         rivers.learn_one(value)
     for value in (9.0, 1.0, 5.0):
-        ours.learn_one(value)
+        local.learn_one(value)
         rivers.learn_one(value)
-    assert ours.forecast(3) == rivers.forecast(3)
+    assert local.forecast(3) == rivers.forecast(3)
 
 
 def test_a_weekly_rhythm_is_known_after_the_first_week_which_rivers_start_is_not() -> None:
-    ours, rivers = Weekly(), HoltWinters(alpha=0.1, beta=0.01, gamma=0.1, seasonality=WEEK)
+    local, rivers = Weekly(), HoltWinters(alpha=0.1, beta=0.01, gamma=0.1, seasonality=WEEK)
     for value in RHYTHM[:WEEK]:
-        ours.learn_one(value)
+        local.learn_one(value)
         rivers.learn_one(value)
-    assert ours.forecast(WEEK) == pytest.approx(RHYTHM[:WEEK])
+    assert local.forecast(WEEK) == pytest.approx(RHYTHM[:WEEK])
     assert abs(np.array(rivers.forecast(WEEK)) - RHYTHM[:WEEK]).mean() > 10
 
 
@@ -101,7 +110,7 @@ def test_after_an_unusual_week_the_usual_is_expected() -> None:
 def test_a_change_that_stays_is_followed_by_the_quick_level() -> None:
     found = ahead([100.0] * 15 + [10.0] * 14)
     assert found.total.value < 2 * found.recent
-    slow = Level()
+    slow = LevelModel()
     for value in [100.0] * 15 + [10.0] * 14:
         slow.learn_one(value)
     assert found.days[0].value < slow.forecast(1)[0] / 2
@@ -176,8 +185,8 @@ def test_only_a_large_change_that_is_foreseen_is_worth_reading(
     assert ahead(days).is_worth_reading(model) is worth
 
 
-def with_models(*candidates: CandidateModel) -> Models:
-    return Models(forecast=ForecastModel(), candidates=candidates)
+def with_models(*candidates: CandidateModel) -> ModelsSpec:
+    return ModelsSpec(forecast=ForecastModel(), candidates=candidates)
 
 
 def further(kind: str, **parameters: JsonValue) -> CandidateModel:

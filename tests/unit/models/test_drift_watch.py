@@ -11,17 +11,17 @@ import pytest
 from river.drift import PageHinkley
 
 from support.folding import PLAN
-from ubi_stream.models.anomaly_keys import Combinations
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.digest import digest
-from ubi_stream.models.drift.levels import Levels
+from ubi_stream.arrays import FloatArray
+from ubi_stream.models.anomaly.combinations import Combinations
+from ubi_stream.models.anomaly.recurrence import GROUPS
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.snapshot import dumps, loads
 from ubi_stream.models.drift.losses import LossWatch
+from ubi_stream.models.drift.metrics import MetricKind, MetricRows
 from ubi_stream.models.drift.page_hinkley import PageHinkleyMany
-from ubi_stream.models.drift.subjects import Rows, SubjectKind
-from ubi_stream.models.drift.verdict import Drift, Verdict
+from ubi_stream.models.drift.seasonal_baseline import Levels
+from ubi_stream.models.drift.verdict import Drift, DriftVerdict
 from ubi_stream.models.drift.watch import DriftWatch
-from ubi_stream.models.oddness.keyed import GROUPS
-from ubi_stream.models.snapshot import dumps, loads
 from ubi_stream.packs.models import DriftModel
 
 FEATURES = ("pace", "wait")
@@ -50,7 +50,9 @@ def key(kind: int, band: int, present: tuple[bool, bool, bool]) -> int:
     return code * GROUPS + band
 
 
-def draw(rng: np.random.Generator, n: int, start: int, day: Callable[[int], Day], *, per_hour: int = 2_000) -> Rows:
+def draw(
+    rng: np.random.Generator, n: int, start: int, day: Callable[[int], Day], *, per_hour: int = 2_000
+) -> MetricRows:
     """Rows `start` to `start + n` of a stream in which row i is drawn as `day(i)` says; with a daily rhythm."""
     keys, features, firsts = [], [], []
     times = (np.arange(start, start + n) * HOUR_MS / per_hour).astype(np.int64)
@@ -67,7 +69,7 @@ def draw(rng: np.random.Generator, n: int, start: int, day: Callable[[int], Day]
         pace = how.pace + 0.05 * math.sin(2 * math.pi * hour / 24) + 0.1 * rng.standard_normal()
         features.append((pace, 0.5 + 0.1 * rng.standard_normal() if rng.random() < 0.5 else math.nan))
         firsts.append(bool(rng.random() < how.users))
-    return Rows(times.tolist(), np.array(keys, dtype=np.uint64), firsts, np.array(features))
+    return MetricRows(times.tolist(), np.array(keys, dtype=np.uint64), firsts, np.array(features))
 
 
 def make(**changes: float) -> DriftWatch:
@@ -103,18 +105,18 @@ def test_a_long_stream_in_which_nothing_happens_tells_nothing() -> None:
 @pytest.mark.parametrize(
     ("new", "kind", "name", "within"),
     [
-        (Day(types=(0.84, 0.16, 0.0)), SubjectKind.TYPE, "purchase", 20),
-        (Day(types=(0.95, 0.0, 0.05)), SubjectKind.TYPE, "cart", 10),
-        (Day(category=0.0), SubjectKind.MISSING, "category", 5),
-        (Day(price=0.0), SubjectKind.MISSING, "price", 10),
-        (Day(latency=0.0), SubjectKind.MISSING, "latency_ms", 10),
+        (Day(types=(0.84, 0.16, 0.0)), MetricKind.TYPE, "purchase", 20),
+        (Day(types=(0.95, 0.0, 0.05)), MetricKind.TYPE, "cart", 10),
+        (Day(category=0.0), MetricKind.MISSING, "category", 5),
+        (Day(price=0.0), MetricKind.MISSING, "price", 10),
+        (Day(latency=0.0), MetricKind.MISSING, "latency_ms", 10),
     ],
 )
-def test_what_vanishes_at_once_is_broken_tracking(new: Day, kind: SubjectKind, name: str, within: int) -> None:
+def test_what_vanishes_at_once_is_broken_tracking(new: Day, kind: MetricKind, name: str, within: int) -> None:
     drifts = list(found(make(), changed_at(START, new), START + 40 * BLOCK))
     row, first = drifts[0]
     assert (first.subject.kind, first.subject.name) == (kind, name)
-    assert first.verdict is Verdict.TRACKING_BROKE
+    assert first.verdict is DriftVerdict.TRACKING_BROKE
     assert START < row <= START + within * BLOCK
     assert abs(first.since_ms - START * HOUR_MS / 2_000) < 4 * BLOCK * HOUR_MS / 2_000
     assert first.action == "reset"
@@ -131,7 +133,7 @@ def test_a_few_users_are_not_the_tracking() -> None:
     usual, lone = Day(), Day(types=(0.95, 0.0, 0.05), users=0.01)
     drifts = list(found(make(), lambda i: lone if i >= START else usual, START + 30 * BLOCK))
     assert drifts
-    assert {drift.verdict for _, drift in drifts} == {Verdict.USERS_CHANGED}
+    assert {drift.verdict for _, drift in drifts} == {DriftVerdict.USERS_CHANGED}
 
 
 def test_users_that_change_gradually_are_told_as_that() -> None:
@@ -144,7 +146,7 @@ def test_users_that_change_gradually_are_told_as_that() -> None:
     row, first = next((row, drift) for row, drift in drifts if drift.subject.name == "cart")
     assert first.after > 1.5 * first.before
     assert START < row < START + 60 * BLOCK
-    assert {drift.verdict for _, drift in drifts} == {Verdict.USERS_CHANGED}
+    assert {drift.verdict for _, drift in drifts} == {DriftVerdict.USERS_CHANGED}
 
 
 def test_a_type_that_dies_away_is_no_broken_tracking() -> None:
@@ -154,13 +156,13 @@ def test_a_type_that_dies_away_is_no_broken_tracking() -> None:
 
     drifts = list(found(make(), day, START + 100 * BLOCK))
     assert any(drift.subject.name == "cart" for _, drift in drifts)
-    assert {drift.verdict for _, drift in drifts} == {Verdict.USERS_CHANGED}
+    assert {drift.verdict for _, drift in drifts} == {DriftVerdict.USERS_CHANGED}
 
 
 def test_a_feature_that_moves_is_told_with_its_means() -> None:
     drifts = list(found(make(), changed_at(START, Day(pace=0.55)), START + 30 * BLOCK))
     ((row, drift),) = drifts
-    assert (drift.subject.kind, drift.subject.name) == (SubjectKind.FEATURE, "pace")
+    assert (drift.subject.kind, drift.subject.name) == (MetricKind.FEATURE, "pace")
     assert drift.after - drift.before == pytest.approx(0.15, abs=0.05)
     assert row < START + 15 * BLOCK
 
@@ -182,11 +184,11 @@ def test_it_goes_on_from_the_new_level() -> None:
 def test_rows_may_come_in_any_batches(cut: int) -> None:
     rows = draw(np.random.default_rng(3), 3_000, 0, changed_at(1_500, Day(category=0.0, pace=0.9)))
     whole, parts = (make(warm_up_h=0, min_blocks=5) for _ in range(2))
-    told = whole.watch(rows)
+    delivered = whole.watch(rows)
     again: dict[int, list[Drift]] = {}
     for start in range(0, 3_000, cut):
         again |= {start + row: drifts for row, drifts in parts.watch(rows[start : start + cut]).items()}
-    assert again == told
+    assert again == delivered
     assert digest(parts) == digest(whole)
 
 
@@ -208,7 +210,7 @@ def test_bad_values_are_no_observations() -> None:
     rows = draw(rng, 4_000, 0, lambda _: Day())
     rows.features[rng.random(rows.features.shape) < 0.5] = math.nan
     rows.features[:, 1] = math.nan
-    stopped = Rows([0] * len(rows.keys), rows.keys, rows.firsts, rows.features)  # time stands still
+    stopped = MetricRows([0] * len(rows.keys), rows.keys, rows.firsts, rows.features)  # time stands still
     assert watch.watch(stopped) == {}
     assert watch.n_blocks == 20
 
@@ -216,16 +218,16 @@ def test_bad_values_are_no_observations() -> None:
 def test_the_test_equals_rivers() -> None:
     rng = np.random.default_rng(5)
     settings = {"min_instances": 10, "delta": 0.3, "threshold": 12.0, "alpha": 0.99}
-    ours = PageHinkleyMany(3, **settings)  # type: ignore[arg-type]  # min_instances is a whole number
+    local = PageHinkleyMany(3, **settings)  # type: ignore[arg-type]  # min_instances is a whole number
     rivers = [PageHinkley(**settings) for _ in range(3)]
     alarms = 0
     for i in range(1_500):
         values = rng.standard_normal(3) + np.array([2.0 * (i // 300 % 2), 0.0, 0.01 * (i % 500)])
-        changed = ours.update(values)
+        changed = local.update(values)
         for column, test in enumerate(rivers):
             test.update(float(values[column]))
             assert test.drift_detected == changed[column]
-        ours.reset(changed)
+        local.reset(changed)
         alarms += int(changed.sum())
     assert alarms > 5
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from river import datasets
 
-from ubi_stream.models.digest import digest
-from ubi_stream.models.ensemble.anomaly import RankedAnomalies
-from ubi_stream.models.ensemble.fast import FastBlend
-from ubi_stream.models.ensemble.season import SeasonWatch
-from ubi_stream.models.snapshot import MAX_BYTES, dumps, loads
+from ubi_stream.models.anomaly.season import SeasonWatch
+from ubi_stream.models.anomaly.tables import RankedAnomalies
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.snapshot import MAX_BYTES, dumps, loads
+from ubi_stream.models.outcomes.fast import FastBlend
 
 Make = Callable[[], Any]
 KEY = b"a test's key"

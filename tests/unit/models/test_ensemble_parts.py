@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ubi_stream.arrays import FloatArray, sigmoid
 from ubi_stream.evaluate.metrics import roc_auc
-from ubi_stream.models.arrays import FloatArray, sigmoid
-from ubi_stream.models.digest import digest
-from ubi_stream.models.ensemble.anomaly import RankedAnomalies
-from ubi_stream.models.ensemble.encoder import FeatureEncoder
-from ubi_stream.models.ensemble.fast import FastBlend
-from ubi_stream.models.ensemble.kalman import KalmanLogistic
-from ubi_stream.models.ensemble.ranks import RankTracker
-from ubi_stream.models.ensemble.season import SeasonWatch
+from ubi_stream.models.anomaly.ranks import RankTracker
+from ubi_stream.models.anomaly.season import SeasonWatch
+from ubi_stream.models.anomaly.tables import RankedAnomalies
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.encoder import FeatureEncoder
+from ubi_stream.models.outcomes.fast import FastBlend
+from ubi_stream.models.outcomes.kalman import KalmanLogistic
 
 
 def encoded(encoder: FeatureEncoder, x: dict[str, Any]) -> FloatArray:

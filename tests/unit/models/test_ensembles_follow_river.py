@@ -9,9 +9,9 @@ import pytest
 from river import base, datasets
 
 from support.river_checks import Rows, cases, odd_rows
-from ubi_stream.models.ensemble.anomaly import RankedAnomalies
-from ubi_stream.models.ensemble.fast import FastBlend
-from ubi_stream.models.ensemble.season import SeasonWatch
+from ubi_stream.models.anomaly.season import SeasonWatch
+from ubi_stream.models.anomaly.tables import RankedAnomalies
+from ubi_stream.models.outcomes.fast import FastBlend
 
 MODELS = (FastBlend(), RankedAnomalies(), SeasonWatch())
 

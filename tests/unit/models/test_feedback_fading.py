@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.label_desk import QUANTILE, Desk, desk_of_one, told
+from support.label_desk import QUANTILE, Desk, delivered, desk_of_one
 from support.probe import DAY_MS
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.models.feedback.thresholds import (
@@ -17,38 +17,38 @@ from ubi_stream.models.feedback.thresholds import (
     log_odds,
     shifted,
 )
-from ubi_stream.state.memo import MAX_MARKS, MAX_TOLD
+from ubi_stream.state.history import MAX_DELIVERED, MAX_LABELS
 
 
 @pytest.fixture
-def desk() -> Desk:
+def replies() -> Desk:
     return desk_of_one()
 
 
 class TestFading:
     # own half-life is 30 days of the entity's time
-    def test_an_entitys_shift_halves_in_a_month_of_its_own_time(self, desk: Desk) -> None:
-        desk.label(1, False)
-        shift = desk.own
-        desk.at_ms += 30 * DAY_MS
-        assert desk.own == shift / 2
-        assert desk.memo.shift == shift
+    def test_an_entitys_shift_halves_in_a_month_of_its_own_time(self, replies: Desk) -> None:
+        replies.label(1, False)
+        shift = replies.own
+        replies.at_ms += 30 * DAY_MS
+        assert replies.own == shift / 2
+        assert replies.history.shift == shift
 
-    def test_a_clock_that_goes_back_fades_nothing(self, desk: Desk) -> None:
-        desk.label(1, False)
-        shift = desk.own
-        desk.at_ms -= 100 * DAY_MS
-        assert desk.own == shift
-        desk.memo.remember(told(2))
-        assert desk.label(2, False).status is LabelStatus.LEARNED
-        assert desk.own > shift
+    def test_a_clock_that_goes_back_fades_nothing(self, replies: Desk) -> None:
+        replies.label(1, False)
+        shift = replies.own
+        replies.at_ms -= 100 * DAY_MS
+        assert replies.own == shift
+        replies.history.remember(delivered(2))
+        assert replies.label(2, False).status is LabelStatus.LEARNED
+        assert replies.own > shift
 
-    def test_the_same_score_is_told_again_after_some_time(self, desk: Desk) -> None:
-        desk.label(1, False)
+    def test_the_same_score_is_told_again_after_some_time(self, replies: Desk) -> None:
+        replies.label(1, False)
         days = 0
-        while desk.threshold() >= 0.9:
+        while replies.threshold() >= 0.9:
             days += 1
-            desk.at_ms += DAY_MS
+            replies.at_ms += DAY_MS
             assert days < 60
         assert days > 9
 
@@ -57,14 +57,14 @@ class TestFading:
         shift.set(0.4)
         assert (shift.at(0), shift.at(PEERS_HALF_LIFE)) == (0.4, 0.2)
 
-    def test_taking_back_a_faded_label_takes_back_what_is_left_of_it(self, desk: Desk) -> None:
-        desk.label(1, False)
-        desk.at_ms += 60 * DAY_MS
-        desk.rows_pass(PEERS_HALF_LIFE)
-        only = Desk(at_ms=desk.at_ms)
-        only.memo.remember(told(1))
+    def test_taking_back_a_faded_label_takes_back_what_is_left_of_it(self, replies: Desk) -> None:
+        replies.label(1, False)
+        replies.at_ms += 60 * DAY_MS
+        replies.rows_pass(PEERS_HALF_LIFE)
+        only = Desk(at_ms=replies.at_ms)
+        only.history.remember(delivered(1))
         hit = only.label(1, True)
-        changed = desk.label(1, True)
+        changed = replies.label(1, True)
         assert changed.threshold.after == pytest.approx(hit.threshold.after, abs=1e-12)
         assert changed.peers_threshold.after == pytest.approx(hit.peers_threshold.after, abs=1e-12)
 
@@ -74,23 +74,23 @@ class TestBounds:
         ("positive", "own", "peers"), [(False, OWN_MOST, PEERS_MOST), (True, OWN_LEAST, -PEERS_MOST)]
     )
     def test_however_many_labels_agree(self, positive: bool, own: float, peers: float) -> None:
-        desk = Desk()
+        replies = Desk()
         for number in range(60):
-            desk.memo.remember(told(number, 1.0))
-            learned = desk.label(number, positive, weight=10.0)
-        assert desk.memo.shift == own
+            replies.history.remember(delivered(number, 1.0))
+            learned = replies.label(number, positive, weight=10.0)
+        assert replies.history.shift == own
         assert learned.peers_threshold.after == shifted(QUANTILE, peers)
         assert learned.probability.after is not None
         assert 0.0 < learned.probability.after < 1.0
 
     def test_a_memo_keeps_the_newest_few(self) -> None:
-        desk = Desk()
+        replies = Desk()
         for number in range(50):
-            desk.memo.remember(told(number))
-            desk.label(number, False)
-        assert (len(desk.memo.told), len(desk.memo.marks)) == (MAX_TOLD, MAX_MARKS)
-        assert desk.label(49 - MAX_TOLD, False).status is LabelStatus.UNKNOWN_INSIGHT
-        assert desk.label(50 - MAX_TOLD, False).status is LabelStatus.REPEATED
+            replies.history.remember(delivered(number))
+            replies.label(number, False)
+        assert (len(replies.history.delivered), len(replies.history.applied_labels)) == (MAX_DELIVERED, MAX_LABELS)
+        assert replies.label(49 - MAX_DELIVERED, False).status is LabelStatus.UNKNOWN_INSIGHT
+        assert replies.label(50 - MAX_DELIVERED, False).status is LabelStatus.REPEATED
 
     def test_scores_at_the_ends_have_finite_log_odds(self) -> None:
         assert [log_odds(score) for score in (0.0, 1.0, -1.0, 2.0)] == [-LIMIT, LIMIT, -LIMIT, LIMIT]

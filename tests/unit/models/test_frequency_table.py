@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from ubi_stream.models.frequency import MOST_CASES, FrequencyTable
+from ubi_stream.rules.frequency import MOST_CASES, FrequencyTable
 
 
 def learned(cases: list[tuple[str, int, bool]], warm_up: int = 0) -> FrequencyTable:

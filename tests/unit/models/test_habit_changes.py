@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ubi_stream.features.history import History, Limits, Measure
-from ubi_stream.models.change import Change, corrected, find_change
+from ubi_stream.features.history import DailyHistory, Limits, Measure
+from ubi_stream.models.rate_change import HabitChange, corrected, find_change
 
 OFFICE = (1.2, 1.2, 1.2, 1.2, 1.2, 0.0, 0.0)
 EVENTS_CLUMP = 7.4
@@ -17,12 +17,12 @@ EVENTS_CLUMP = 7.4
 SATURDAYS = (0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0)
 
 
-def found(visits: Sequence[float], **others: Sequence[float]) -> Change | None:
+def found(visits: Sequence[float], **others: Sequence[float]) -> HabitChange | None:
     """The change in a history of visits; other measures by name."""
     measures = [Measure("visits", "visits", tuple(visits), 1.0)]
     for name, values in others.items():
         measures.append(Measure(name.replace("_of_", "/"), "events", tuple(values), EVENTS_CLUMP))
-    return find_change(History(1000, tuple(measures), Limits(2.0, 2.0, 8)))
+    return find_change(DailyHistory(1000, tuple(measures), Limits(2.0, 2.0, 8)))
 
 
 class TestWhatIsFound:
@@ -93,7 +93,7 @@ def daily(rng: np.random.Generator, week: Sequence[float], rate: float, days: in
 def test_by_chance_fewer_than_one_of_a_hundred_active_users_a_day() -> None:
     rng = np.random.default_rng(7)
     weeks = (OFFICE, SATURDAYS, (1.0,) * 7, (0.6,) * 5 + (2.0, 2.0))
-    told = active = 0
+    delivered = active = 0
     for user in range(300):
         visits = daily(rng, weeks[user % 4], math.exp(rng.uniform(math.log(0.3), math.log(5))), 56)
         events = [float(sum(1 + rng.geometric(0.25, int(n)))) for n in visits]
@@ -103,10 +103,10 @@ def test_by_chance_fewer_than_one_of_a_hundred_active_users_a_day() -> None:
             first = max(1, day - 28)
             change = found(visits[first:day], events=events[first:day])
             if change is not None and quiet_until[change.direction] <= day:
-                told += 1
+                delivered += 1
                 quiet_until[change.direction] = day + 28
     assert active > 5000
-    assert told < 0.01 * active
+    assert delivered < 0.01 * active
 
 
 def test_who_comes_three_times_as_often_is_found_within_days_also_where_days_are_busy_and_quiet() -> None:

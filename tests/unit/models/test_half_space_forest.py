@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from river import anomaly
 
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.half_space import HalfSpaceForest
+from ubi_stream.arrays import FloatArray
+from ubi_stream.models.anomaly.half_space import HalfSpaceForest
 
 FEATURES = tuple(f"f{i:02d}" for i in range(12))
 

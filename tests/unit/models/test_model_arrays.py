@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ubi_stream.models.arrays import row_sums, running_sums
+from ubi_stream.arrays import row_sums, running_sums
 
 
 def sequential(values: list[float]) -> float:

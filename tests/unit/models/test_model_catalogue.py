@@ -7,7 +7,7 @@ from river import datasets
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.models.catalogue import MODELS, make_model
-from ubi_stream.models.river_models import last_step, make_pipeline, task_of
+from ubi_stream.models.common.river_models import last_step, make_pipeline, task_of
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ubi_stream.models.digest import digest
-from ubi_stream.models.half_space import HalfSpaceForest
+from ubi_stream.models.anomaly.half_space import HalfSpaceForest
+from ubi_stream.models.common.digest import digest
 
 
 class Node:

@@ -16,13 +16,13 @@ import river
 from river import base, drift, linear_model, naive_bayes, optim, preprocessing, stats, tree
 
 from ubi_stream.errors import ConfigError, SnapshotError
-from ubi_stream.models import snapshot
-from ubi_stream.models.digest import digest
-from ubi_stream.models.half_space import HalfSpaceForest
-from ubi_stream.models.logistic import OnlineLogistic
-from ubi_stream.models.peers import PeerBaseline
-from ubi_stream.models.quality import RollingQuality
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.models.anomaly.half_space import HalfSpaceForest
+from ubi_stream.models.anomaly.peers import PeerBaseline
+from ubi_stream.models.common import snapshot
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.quantile import OnlineQuantile
+from ubi_stream.models.outcomes.logistic import OnlineLogistic
+from ubi_stream.models.outcomes.quality import RollingQuality
 from ubi_stream.reasons import SnapshotReason
 
 KEY = b"a secret of the operator"
@@ -205,7 +205,7 @@ def test_signed_code_is_not_run_either(tmp_path: Path) -> None:
         ("river.base.base", "gc.collect"),
         ("river.base.base", "Base.__init__"),
         ("river.datasets.base", "RemoteDataset"),
-        ("ubi_stream.models.snapshot", "pickle.loads"),
+        ("ubi_stream.models.common.snapshot", "pickle.loads"),
         ("ubi_stream.errors", "UbiError"),
         ("riverine", "Model"),
     ],

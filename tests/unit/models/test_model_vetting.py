@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from river import naive_bayes
 
+from ubi_stream.arrays import FloatArray
 from ubi_stream.models import registry
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.protocol import RowModel
+from ubi_stream.models.common.protocol import RowModel
+from ubi_stream.models.model_checks import Vetted, check_model
 from ubi_stream.models.registry import Recipe
-from ubi_stream.models.vetting import Vetted, vet
 
 FEATURES = ("depth", "minutes", "price")
 
@@ -31,7 +31,7 @@ def data(n: int = 200) -> tuple[FloatArray, list[bool]]:
 def tried(recipe: Recipe) -> Vetted:
     ticks = itertools.count()
     rows, labels = data()
-    return vet(recipe, rows, labels, cpu_s=lambda: float(next(ticks)))
+    return check_model(recipe, rows, labels, cpu_s=lambda: float(next(ticks)))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_each_broken_promise_is_told(
     if problem is None:
         assert vetted.problems == ()
     else:
-        assert any(part in told for told in vetted.problems for part in problem.split("|")), vetted.problems
+        assert any(part in delivered for delivered in vetted.problems for part in problem.split("|")), vetted.problems
 
 
 def test_rivers_own_checks_find_a_model_that_needs_every_feature(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,4 +144,6 @@ def test_rivers_own_checks_find_a_model_that_needs_every_feature(monkeypatch: py
 
     monkeypatch.setattr(naive_bayes.GaussianNB, "predict_proba_one", need)
     vetted = tried(Recipe("naive-bayes", FEATURES))
-    assert any(told.startswith("River's check_disappearing_features fails: KeyError") for told in vetted.problems)
+    assert any(
+        delivered.startswith("River's check_disappearing_features fails: KeyError") for delivered in vetted.problems
+    )

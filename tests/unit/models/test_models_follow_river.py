@@ -9,8 +9,8 @@ import pytest
 from river import base, datasets
 
 from support.river_checks import ODD_FEATURES, Rows, cases, odd_rows
-from ubi_stream.models.half_space import HalfSpaceForest
-from ubi_stream.models.logistic import OnlineLogistic
+from ubi_stream.models.anomaly.half_space import HalfSpaceForest
+from ubi_stream.models.outcomes.logistic import OnlineLogistic
 
 PHISHING_FEATURES = tuple(next(iter(datasets.Phishing()))[0])
 MODELS = (HalfSpaceForest(ODD_FEATURES, n_trees=5), OnlineLogistic(PHISHING_FEATURES))

@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.oddness.blend import COMBINATION, CROWD, OWN, REPEAT, TREES, OddnessBlend
-from ubi_stream.models.oddness.crowd import NearestCrowd
-from ubi_stream.models.oddness.keyed import GROUPS, CombinationDensity, RepeatWatch
-from ubi_stream.models.oddness.noise import keys_of, uniforms
-from ubi_stream.models.oddness.sample import FadingSample
-from ubi_stream.models.oddness.sights import Look, Sights
-from ubi_stream.models.oddness.tails import SMALLEST, TailShare
+from ubi_stream.arrays import FloatArray
+from ubi_stream.models.anomaly.ensemble import COMBINATION, CROWD, OWN, REPEAT, TREES, DetectorEnsemble
+from ubi_stream.models.anomaly.inputs import DetectorInputs, DetectorScores
+from ubi_stream.models.anomaly.nearest_neighbour import NearestNeighbour
+from ubi_stream.models.anomaly.noise import keys_of, uniforms
+from ubi_stream.models.anomaly.recurrence import GROUPS, CombinationDensity, RepeatWatch
+from ubi_stream.models.anomaly.sample import FadingSample
+from ubi_stream.models.anomaly.tails import SMALLEST, TailShare
 
 NAMES = tuple("abcdef")
 ONE_IN_200 = math.log10(200) / 6
@@ -25,17 +25,17 @@ def crowd_rows(n: int, seed: int = 0) -> FloatArray:
     return 0.4 + 0.05 * np.random.default_rng(seed).standard_normal((n, len(NAMES)))
 
 
-def run(blend: OddnessBlend, sights: Sights) -> Look:
+def run(blend: DetectorEnsemble, inputs: DetectorInputs) -> DetectorScores:
     """Look at all and learn all."""
     looks = []
-    for part in blend.parts(len(sights)):
-        look = blend.look(sights[part])
-        blend.learn(sights[part], look)
+    for part in blend.parts(len(inputs)):
+        look = blend.look(inputs[part])
+        blend.learn(inputs[part], look)
         looks.append(look)
     score, shares, answers = (
         np.concatenate([getattr(look, name) for look in looks]) for name in ("score", "shares", "answers")
     )
-    return Look(score, shares, answers, None)
+    return DetectorScores(score, shares, answers, None)
 
 
 class TestNoise:
@@ -82,8 +82,8 @@ class TestTails:
         tails.learn_many(np.random.default_rng(1).exponential(size=40_000))
         tails.turn()
         for share, factor in ((0.5, 1.1), (0.1, 1.3), (0.01, 2.0), (0.001, 3.0)):
-            told = tails.share(np.array([-math.log(share)]))[0]
-            assert share / factor < told < share * factor
+            delivered = tails.share(np.array([-math.log(share)]))[0]
+            assert share / factor < delivered < share * factor
 
     def test_ties_are_not_rare(self) -> None:
         tails = TailShare(size=100)
@@ -102,7 +102,7 @@ class TestTails:
 
 class TestCrowd:
     def test_a_missing_value_is_no_evidence(self) -> None:
-        crowd = NearestCrowd(2)
+        crowd = NearestNeighbour(2)
         crowd.learn_many(np.random.default_rng(2).standard_normal((300, 2)))
         crowd.turn()
         whole, part, nothing = crowd.score_many(np.array([[0.0, 0.0], [0.0, np.nan], [np.nan, np.nan]]))
@@ -110,7 +110,7 @@ class TestCrowd:
         assert nothing == pytest.approx(whole, abs=0.3)
 
     def test_another_value_of_a_constant_column_is_as_far_as_can_be(self) -> None:
-        crowd = NearestCrowd(2)
+        crowd = NearestNeighbour(2)
         crowd.learn_many(np.column_stack((np.full(300, 7.0), np.random.default_rng(3).random(300))))
         crowd.turn()
         usual, other, broken = crowd.score_many(np.array([[7.0, 0.5], [7.5, 0.5], [1e300, 0.5]]))
@@ -118,7 +118,7 @@ class TestCrowd:
         assert other == pytest.approx(broken) == pytest.approx(10.0, abs=1.0)
 
     def test_a_burst_of_anomalies_does_not_make_itself_normal(self) -> None:
-        crowd = NearestCrowd(len(NAMES))
+        crowd = NearestNeighbour(len(NAMES))
         for start in range(0, 20_000, 250):
             crowd.learn_many(crowd_rows(250, start))
             crowd.turn()
@@ -129,7 +129,7 @@ class TestCrowd:
         assert crowd.score_many(burst)[0] > 0.7 * before
 
     def test_before_the_first_sample_there_is_no_distance(self) -> None:
-        assert np.isnan(NearestCrowd(1).score_many(np.zeros((3, 1)))).all()
+        assert np.isnan(NearestNeighbour(1).score_many(np.zeros((3, 1)))).all()
 
 
 class TestKeyed:
@@ -168,16 +168,16 @@ class TestKeyed:
 
 class TestBlend:
     def test_there_is_no_score_while_there_is_nothing_to_compare_with(self) -> None:
-        blend = OddnessBlend(NAMES, window=250)
-        look = run(blend, Sights.of(crowd_rows(600)))
+        blend = DetectorEnsemble(NAMES, window=250)
+        look = run(blend, DetectorInputs.of(crowd_rows(600)))
         assert np.isnan(look.score[:50]).all()
         assert ((look.score[50:] >= 0.0) & (look.score[50:] <= 1.0)).all()
 
     def test_clumped_anomalies_in_native_order_stay_odd_where_trees_go_blind(self) -> None:
         #   12,000 usual, then a clump of 500 in a row: two windows of the trees
         clump = 0.7 + 0.01 * np.random.default_rng(5).standard_normal((500, len(NAMES)))
-        blend = OddnessBlend(NAMES, window=250, seed=1)
-        look = run(blend, Sights.of(np.concatenate((crowd_rows(12_000), clump))))
+        blend = DetectorEnsemble(NAMES, window=250, seed=1)
+        look = run(blend, DetectorInputs.of(np.concatenate((crowd_rows(12_000), clump))))
         last = slice(12_300, 12_500)
         trees = look.shares[last, blend.detectors.index(TREES)]
         assert np.median(trees) > 0.05, "the clump is all that the trees' reference window has"
@@ -188,35 +188,37 @@ class TestBlend:
         assert look.score[last].min() > np.quantile(usual, 0.95)
 
     @pytest.mark.parametrize(
-        ("speaker", "change"),
+        ("leading_detector", "change"),
         [
             (CROWD, {"rows": np.full((1, len(NAMES)), 0.9)}),
             (OWN, {"own": np.array([[9.0, np.nan]])}),
             (COMBINATION, {"combinations": np.array([77 * GROUPS], dtype=np.uint64)}),
         ],
     )
-    def test_one_detector_alone_is_heard(self, speaker: str, change: dict[str, FloatArray]) -> None:
+    def test_one_detector_alone_is_heard(self, leading_detector: str, change: dict[str, FloatArray]) -> None:
         rng = np.random.default_rng(6)
-        blend = OddnessBlend(NAMES, window=250, seed=2)
+        blend = DetectorEnsemble(NAMES, window=250, seed=2)
         n = 4_000
         run(
             blend,
-            Sights.of(crowd_rows(n), rng.standard_normal((n, 2)), GROUPS * rng.integers(0, 9, n).astype(np.uint64)),
+            DetectorInputs.of(
+                crowd_rows(n), rng.standard_normal((n, 2)), GROUPS * rng.integers(0, 9, n).astype(np.uint64)
+            ),
         )
         usual = {
             "rows": np.full((1, len(NAMES)), 0.4),
             "own": np.array([[0.1, np.nan]]),
             "combinations": np.array([3 * GROUPS], dtype=np.uint64),
         }
-        calm, odd = (blend.look(Sights.of(**given)) for given in (usual, usual | change))
+        calm, odd = (blend.look(DetectorInputs.of(**given)) for given in (usual, usual | change))
         assert calm.score[0] < 0.15
         assert odd.score[0] > ONE_IN_200
-        assert blend.detectors[int(odd.shares[0].argmin())] == speaker
+        assert blend.detectors[int(odd.shares[0].argmin())] == leading_detector
 
     def test_a_repeat_is_heard_where_repeats_are_rare(self) -> None:
-        blend = OddnessBlend(NAMES, window=250)
-        run(blend, Sights.of(crowd_rows(3_000)))
-        row = Sights.of(np.full((2, len(NAMES)), 0.41))
+        blend = DetectorEnsemble(NAMES, window=250)
+        run(blend, DetectorInputs.of(crowd_rows(3_000)))
+        row = DetectorInputs.of(np.full((2, len(NAMES)), 0.41))
         look = blend.look(row)
         assert look.score[0] < 0.15
         assert look.score[1] > ONE_IN_200
@@ -225,27 +227,29 @@ class TestBlend:
     def test_the_share_above_a_score_is_about_what_the_score_says(self) -> None:
         rng = np.random.default_rng(8)
         n = 30_000
-        sights = Sights.of(crowd_rows(n), rng.standard_normal((n, 2)), GROUPS * rng.integers(0, 9, n).astype(np.uint64))
-        look = run(OddnessBlend(NAMES), sights)
+        inputs = DetectorInputs.of(
+            crowd_rows(n), rng.standard_normal((n, 2)), GROUPS * rng.integers(0, 9, n).astype(np.uint64)
+        )
+        look = run(DetectorEnsemble(NAMES), inputs)
         for one_in in (20, 200):
             share = (look.score[5_000:] > math.log10(one_in) / 6).mean()
             assert 0.4 / one_in < share < 2.5 / one_in
 
     def test_leaving_out_the_odd_feature_leaves_nothing_odd(self) -> None:
-        blend = OddnessBlend(NAMES, seed=3)
-        run(blend, Sights.of(crowd_rows(3_000)))
+        blend = DetectorEnsemble(NAMES, seed=3)
+        run(blend, DetectorInputs.of(crowd_rows(3_000)))
         row = np.full((1, len(NAMES)), 0.4)
         row[0, 2] = 0.95
-        sights = Sights.of(row)
-        look = blend.look(sights)
-        without = blend.without(sights, look, 0, np.full(len(NAMES), 0.4))
+        inputs = DetectorInputs.of(row)
+        look = blend.look(inputs)
+        without = blend.without(inputs, look, 0, np.full(len(NAMES), 0.4))
         assert without[2] < 0.15 < ONE_IN_200 < look.score[0]
         assert np.delete(without, 2) == pytest.approx(np.full(len(NAMES) - 1, look.score[0]), abs=0.1)
 
     def test_rows_in_their_own_units_grow_trees_on_the_columns_that_there_are(self) -> None:
         rows = np.column_stack((1e6 * crowd_rows(1_200), np.full(1_200, np.nan)))
-        blend = OddnessBlend((*NAMES, "never"), unit=False, trees=5)
-        look = run(blend, Sights.of(rows))
+        blend = DetectorEnsemble((*NAMES, "never"), unit=False, trees=5)
+        look = run(blend, DetectorInputs.of(rows))
         assert blend.forest is not None
         assert blend.forest.features == NAMES
         assert np.isnan(look.answers[:500, blend.detectors.index(TREES)]).all()
@@ -258,6 +262,6 @@ class TestBlend:
             rows[rng.random(rows.shape) < 0.05] = bad
         own = np.where(rng.random((2_000, 2)) < 0.5, np.nan, rng.standard_normal((2_000, 2)))
         own[rng.random(own.shape) < 0.01] = np.inf
-        look = run(OddnessBlend(NAMES), Sights.of(rows, own))
+        look = run(DetectorEnsemble(NAMES), DetectorInputs.of(rows, own))
         assert ((look.score[50:] >= 0.0) & (look.score[50:] <= 1.0)).all()
         assert not np.isnan(look.shares).any()

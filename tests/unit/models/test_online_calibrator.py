@@ -8,8 +8,8 @@ import pickle
 import numpy as np
 import pytest
 
-from ubi_stream.models.calibration import OnlineCalibrator
-from ubi_stream.models.quality import RollingQuality
+from ubi_stream.models.outcomes.calibration import OnlineCalibrator
+from ubi_stream.models.outcomes.quality import RollingQuality
 
 
 def calibration_errors(logits: list[float], raw: list[float], seed: int = 0) -> tuple[float, float]:

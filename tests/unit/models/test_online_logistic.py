@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from river import linear_model, optim, preprocessing
 
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.logistic import OnlineLogistic
+from ubi_stream.arrays import FloatArray
+from ubi_stream.models.outcomes.logistic import OnlineLogistic
 
 FEATURES = ("amount", "age", "flag", "constant")
 

@@ -8,8 +8,8 @@ import pickle
 import numpy as np
 import pytest
 
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.arrays import FloatArray
+from ubi_stream.models.common.quantile import OnlineQuantile
 
 
 @pytest.mark.parametrize("q", [0.01, 0.5, 0.9, 0.995])

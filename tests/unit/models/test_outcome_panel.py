@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from ubi_stream.arrays import FloatArray
 from ubi_stream.errors import SnapshotError
-from ubi_stream.models import snapshot
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.digest import digest
+from ubi_stream.models.common import snapshot
+from ubi_stream.models.common.digest import digest
 from ubi_stream.models.outcomes.candidate import Candidate
-from ubi_stream.models.outcomes.champion import MIN_LABELS, Choice, Duel
+from ubi_stream.models.outcomes.champion import MIN_LABELS, ChampionChoice, PairedLossTest
 from ubi_stream.models.outcomes.panel import OutcomePanel
 from ubi_stream.models.registry import Recipe
 
@@ -43,15 +43,15 @@ def stream(n: int, seed: int = 0) -> Iterator[tuple[int, FloatArray, bool]]:
         yield number * 7_919, row, bool(abs(row[0] - 0.5) < 0.2 + 0.1 * rng.standard_normal())
 
 
-def teach(panel: OutcomePanel, n: int, *, seed: int = 0, delay: int = 5) -> list[Choice]:
+def teach(panel: OutcomePanel, n: int, *, seed: int = 0, delay: int = 5) -> list[ChampionChoice]:
     """Ask at once, answer `delay` questions later."""
     waiting: list[tuple[int, FloatArray, bool, bytes]] = []
     choices = []
-    for question, row, positive in stream(n, seed):
-        waiting.append((question, row, positive, panel.ask(row[np.newaxis], [question])[0]))
-        while len(waiting) > (delay if question < (n - 1) * 7_919 else 0):
+    for pending, row, positive in stream(n, seed):
+        waiting.append((pending, row, positive, panel.ask(row[np.newaxis], [pending])[0]))
+        while len(waiting) > (delay if pending < (n - 1) * 7_919 else 0):
             number, then, label, asked = waiting.pop(0)
-            panel.learn(then, label, asked=asked, question=number, delay_s=60.0)
+            panel.learn(then, label, asked=asked, pending=number, delay_s=60.0)
             choices.append(panel.take_choice())
     return [choice for choice in choices if choice is not None]
 
@@ -60,22 +60,22 @@ def test_abstains_until_the_least_evidence_is_there() -> None:
     panel = make_panel()
     rows = np.array([[0.5, 0.5, 0.5]])
     for number in range(49):
-        panel.learn(rows[0], number % 2 == 0, question=number)
+        panel.learn(rows[0], number % 2 == 0, pending=number)
         assert panel.warm_up
-        assert math.isnan(panel.predict_many(rows).told[0])
+        assert math.isnan(panel.predict_many(rows).delivered[0])
         assert panel.predict(rows[0]) is None
         assert panel.take_choice() is None
-    panel.learn(rows[0], True, question=50)
-    assert panel.take_choice() == Choice("buys", "line", None, None, None, 50)
+    panel.learn(rows[0], True, pending=50)
+    assert panel.take_choice() == ChampionChoice("buys", "line", None, None, None, 50)
     assert panel.take_choice() is None  # told once
-    assert panel.predict(rows[0]) == panel.predict_many(rows).told[0]
-    assert 0.0 < panel.predict_many(rows).told[0] < 1.0
+    assert panel.predict(rows[0]) == panel.predict_many(rows).delivered[0]
+    assert 0.0 < panel.predict_many(rows).delivered[0] < 1.0
 
 
 def test_one_class_alone_is_no_evidence() -> None:
     panel = make_panel()
     for number in range(200):
-        panel.learn(np.zeros(3), False, question=number)
+        panel.learn(np.zeros(3), False, pending=number)
     assert panel.warm_up
 
 
@@ -100,7 +100,7 @@ def test_luck_changes_nothing() -> None:
         rng = np.random.default_rng(seed)
         for number in range(600):
             row, positive = rng.random(3), bool(rng.random() < 0.4)
-            panel.learn(row, positive, asked=panel.ask(row[np.newaxis], [number])[0], question=number)
+            panel.learn(row, positive, asked=panel.ask(row[np.newaxis], [number])[0], pending=number)
             changed += bool((choice := panel.take_choice()) and choice.before)
     assert changed <= 1
 
@@ -114,7 +114,7 @@ def test_evidence_fades_so_that_another_stream_gets_another_champion() -> None:
     for number in range(6_000):  # now what divides them is a plain line, which the shadow learns too
         row = rng.random(3)
         positive = bool(row[1] + 0.02 * rng.standard_normal() > 0.5)
-        panel.learn(row, positive, asked=panel.ask(row[np.newaxis], [number])[0], question=number)
+        panel.learn(row, positive, asked=panel.ask(row[np.newaxis], [number])[0], pending=number)
         changes.append(panel.take_choice())
     assert [change.before for change in changes if change] in ([], ["blend"])  # back at most once
     assert panel.serving.quality.as_dict()["window"]["log_loss"] < 0.2  # type: ignore[operator]  # a figure by now
@@ -126,23 +126,23 @@ def test_shadows_are_asked_and_learn_only_their_share() -> None:
     line, blend, bayes = panel.candidates
     assert line.n_seen == blend.n_seen == 1_000
     assert bayes.n_seen == pytest.approx(300, abs=60)
-    asked = [panel.ask(np.zeros((1, 3)), [question])[0] for question in range(500)]
-    taken = [not math.isnan(np.frombuffer(said, dtype=np.float32)[5]) for said in asked]
-    assert taken == [bayes.takes(question) for question in range(500)]
+    asked = [panel.ask(np.zeros((1, 3)), [pending])[0] for pending in range(500)]
+    taken = [not math.isnan(np.frombuffer(predicted, dtype=np.float32)[5]) for predicted in asked]
+    assert taken == [bayes.takes(pending) for pending in range(500)]
 
 
 def test_quality_is_scored_with_the_prediction_made_then() -> None:
     panel = make_panel()
     for number in range(60):
-        panel.learn(np.full(3, number % 2), number % 2 == 0, question=number)
+        panel.learn(np.full(3, number % 2), number % 2 == 0, pending=number)
     row = np.full(3, 1.0)
     asked = panel.ask(row[np.newaxis], [99])[0]
     then = float(np.frombuffer(asked, dtype=np.float32)[2])
     for number in range(300):  # much is learned in between
-        panel.learn(row, True, question=number)
+        panel.learn(row, True, pending=number)
     before = panel.serving.quality.as_dict()["all_time"]
     assert before["n"] == 0  # labels without a prediction judge nothing
-    panel.learn(row, False, asked=asked, question=99, delay_s=30.0)
+    panel.learn(row, False, asked=asked, pending=99, delay_s=30.0)
     after = panel.serving.quality.as_dict()["all_time"]
     assert after["brier"] == pytest.approx(then**2)
     assert after["label_delay_mean_s"] == 30.0
@@ -152,7 +152,7 @@ def test_quality_is_scored_with_the_prediction_made_then() -> None:
 @pytest.mark.parametrize("asked", [None, b"", b"\0" * 8, b"\0" * 400])
 def test_what_was_said_by_other_candidates_judges_nothing(asked: bytes | None) -> None:
     panel = make_panel()
-    panel.learn(np.zeros(3), True, asked=asked, question=1)
+    panel.learn(np.zeros(3), True, asked=asked, pending=1)
     assert panel.n_labels == 1
     assert all(c.quality.as_dict()["all_time"]["n"] == 0 for c in panel.candidates)
 
@@ -161,13 +161,13 @@ def test_rows_asked_together_or_one_by_one_give_the_same_bytes() -> None:
     panel = make_panel()
     teach(panel, 300)
     rows = np.array([row for _, row, _ in stream(20, seed=3)])
-    questions = list(range(20))
-    together = panel.ask(rows, questions)
-    assert [panel.ask(rows[i : i + 1], [i])[0] for i in questions] == together
+    pending_predictions = list(range(20))
+    together = panel.ask(rows, pending_predictions)
+    assert [panel.ask(rows[i : i + 1], [i])[0] for i in pending_predictions] == together
     whole = panel.predict_many(rows)
-    parts = np.concatenate([panel.predict_many(rows[:3]).told, panel.predict_many(rows[3:]).told])
-    assert parts.tobytes() == whole.told.tobytes()
-    assert panel.ask(rows, questions, whole) == together
+    parts = np.concatenate([panel.predict_many(rows[:3]).delivered, panel.predict_many(rows[3:]).delivered])
+    assert parts.tobytes() == whole.delivered.tobytes()
+    assert panel.ask(rows, pending_predictions, whole) == together
 
 
 def test_asking_changes_nothing() -> None:
@@ -189,11 +189,11 @@ def test_moved_to_another_worker_its_quality_and_choice_go_on_exactly() -> None:
     assert isinstance(restored, OutcomePanel)
     assert teach(restored, 500, seed=1) == teach(stays, 500, seed=1)
     assert restored.serving.name == stays.serving.name
-    for ours, theirs in zip(restored.candidates, stays.candidates, strict=True):
-        assert ours.quality.as_dict() == theirs.quality.as_dict()
-        assert ours.duel == theirs.duel
+    for local, theirs in zip(restored.candidates, stays.candidates, strict=True):
+        assert local.quality.as_dict() == theirs.quality.as_dict()
+        assert local.paired_test == theirs.paired_test
         rows = np.random.default_rng(2).random((30, 3))
-        assert ours.told(ours.score_many(rows)).tobytes() == theirs.told(theirs.score_many(rows)).tobytes()
+        assert local.delivered(local.score_many(rows)).tobytes() == theirs.delivered(theirs.score_many(rows)).tobytes()
 
 
 def test_a_snapshot_whose_model_is_gone_is_refused() -> None:
@@ -220,19 +220,19 @@ def test_with_a_horizon_the_base_rate_is_given_until_predictions_have_been_judge
     given = []
     for _, row, positive in stream(60):
         raw = late.score_many(row[np.newaxis])
-        told = late.told(raw)
-        given.append((late.gives_base_rate, float(told[0]), (late.n_positive + 1) / (late.n_seen + 2)))
-        late.learn(row, positive, 1.0, float(raw[0]), float(told[0]))
-    abstained = [math.isnan(told) for _, told, _ in given].index(False)
+        delivered = late.delivered(raw)
+        given.append((late.gives_base_rate, float(delivered[0]), (late.n_positive + 1) / (late.n_seen + 2)))
+        late.learn(row, positive, 1.0, float(raw[0]), float(delivered[0]))
+    abstained = [math.isnan(delivered) for _, delivered, _ in given].index(False)
     assert [is_base for is_base, *_ in given[abstained:]] == [True] * 20 + [False] * (len(given) - abstained - 20)
-    assert all(told == pytest.approx(rate) for is_base, told, rate in given if is_base)
+    assert all(delivered == pytest.approx(rate) for is_base, delivered, rate in given if is_base)
 
 
 def test_a_persons_label_is_learned_by_all_and_a_late_one_is_counted() -> None:
     panel = make_panel()
     for _ in range(5):
         panel.learn(np.zeros(3), True, 2.0)
-    panel.learn(np.zeros(3), True, question=4, late=True)
+    panel.learn(np.zeros(3), True, pending=4, late=True)
     assert panel.candidates[2].n_seen >= 5
     assert (panel.n_labels, panel.n_late) == (6, 1)
 
@@ -247,20 +247,20 @@ def test_memory_is_bounded() -> None:
 
 
 def test_a_draw_is_not_won() -> None:
-    duel = Duel()
+    paired_test = PairedLossTest()
     for _ in range(1_000):
-        duel.add(0.4, 0.4)
-    assert duel.z == 0.0
-    assert not duel.is_won
+        paired_test.add(0.4, 0.4)
+    assert paired_test.z == 0.0
+    assert not paired_test.is_won
 
 
 def test_few_labels_win_nothing() -> None:
-    duel = Duel()
+    paired_test = PairedLossTest()
     for _ in range(MIN_LABELS - 1):
-        duel.add(0.1, 0.9)
-    assert not duel.is_won
-    duel.add(0.1, 0.9)
-    assert duel.is_won
+        paired_test.add(0.1, 0.9)
+    assert not paired_test.is_won
+    paired_test.add(0.1, 0.9)
+    assert paired_test.is_won
 
 
 def test_what_is_emitted_when_it_is_high_for_the_first_time_is_as_sure_as_it_turns_out() -> None:

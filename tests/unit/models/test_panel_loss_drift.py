@@ -18,9 +18,9 @@ def learned(panel: OutcomePanel, n: int, *, turned: bool, seed: int) -> list[Wor
     worse = []
     for number in range(n):
         row = rng.random(1)
-        question = 10_000 * seed + number
-        asked = panel.ask(row[np.newaxis], [question])[0]
-        panel.learn(row, bool(row[0] > 0.5) != turned, asked=asked, question=question)
+        pending = 10_000 * seed + number
+        asked = panel.ask(row[np.newaxis], [pending])[0]
+        panel.learn(row, bool(row[0] > 0.5) != turned, asked=asked, pending=pending)
         worse.extend(panel.take_worsened(switched=False))
     return worse
 

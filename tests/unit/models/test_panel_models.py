@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ubi_stream.arrays import FloatArray
 from ubi_stream.errors import ConfigError
-from ubi_stream.models import registry, snapshot
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.digest import digest
-from ubi_stream.models.protocol import OnlineModel, RowModel, log_odds_of
+from ubi_stream.models import registry
+from ubi_stream.models.common import snapshot
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.protocol import OnlineModel, RowModel, log_odds_of
 from ubi_stream.models.registry import Recipe, kinds
 
 FEATURES = ("depth", "minutes", "price", "never")

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from ubi_stream.models.peers import PeerBaseline
+from ubi_stream.models.anomaly.peers import PeerBaseline
 
 
 def each(n: int) -> list[int]:

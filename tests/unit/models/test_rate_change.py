@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ubi_stream.models.change import rate_change
+from ubi_stream.models.rate_change import rate_change
 
 
 def exact_tail(recent: int, total: int, share: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ubi_stream.evaluate.metrics import average_precision
-from ubi_stream.models.quality import RollingQuality, merged
+from ubi_stream.models.outcomes.quality import RollingQuality, merged
 
 
 def predictions(n: int, seed: int = 0) -> list[tuple[float, bool]]:

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from ubi_stream.models.digest import digest
-from ubi_stream.models.rule_waves import Exposure, RuleWave, RuleWaves
-from ubi_stream.models.snapshot import dumps, loads
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.snapshot import dumps, loads
+from ubi_stream.rules.waves import Exposure, RuleWave, RuleWaves
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 SLOW_MS = 2 * DAY_MS + 14 * HOUR_MS
@@ -80,7 +80,7 @@ def test_what_lasts_longer_than_a_day_is_usual_from_then_on() -> None:
 def test_exposures_may_come_in_any_batches_and_a_snapshot_changes_nothing(cut: int) -> None:
     exposures = list(checkouts(3, per_hour=40, slow=(SLOW_MS, SLOW_MS + 45 * MINUTE_MS)))
     whole, parts = make(), make()
-    told = whole.watch(iter(exposures))
+    delivered = whole.watch(iter(exposures))
     waves: dict[int, list[RuleWave]] = {}
     held: set[tuple[int, int]] = set()
     for start in range(0, len(exposures), cut):
@@ -88,7 +88,7 @@ def test_exposures_may_come_in_any_batches_and_a_snapshot_changes_nothing(cut: i
         waves, held = waves | some, held | back
         if start // cut % 50 == 0:
             parts = loads(dumps(parts, key=b"k", feature_hash="f"), key=b"k", feature_hash="f")  # type: ignore[assignment]  # what was written
-    assert (waves, held) == told
+    assert (waves, held) == delivered
     assert digest(parts) == digest(whole)
 
 

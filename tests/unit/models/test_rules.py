@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ubi_stream.models.rules import FADING_USER_DAYS, PRIOR_USER_DAYS, RuleShares
 from ubi_stream.packs.segments import Condition, Rule
+from ubi_stream.rules.risks import FADING_USER_DAYS, PRIOR_USER_DAYS, RuleShares
 
 
 def rule(usual_share: float) -> Rule:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ubi_stream.models.digest import digest
-from ubi_stream.models.shares import ShareTests
-from ubi_stream.models.snapshot import dumps, loads
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.snapshot import dumps, loads
+from ubi_stream.rules.shares import ShareTests
 
 
 def make(n: int = 1, **changes: float) -> ShareTests:

@@ -8,15 +8,15 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.digest import digest
-from ubi_stream.models.oddness.blend import OddnessBlend
-from ubi_stream.models.oddness.sights import Sights
-from ubi_stream.models.peers import PeerBaseline
-from ubi_stream.models.quantile import OnlineQuantile
-from ubi_stream.models.snapshot import dumps, loads
+from ubi_stream.arrays import FloatArray
+from ubi_stream.models.anomaly.ensemble import DetectorEnsemble
+from ubi_stream.models.anomaly.inputs import DetectorInputs
+from ubi_stream.models.anomaly.peers import PeerBaseline
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.quantile import OnlineQuantile
+from ubi_stream.models.common.snapshot import dumps, loads
 
-Model: TypeAlias = PeerBaseline | OnlineQuantile | OddnessBlend
+Model: TypeAlias = PeerBaseline | OnlineQuantile | DetectorEnsemble
 
 WINDOW = 40
 FEATURES = ("a", "b")
@@ -30,8 +30,8 @@ def peers() -> PeerBaseline:
     return PeerBaseline(len(FEATURES), block=WINDOW)
 
 
-def blend() -> OddnessBlend:
-    return OddnessBlend(FEATURES, trees=3, height=3, window=WINDOW, sample=20, seed=1)
+def blend() -> DetectorEnsemble:
+    return DetectorEnsemble(FEATURES, trees=3, height=3, window=WINDOW, sample=20, seed=1)
 
 
 def say(model: Model, rows: FloatArray) -> FloatArray:
@@ -41,13 +41,13 @@ def say(model: Model, rows: FloatArray) -> FloatArray:
     if isinstance(model, PeerBaseline):
         model.observe(rows, [number % 7 for number in range(len(rows))])
         return model.usual
-    said = []
+    predicted = []
     for part in model.parts(len(rows)):
-        sights = Sights.of(rows[part])
-        look = model.look(sights)
-        model.learn(sights, look)
-        said.append(look.score)
-    return np.concatenate(said)
+        inputs = DetectorInputs.of(rows[part])
+        look = model.look(inputs)
+        model.learn(inputs, look)
+        predicted.append(look.score)
+    return np.concatenate(predicted)
 
 
 def moved(model: Model) -> Model:

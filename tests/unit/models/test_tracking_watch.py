@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec import structs
 
-from ubi_stream.features.facts import Facts
-from ubi_stream.models.digest import digest
+from ubi_stream.features.event_context import EventContext
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.snapshot import dumps, loads
+from ubi_stream.models.drift.metrics import MetricKind
 from ubi_stream.models.drift.occasions import MOST_NAMES, Relation, TrackedRows
-from ubi_stream.models.drift.subjects import SubjectKind
 from ubi_stream.models.drift.tracking import TrackingWatch
-from ubi_stream.models.drift.verdict import Drift, Verdict
-from ubi_stream.models.snapshot import dumps, loads
+from ubi_stream.models.drift.verdict import Drift, DriftVerdict
 
 TYPES = ("view", "cart", "purchase", "other")
 VIEW, CART, PURCHASE = range(3)
-FACTS = Facts(events=1, was_silent_ms=0.0, first_in_pane=True, hits=0, hour=0, day=0, visit=0)
+FACTS = EventContext(events=1, was_silent_ms=0.0, first_in_pane=True, hits=0, hour=0, day=0, visit=0)
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 BREAKS_MS = 2 * DAY_MS + 10 * HOUR_MS
 
@@ -59,21 +59,21 @@ def tracked(stream: Iterator[Row], change: Change | None = None) -> TrackedRows:
     rows.sort(key=lambda row: row.at_ms)
     counts: dict[tuple[str, int, int], int] = {}
     newest: dict[str, Row] = {}
-    facts = []
+    context = []
     for row in rows:
         hour = row.at_ms // HOUR_MS
         nth = counts[row.user, hour, row.kind] = counts.get((row.user, hour, row.kind), 0) + 1
         types = sum(1 << k for k in range(3) if counts.get((row.user, hour, k)) or counts.get((row.user, hour - 1, k)))
         before = newest.get(row.user)
         repeat_ms = row.at_ms - before.at_ms if before and before.kind == row.kind else -1
-        facts.append(structs.replace(FACTS, nth=nth, types=types if nth == 1 else 0, repeat_ms=repeat_ms))
+        context.append(structs.replace(FACTS, nth=nth, types=types if nth == 1 else 0, repeat_ms=repeat_ms))
         newest[row.user] = row
     return TrackedRows(
         [row.at_ms - 10 * MINUTE_MS for row in rows],
         [row.at_ms for row in rows],
         [row.kind for row in rows],
         [row.user for row in rows],
-        facts,
+        context,
         [row.properties for row in rows],
         [row.session for row in rows],
     )
@@ -104,19 +104,19 @@ def twice(kind: int) -> Change:
 @pytest.mark.parametrize(
     ("change", "kind", "name", "relation", "minutes"),
     [
-        (without(PURCHASE), SubjectKind.TYPE, "purchase", Relation.AFTER, 90),
-        (without(CART), SubjectKind.TYPE, "cart", Relation.BEFORE, 45),
-        (lacking(VIEW, "category"), SubjectKind.MISSING, "category", Relation.MISSING, 10),
-        (lacking(PURCHASE, "price"), SubjectKind.MISSING, "price", Relation.MISSING, 45),
-        (twice(VIEW), SubjectKind.REPEAT, "view", Relation.REPEAT, 15),
-        (twice(PURCHASE), SubjectKind.REPEAT, "purchase", Relation.REPEAT, 45),
+        (without(PURCHASE), MetricKind.TYPE, "purchase", Relation.AFTER, 90),
+        (without(CART), MetricKind.TYPE, "cart", Relation.BEFORE, 45),
+        (lacking(VIEW, "category"), MetricKind.MISSING, "category", Relation.MISSING, 10),
+        (lacking(PURCHASE, "price"), MetricKind.MISSING, "price", Relation.MISSING, 45),
+        (twice(VIEW), MetricKind.REPEAT, "view", Relation.REPEAT, 15),
+        (twice(PURCHASE), MetricKind.REPEAT, "purchase", Relation.REPEAT, 45),
     ],
 )
 def test_each_way_to_break_is_told_once_with_its_cause(
-    change: Change, kind: SubjectKind, name: str, relation: Relation, minutes: float
+    change: Change, kind: MetricKind, name: str, relation: Relation, minutes: float
 ) -> None:
     ((at_ms, drift),) = found(change)
-    assert (drift.subject.kind, drift.subject.name, drift.verdict) == (kind, name, Verdict.TRACKING_BROKE)
+    assert (drift.subject.kind, drift.subject.name, drift.verdict) == (kind, name, DriftVerdict.TRACKING_BROKE)
     assert drift.watched is not None
     assert drift.watched.relation is relation
     assert BREAKS_MS < at_ms < BREAKS_MS + minutes * MINUTE_MS
@@ -150,8 +150,8 @@ def test_several_properties_that_go_at_once_are_one_incident() -> None:
         return [row._replace(properties={})]
 
     ((_, drift),) = found(bare)
-    assert drift.subject.kind is SubjectKind.MISSING
-    assert {other.kind for other in drift.others} <= {SubjectKind.MISSING}
+    assert drift.subject.kind is MetricKind.MISSING
+    assert {other.kind for other in drift.others} <= {MetricKind.MISSING}
 
 
 def test_a_break_that_is_repaired_and_comes_again_is_told_again() -> None:
@@ -182,7 +182,7 @@ def test_rows_may_come_in_any_batches_and_a_snapshot_changes_nothing(cut: int) -
     whole, parts = make(), make()
     whole.watch(_part(rows, 0, start))
     parts.watch(_part(rows, 0, start))
-    told = whole.watch(_part(rows, start, stop))
+    delivered = whole.watch(_part(rows, start, stop))
     again: dict[int, list[Drift]] = {}
     for first in range(start, stop, cut):
         at = parts.watch(_part(rows, first, min(first + cut, stop)))
@@ -191,8 +191,8 @@ def test_rows_may_come_in_any_batches_and_a_snapshot_changes_nothing(cut: int) -
             blob = dumps(parts, key=b"k", feature_hash="f")
             parts = loads(blob, key=b"k", feature_hash="f")  # type: ignore[assignment]  # what was written
             assert len(blob) < 20_000
-    assert told
-    assert again == told
+    assert delivered
+    assert again == delivered
     assert digest(parts) == digest(whole)
 
 
@@ -203,7 +203,7 @@ def _part(rows: TrackedRows, start: int, stop: int) -> TrackedRows:
         rows.at_ms[part],
         rows.types[part],
         rows.entities[part],
-        rows.facts[part],
+        rows.context[part],
         rows.properties[part],
         rows.sessions[part],
     )

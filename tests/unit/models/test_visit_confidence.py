@@ -11,20 +11,20 @@ import pytest
 
 from support.probe import DAY_MS, START_MS, record
 from support.public_data import public_file
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.events.model import Event, Record
 from ubi_stream.events.stage import read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.ids import uniform_hash
-from ubi_stream.models.frequency import FrequencyTable
-from ubi_stream.models.visit_rates import VisitConfidence
+from ubi_stream.models.visit_confidence import VisitConfidence
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.plan import compile_plan
-from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.source import ReplaySource
+from ubi_stream.rules.frequency import FrequencyTable
 from ubi_stream.state.fold import fold
 from ubi_stream.state.model import Session, UserState
 from ubi_stream.state.visit_class import class_of
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 
 Case = tuple[float, bool]
 
@@ -48,12 +48,12 @@ def judged(events: list[Event], learns: Callable[[str], bool], judges: Callable[
     confidence = VisitConfidence(PLAN, FrequencyTable())
     states: dict[str, UserState] = defaultdict(UserState)
     open_until: dict[str, int] = {}
-    said: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    predicted: dict[str, list[tuple[str, float]]] = defaultdict(list)
     found: list[Case] = []
 
     def end(user: str, session: Session) -> None:
         final = name_of(session)
-        found.extend((probability, name == final) for name, probability in said.pop(user, []))
+        found.extend((probability, name == final) for name, probability in predicted.pop(user, []))
         if learns(user):
             confidence.learn_visit(session)
 
@@ -70,7 +70,7 @@ def judged(events: list[Event], learns: Callable[[str], bool], judges: Callable[
             end(user, ended.session)
         open_until[user] = event.event_time_ms + PLAN.session_gap_ms
         if judges(user) and isinstance(probability := confidence.of(state.session), float):
-            said[user].append((name_of(state.session), probability))
+            predicted[user].append((name_of(state.session), probability))
     end_idle(inf)
     return found
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from ubi_stream.arrays import FloatArray
 from ubi_stream.errors import ConfigError
 from ubi_stream.models import registry
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.digest import digest
-from ubi_stream.models.oddness.voice import LESSON, Voice
+from ubi_stream.models.anomaly.custom import LESSON, CustomDetector
+from ubi_stream.models.common.digest import digest
+from ubi_stream.models.common.snapshot import dumps, loads
+from ubi_stream.models.model_check_tasks import check_detector, check_drift_detector
 from ubi_stream.models.registry import Recipe
-from ubi_stream.models.snapshot import dumps, loads
-from ubi_stream.models.vetting_tasks import vet_change, vet_voice
 
 NAMES = ("a", "b")
 ROWS = np.random.default_rng(0).random((4 * LESSON, 2))
@@ -28,11 +28,11 @@ KINDS = {
 }
 
 
-def taught(voice: Voice, rows: FloatArray) -> Voice:
+def taught(custom_detector: CustomDetector, rows: FloatArray) -> CustomDetector:
     for start in range(0, len(rows), LESSON):
-        voice.keep(rows[start : start + LESSON], start)
-        voice.learn()
-    return voice
+        custom_detector.keep(rows[start : start + LESSON], start)
+        custom_detector.learn()
+    return custom_detector
 
 
 class Far:
@@ -82,9 +82,9 @@ class Learning(Far):
 @pytest.mark.parametrize("kind", KINDS)
 def test_rivers_detectors_are_fit_and_go_on_after_a_restart(kind: str) -> None:
     recipe = Recipe(kind, KINDS[kind])
-    stays = taught(Voice("v", recipe, NAMES), ROWS[: 2 * LESSON])
+    stays = taught(CustomDetector("v", recipe, NAMES), ROWS[: 2 * LESSON])
     moves = loads(dumps(stays, key=b"k", feature_hash=""), key=b"k", feature_hash="")
-    assert isinstance(moves, Voice)
+    assert isinstance(moves, CustomDetector)
     assert digest(taught(moves, ROWS[2 * LESSON :])) == digest(taught(stays, ROWS[2 * LESSON :]))
     assert np.isfinite(stays.score_many(ROWS)).all()
     assert np.isnan(stays.score_many(np.full((1, 2), math.nan))).all()
@@ -93,7 +93,7 @@ def test_rivers_detectors_are_fit_and_go_on_after_a_restart(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_rivers_detectors_keep_every_promise(kind: str) -> None:
     features = KINDS[kind]
-    vetted = vet_voice(Recipe(kind, features), ROWS[:200, : len(features)], cpu_s=iter(range(9)).__next__)
+    vetted = check_detector(Recipe(kind, features), ROWS[:200, : len(features)], cpu_s=iter(range(9)).__next__)
     assert vetted.problems == ()
     assert 0 < vetted.snapshot_bytes < 60_000
     assert vetted.score_us == vetted.learn_us == pytest.approx(1e6 / 200)
@@ -106,26 +106,26 @@ def test_an_extensions_detector_runs_if_it_keeps_its_promises(
     monkeypatch: pytest.MonkeyPatch, model: type[Far], problem: str
 ) -> None:
     monkeypatch.setattr(registry, "_of_extension", lambda kind: lambda features, seed: model())
-    vetted = vet_voice(Recipe("far", NAMES), ROWS[:200], cpu_s=iter(range(9)).__next__)
-    assert any(problem in told for told in vetted.problems) if problem else vetted.problems == ()
+    vetted = check_detector(Recipe("far", NAMES), ROWS[:200], cpu_s=iter(range(9)).__next__)
+    assert any(problem in delivered for delivered in vetted.problems) if problem else vetted.problems == ()
 
 
 def test_arrays_and_rows_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = []
+    predicted = []
     for model in (Far, FarMany):
         monkeypatch.setattr(registry, "_of_extension", lambda kind, model=model: lambda features, seed: model())
-        said.append(taught(Voice("far", Recipe("far", NAMES), NAMES), ROWS).score_many(ROWS).tolist())
-    assert said[0] == said[1]
+        predicted.append(taught(CustomDetector("far", Recipe("far", NAMES), NAMES), ROWS).score_many(ROWS).tolist())
+    assert predicted[0] == predicted[1]
 
 
 def test_a_share_of_the_rows_is_learned_the_same_one_however_they_come() -> None:
     recipe = Recipe("anomaly.StandardAbsoluteDeviation", ("a",))
-    whole, parts = (Voice("some", recipe, NAMES, share=0.3) for _ in range(2))
+    whole, parts = (CustomDetector("some", recipe, NAMES, share=0.3) for _ in range(2))
     whole.keep(ROWS, 0)
     for start in range(0, len(ROWS), 7):
         parts.keep(ROWS[start : start + 7], start)
-    for voice in (whole, parts):
-        voice.learn()
+    for custom_detector in (whole, parts):
+        custom_detector.learn()
     assert digest(whole) == digest(parts)
     assert 0.2 < whole.n_seen / len(ROWS) < 0.4
 
@@ -147,11 +147,11 @@ def test_what_may_not_run_is_refused(recipe: Recipe, message: str) -> None:
 
 @pytest.mark.parametrize("kind", ["drift.ADWIN", "drift.PageHinkley", "drift.KSWIN(window_size=40, stat_size=10)"])
 def test_drift_detectors_are_fit_and_measured(kind: str) -> None:
-    vetted = vet_change(kind, {}, ROWS[:200, 0], cpu_s=iter(range(9)).__next__)
+    vetted = check_drift_detector(kind, {}, ROWS[:200, 0], cpu_s=iter(range(9)).__next__)
     assert vetted.problems == ()
     assert vetted.score_us == pytest.approx(1e6 / 200)
 
 
 def test_a_drift_detector_off_the_list_is_refused() -> None:
     with pytest.raises(ConfigError, match="expected one of ADWIN, KSWIN, PageHinkley"):
-        vet_change("drift.DummyDriftDetector", {}, ROWS[:20, 0], cpu_s=float)
+        check_drift_detector("drift.DummyDriftDetector", {}, ROWS[:20, 0], cpu_s=float)

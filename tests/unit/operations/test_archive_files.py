@@ -14,20 +14,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.operations.archive import End, Frame, LaneStart, Manifest, Rows, archive_writer, read_archive
+from ubi_stream.operations.archive import (
+    ArchiveRows,
+    End,
+    Frame,
+    Manifest,
+    PartitionStart,
+    archive_writer,
+    read_archive,
+)
 from ubi_stream.operations.restore import survey
 
 MANIFEST = Manifest("1", "2026-11-21T10:00:00.000Z", "ubi", "ubi", "ecommerce", 1, ("view",), 4, {"user": 7})
-LANE = LaneStart("user", 3, {"ubi.events": 12}, {"ubi.events": 14})
-FRAMES: Sequence[Manifest | LaneStart | Rows] = (
+LANE = PartitionStart("user", 3, {"ubi.events": 12}, {"ubi.events": 14})
+FRAMES: Sequence[Manifest | PartitionStart | ArchiveRows] = (
     MANIFEST,
     LANE,
-    Rows(records=False, rows=[(b"u1", b"\x00" * 300), (b"u2", bytes(range(256)))]),
-    Rows(records=True, rows=[(b"user/3/0/0", b"piece")]),
+    ArchiveRows(records=False, rows=[(b"u1", b"\x00" * 300), (b"u2", bytes(range(256)))]),
+    ArchiveRows(records=True, rows=[(b"user/3/0/0", b"piece")]),
 )
 
 
-def write(path: Path, frames: Sequence[Manifest | LaneStart | Rows] = FRAMES) -> Path:
+def write(path: Path, frames: Sequence[Manifest | PartitionStart | ArchiveRows] = FRAMES) -> Path:
     with archive_writer(path) as archive:
         for frame in frames:
             archive.write(frame)
@@ -39,13 +47,13 @@ def test_what_was_written_comes_back_and_then_the_end(tmp_path: Path) -> None:
     *frames, end = read_archive(write(tmp_path / "b"))
     assert frames == list(FRAMES)
     assert isinstance(end, End)
-    assert (end.lanes, end.rows, len(end.digest)) == (1, 3, sha256().digest_size)
+    assert (end.tasks, end.rows, len(end.digest)) == (1, 3, sha256().digest_size)
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
 def test_a_survey_has_all_but_the_rows(tmp_path: Path) -> None:
     found = survey(write(tmp_path / "b"))
-    assert (found.manifest, found.lanes, found.end.rows) == (MANIFEST, (LANE,), 3)
+    assert (found.manifest, found.tasks, found.end.rows) == (MANIFEST, (LANE,), 3)
 
 
 def test_a_file_without_a_manifest_is_refused(tmp_path: Path) -> None:
@@ -99,7 +107,7 @@ def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
     def fill() -> None:
         with archive_writer(tmp_path / "b") as archive:
             for _ in range(200):
-                archive.write(Rows(records=False, rows=[(b"u", os.urandom(4096))]))
+                archive.write(ArchiveRows(records=False, rows=[(b"u", os.urandom(4096))]))
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead of ending the process

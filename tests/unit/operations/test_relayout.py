@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from ubi_stream.chunked.partitioner import partition_of
+from ubi_stream.checkpoint import PartitionMemory
 from ubi_stream.insights.windows import OpenWindows
-from ubi_stream.operations.relayout import move_states, new_memories
-from ubi_stream.partition_record import PartitionMemory
+from ubi_stream.kafka.partitioner import partition_of
+from ubi_stream.operations.repartition_plan import move_states, new_memories
 from ubi_stream.state.codec import decode_state, encode_state
-from ubi_stream.state.memo import Memo
+from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.model import UserState
 from ubi_stream.state.progress import Progress
 
@@ -19,10 +19,14 @@ OLD_EPOCH, EPOCH = 1, 2
 USERS = [f"u{number}" for number in range(60)]
 
 
-def memory(number: int, *, watermark_ms: int = 0, memos: dict[str, Memo | None] | None = None) -> PartitionMemory:
+def memory(
+    number: int, *, watermark_ms: int = 0, insight_histories: dict[str, InsightHistory | None] | None = None
+) -> PartitionMemory:
     progress = Progress({"ubi.events": 99}, watermark_ms, {"ubi.events/0": 10 + number, f"ubi.events/{number}": 50})
     windows = OpenWindows({number: {}}, watermark_ms)
-    return PartitionMemory(progress, Memo({f"told by {number}": 1}), memos or {}, windows, ("view",), bytes([number]))
+    return PartitionMemory(
+        progress, InsightHistory({f"told by {number}": 1}), insight_histories or {}, windows, ("view",), bytes([number])
+    )
 
 
 def state(user: str) -> bytes:
@@ -48,12 +52,18 @@ def test_each_state_goes_to_its_users_partition_with_all_that_it_has(after: int)
 
 def test_what_was_told_of_an_entity_goes_with_its_state() -> None:
     # u1 was told about since its state was written; what was said of u2 was forgotten; u3's state has all of it
-    kept = UserState(memo=Memo({"kept": 3}))
+    kept = UserState(history=InsightHistory({"kept": 3}))
     states = {b"u1": state("u1"), b"u2": encode_state(kept, epoch=OLD_EPOCH, offset=1)}
     states[b"u3"] = encode_state(kept, epoch=OLD_EPOCH, offset=1)
-    memos: dict[str, Memo | None] = {"u1": Memo({"newer": 5}), "u2": None, "gone": Memo({"x": 1})}
-    rows = move_states(states, memory(0, memos=memos), epoch=EPOCH, next_offsets=[1, 1]).values()
-    quiet = {key: decode_state(blob)[1].memo.quiet_until_ms for part in rows for key, blob in part}
+    insight_histories: dict[str, InsightHistory | None] = {
+        "u1": InsightHistory({"newer": 5}),
+        "u2": None,
+        "gone": InsightHistory({"x": 1}),
+    }
+    rows = move_states(
+        states, memory(0, insight_histories=insight_histories), epoch=EPOCH, next_offsets=[1, 1]
+    ).values()
+    quiet = {key: decode_state(blob)[1].history.quiet_until_ms for part in rows for key, blob in part}
     assert quiet == {b"u1": {"newer": 5}, b"u2": {}, b"u3": {"kept": 3}}
 
 
@@ -75,10 +85,10 @@ def test_records_are_copied_from_the_partition_that_users_come_from() -> None:
     assert [one.windows for one in after] == [old.windows for old in before] + [OpenWindows()] * 4
     assert {one.progress.watermark_ms for one in after} == {3_000}
     assert [one.progress.learned for one in after] == [{}] + [{"ubi.events": 10 * n - 1} for n in range(1, 8)]
-    marks = {"ubi.events/0": 50, "ubi.events/1": 50, "ubi.events/2": 50, "ubi.events/3": 50}
-    assert all(one.progress.forwarded == marks for one in after)
+    applied_labels = {"ubi.events/0": 50, "ubi.events/1": 50, "ubi.events/2": 50, "ubi.events/3": 50}
+    assert all(one.progress.forwarded == applied_labels for one in after)
     assert all(one.progress.forwarded is not two.progress.forwarded for one, two in pairwise(after))
-    assert all(one.memos == {} for one in after), "they are in the states now"
+    assert all(one.insight_histories == {} for one in after), "they are in the states now"
 
 
 def test_a_partition_that_never_had_a_barrier_gets_what_another_knows() -> None:

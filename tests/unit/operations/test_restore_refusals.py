@@ -9,8 +9,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from ubi_stream.errors import ConfigError, TopicLayoutError
-from ubi_stream.operations.archive import LaneStart, Manifest
-from ubi_stream.operations.cluster import Cluster, LaneTopics
+from ubi_stream.operations.archive import Manifest, PartitionStart
+from ubi_stream.operations.cluster import Cluster, PartitionTopics
 from ubi_stream.operations.restore import _ahead, _check_pack, _offsets
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.runtime.backlog import Offsets
@@ -55,14 +55,14 @@ async def test_the_group_goes_on_where_the_backup_was_or_where_the_topic_begins(
     # the backup was at   10 | 20 | - |
     # the topics begin at  0 | 25 | 3 |      5 events expired since
     sources = [TopicPartition("ubi.events", number) for number in range(3)]
-    lanes = [LaneTopics("user", tp.partition, (tp,), tp, tp) for tp in sources]
+    tasks = [PartitionTopics("user", tp.partition, (tp,), tp, tp) for tp in sources]
     cluster = cast(Cluster, Starts(dict(zip(sources, (0, 25, 3), strict=True))))
-    saved = (LaneStart("user", 0, {"ubi.events": 10}, {}), LaneStart("user", 1, {"ubi.events": 20}, {}))
-    assert await _offsets(cluster, saved, lanes) == (dict(zip(sources, (10, 25, 3), strict=True)), 5)
-    assert await _offsets(cluster, (), lanes) == (dict(zip(sources, (0, 25, 3), strict=True)), 0), "new topics"
+    saved = (PartitionStart("user", 0, {"ubi.events": 10}, {}), PartitionStart("user", 1, {"ubi.events": 20}, {}))
+    assert await _offsets(cluster, saved, tasks) == (dict(zip(sources, (10, 25, 3), strict=True)), 5)
+    assert await _offsets(cluster, (), tasks) == (dict(zip(sources, (0, 25, 3), strict=True)), 0), "new topics"
 
 
 def test_what_models_learned_and_states_may_lack_is_told() -> None:
-    at_rest = LaneStart("user", 0, {"ubi.events": 10}, {"ubi.events": 9})
-    under_load = LaneStart("user", 0, {"ubi.events": 10}, {"ubi.events": 29, "ubi.events.by-user": 4})
+    at_rest = PartitionStart("user", 0, {"ubi.events": 10}, {"ubi.events": 9})
+    under_load = PartitionStart("user", 0, {"ubi.events": 10}, {"ubi.events": 29, "ubi.events.by-user": 4})
     assert (_ahead(at_rest), _ahead(under_load)) == (0, 25)

@@ -61,14 +61,18 @@ def test_keys_that_dont_belong_to_the_task_are_refused(candidate: str, message: 
 
 
 def test_names_of_what_always_runs_are_taken() -> None:
-    voice = '[[models.candidates]]\ntask = "anomaly"\nname = "crowd"\nkind = "anomaly.LODA"\n\n[models.change]'
+    custom_detector = (
+        '[[models.candidates]]\ntask = "anomaly"\nname = "crowd"\nkind = "anomaly.LODA"\n\n[models.change]'
+    )
     with pytest.raises(ConfigError, match="one that always runs has that name"):
-        probe_pack(("[models.change]", voice))
+        probe_pack(("[models.change]", custom_detector))
 
 
 def test_a_voice_counts_whole_in_the_budget_because_it_scores_every_event() -> None:
-    voice = '[[models.candidates]]\ntask = "anomaly"\nname = "svm"\nkind = "anomaly.OneClassSVM"\nshare = 0.1\n'
-    more = ("[models.change]", f"{voice}budget_us = 20\n\n[models.change]")
+    custom_detector = (
+        '[[models.candidates]]\ntask = "anomaly"\nname = "svm"\nkind = "anomaly.OneClassSVM"\nshare = 0.1\n'
+    )
+    more = ("[models.change]", f"{custom_detector}budget_us = 20\n\n[models.change]")
     assert probe_pack(more, ("budget_us = 1000", "budget_us = 200")).models.budget_us == 200
     with pytest.raises(ConfigError, match="200 µs"):
         probe_pack(more, ("budget_us = 1000", "budget_us = 199"))

@@ -124,17 +124,17 @@ class TestGerman:
             for one, other in zip(ones, others, strict=True)
         }
         for one, other in zip(self.pack.segments, english.segments, strict=True):
-            for ours, theirs in zip(one.advice, other.advice, strict=True):
-                pairs[ours.action] = (ours.text, theirs.text)
+            for local, theirs in zip(one.advice, other.advice, strict=True):
+                pairs[local.action] = (local.text, theirs.text)
         for here, there in zip(self.pack.visit_classes, english.visit_classes, strict=True):
             for number, texts in enumerate(zip(here.recommendations, there.recommendations, strict=True)):
                 pairs[f"{here.name} {number}"] = texts
-        assert not [name for name, (ours, theirs) in pairs.items() if ours == theirs]
+        assert not [name for name, (local, theirs) in pairs.items() if local == theirs]
 
     def test_every_text_and_name_is_translated(self) -> None:
         same_in_both = {"because", "feature", "feature_threshold", "separator"}
-        defaults, ours = Texts().model_dump(), self.pack.texts.model_dump()
-        assert {name for name in defaults if ours[name] == defaults[name]} <= same_in_both
+        defaults, local = Texts().model_dump(), self.pack.texts.model_dump()
+        assert {name for name in defaults if local[name] == defaults[name]} <= same_in_both
         of_rules = {name for rule in self.pack.rules for name in rule.features}
-        assert set(ours["features"]) == {*self.pack.entities[0].features, *of_rules}
-        assert set(ours["segments"]) == {segment.name for segment in self.pack.segments}
+        assert set(local["features"]) == {*self.pack.entities[0].features, *of_rules}
+        assert set(local["segments"]) == {segment.name for segment in self.pack.segments}

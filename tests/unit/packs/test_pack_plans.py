@@ -39,13 +39,13 @@ def test_types_that_the_pack_keeps_are_counted_apart_and_stay_so_when_types_are_
     runner = Runner(keeping)
     effects = runner.run(event(event_type="ring"), event(event_type="knock"), event())
     assert effects.tally.accepted == {"other": 2, "view": 1}
-    pieces, _ = runner.partition.cut()
+    chunks, _ = runner.partition.take_checkpoint()
 
     more = keeping.model_copy(
         update={"events": keeping.events.model_copy(update={"types": (*keeping.events.types, "bell")})}
     )
     setup = PartitionSetup(more, "user", 0, epoch=1, seed=1, snapshot_key=b"key", cache_size=10)
-    grown = Partition(setup, dict(runner.states), dict(pieces))
+    grown = Partition(setup, dict(runner.states), dict(chunks))
     live = grown.store.get("u1")
     assert live is not None
     assert events_of(live.state.hours.total) == 3
@@ -55,9 +55,9 @@ def test_types_that_the_pack_keeps_are_counted_apart_and_stay_so_when_types_are_
 def test_types_that_changed_their_position_are_refused() -> None:
     runner = Runner()
     runner.run(event(at_ms=START_MS))
-    pieces, _ = runner.partition.cut()
+    chunks, _ = runner.partition.take_checkpoint()
     pack = probe_pack()
     turned = pack.model_copy(update={"events": pack.events.model_copy(update={"types": ("cart", "view", "purchase")})})
     setup = PartitionSetup(turned, "user", 0, epoch=1, seed=1, snapshot_key=b"key", cache_size=10)
     with pytest.raises(ConfigError, match="append new types at the end"):
-        Partition(setup, dict(runner.states), dict(pieces))
+        Partition(setup, dict(runner.states), dict(chunks))

@@ -146,13 +146,13 @@ WRONG: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_pack_is_refused_with_key_value_and_expectation(name: str) -> None:
-    old, new, told = WRONG[name]
+    old, new, delivered = WRONG[name]
     assert old in PROBE_TOML, name
     with pytest.raises(ConfigError) as refusal:
         parse_pack(PROBE_TOML.replace(old, new, 1), where="my.toml")
     message = str(refusal.value)
     assert "my.toml" in message
-    for part in told:
+    for part in delivered:
         assert part in message
     assert len(message) < 1000
 

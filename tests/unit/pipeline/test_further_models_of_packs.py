@@ -12,10 +12,10 @@ from support.folding import Runner
 from support.probe import FURTHER_MODELS, probe_pack, record
 from support.streams import Stream
 from ubi_stream.insights.model import Insight, InsightKind
-from ubi_stream.models.quantile import OnlineQuantile
-from ubi_stream.models.snapshot import dumps
+from ubi_stream.metrics.reports import reports_of
+from ubi_stream.models.common.quantile import OnlineQuantile
+from ubi_stream.models.common.snapshot import dumps
 from ubi_stream.packs.schema import Pack
-from ubi_stream.runtime.reports import reports_of
 
 VOICES = ("loda", "trees_of_river", "one_figure")
 
@@ -27,8 +27,8 @@ def pack() -> Pack:
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ubi_stream.models.anomaly.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
-    monkeypatch.setattr("ubi_stream.models.oddness.blend.LESSON", 20)
+    monkeypatch.setattr("ubi_stream.models.anomaly.stage.OnlineQuantile", functools.partial(OnlineQuantile, block=20))
+    monkeypatch.setattr("ubi_stream.models.anomaly.ensemble.LESSON", 20)
 
 
 def played(runner: Runner, seed: int, count: int = 400) -> list[Insight]:
@@ -44,9 +44,9 @@ def test_each_is_heard_and_named_in_the_evidence() -> None:
         runner = Runner(pack())
         for insight in played(runner, seed):
             evidence[insight.kind].append(dict(insight.evidence))
-    detectors = {name for told in evidence[InsightKind.ANOMALY] for name in told["detectors"]}
+    detectors = {name for delivered in evidence[InsightKind.ANOMALY] for name in delivered["detectors"]}
     assert detectors & set(VOICES)
-    drifts = {(told["subject"], told["detector"]) for told in evidence[InsightKind.DRIFT]}
+    drifts = {(delivered["subject"], delivered["detector"]) for delivered in evidence[InsightKind.DRIFT]}
     assert {("feature", "steps"), ("loss", "worse")} <= drifts
     reports = {report.model: report for report in reports_of([("user", 0, runner.partition.models)])}
     assert all(reports[f"anomaly/{name}"].n_seen > 0 for name in VOICES)
@@ -65,16 +65,16 @@ def test_memory_is_bounded() -> None:
         assert anomaly is not None
         assert drift is not None
         panel = runner.partition.models.outcomes.panels["buys_in_visit"]
-        further = (anomaly.blend.voices, drift.watch.further, panel.watches)
+        further = (anomaly.blend.custom_detectors, drift.watch.further, panel.watches)
         sizes.append(len(dumps(further, key=b"key", feature_hash="")))
-        assert all(len(voice._kept) <= 20 for voice in anomaly.blend.voices.values())
+        assert all(len(custom_detector._kept) <= 20 for custom_detector in anomaly.blend.custom_detectors.values())
     assert max(sizes[3:]) < 1.1 * sizes[2]
 
 
 @pytest.mark.usefixtures("_quick")
 def test_one_in_is_never_more_optimistic_than_the_rate_asked_for() -> None:
     insights = [insight for seed in range(6) for insight in played(Runner(pack()), seed)]
-    told: list[dict[str, Any]] = [dict(one.evidence) for one in insights if one.kind is InsightKind.ANOMALY]
-    rare = [evidence["one_in"] for evidence in told]
+    delivered: list[dict[str, Any]] = [dict(one.evidence) for one in insights if one.kind is InsightKind.ANOMALY]
+    rare = [evidence["one_in"] for evidence in delivered]
     assert min(rare) >= 6  # alert_rate is 0.1, and 30 scores are the first to be compared with
     assert max(rare) <= 12 * 400

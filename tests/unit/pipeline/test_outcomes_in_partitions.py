@@ -13,7 +13,7 @@ from ubi_stream.events.model import Record
 from ubi_stream.insights.model import Insight, InsightKind
 from ubi_stream.models.outcomes.panel import OutcomePanel
 from ubi_stream.reasons import SnapshotReason
-from ubi_stream.state.memo import Memo, Said
+from ubi_stream.state.history import InsightHistory, PredictionWhenAsked
 
 PACK = probe_pack(
     ("tell_above = 0.3", "tell_above = 0.5"), ("warm_up = 4\nmin_per_class = 1\ntell_above", "tell_above")
@@ -34,7 +34,7 @@ def visits(count: int, *, first: int = 0) -> list[dict[str, Any]]:
     return events
 
 
-def told(insights: list[Insight], kind: InsightKind) -> list[Insight]:
+def delivered(insights: list[Insight], kind: InsightKind) -> list[Insight]:
     return [insight for insight in insights if insight.kind is kind]
 
 
@@ -45,7 +45,7 @@ def insights() -> list[Insight]:
 
 
 def test_a_likely_outcome_is_told_with_what_it_rests_on(insights: list[Insight]) -> None:
-    predictions = told(insights, InsightKind.PREDICTION)
+    predictions = delivered(insights, InsightKind.PREDICTION)
     assert predictions
     for insight in predictions:
         evidence = insight.evidence
@@ -62,7 +62,7 @@ def test_a_likely_outcome_is_told_with_what_it_rests_on(insights: list[Insight])
 
 
 def test_contributions_of_the_line_add_up_to_the_difference_from_the_usual(insights: list[Insight]) -> None:
-    for insight in told(insights, InsightKind.PREDICTION):
+    for insight in delivered(insights, InsightKind.PREDICTION):
         evidence, parts = insight.evidence, insight.explanation.contributions
         total = sum(part.contribution for part in parts) + evidence["other_contributions"]
         assert evidence["contributions_add_up"]
@@ -70,7 +70,7 @@ def test_contributions_of_the_line_add_up_to_the_difference_from_the_usual(insig
 
 
 def test_the_first_choice_is_told_once_for_each_outcome(insights: list[Insight]) -> None:
-    choices = told(insights, InsightKind.MODEL)
+    choices = delivered(insights, InsightKind.MODEL)
     first = [insight for insight in choices if insight.evidence["before"] is None]
     assert sorted(insight.evidence["outcome"] for insight in first)[:1] == ["buys_in_visit"]
     assert len({insight.evidence["outcome"] for insight in first}) == len(first)
@@ -80,7 +80,7 @@ def test_the_first_choice_is_told_once_for_each_outcome(insights: list[Insight])
 
 def test_nothing_is_told_of_an_outcome_that_is_true_already(insights: list[Insight]) -> None:
     purchases = {f"c{number}" for number in range(400)}
-    assert not [i for i in told(insights, InsightKind.PREDICTION) if i.trace_id in purchases]
+    assert not [i for i in delivered(insights, InsightKind.PREDICTION) if i.trace_id in purchases]
 
 
 def stream(seed: int = 3) -> list[Record]:
@@ -103,10 +103,10 @@ def test_a_partition_that_moves_to_another_worker_goes_on_with_its_quality_exact
     tables: tuple[dict[bytes, bytes], dict[bytes, bytes]] = ({}, {})
     moves = make_partition(pack, states=tables[0])
     moves.pipeline.run(records[:170], forwarded=False)
-    pieces, states = moves.cut()
-    tables[1].update(pieces)
+    chunks, states = moves.take_checkpoint()
+    tables[1].update(chunks)
     tables[0].update({key: value for key, value in states if isinstance(value, bytes)})
-    moved = make_partition(pack, states=dict(tables[0]), pieces=dict(tables[1]))
+    moved = make_partition(pack, states=dict(tables[0]), chunks=dict(tables[1]))
     assert moved.snapshot_problem is None
     assert quality(moved.models.outcomes.panels) == quality(moves.models.outcomes.panels)
     moved.pipeline.run(records[170:], forwarded=False)
@@ -122,10 +122,10 @@ def test_answers_wait_for_the_end_of_their_block_and_move_with_the_partition() -
     runner.run(event("u2", START_MS + 90 * MINUTE_MS, event_id="later"))  # the horizons of three outcomes are over
     before = runner.partition.models.outcomes
     assert before.panels["bad"].n_labels == 0
-    missing = 64 - before.n_moments
-    pieces, states = runner.partition.cut()
+    missing = 64 - before.n_changes
+    chunks, states = runner.partition.take_checkpoint()
     kept = {key: value for key, value in states if isinstance(value, bytes)}
-    after = make_partition(pack, states=kept, pieces=dict(pieces))
+    after = make_partition(pack, states=kept, chunks=dict(chunks))
     more = [record(event("u2", START_MS + 90 * MINUTE_MS, event_id=f"m{n}"), 100 + n) for n in range(missing)]
     after.pipeline.run(more[:-1], forwarded=False)
     assert after.models.outcomes.panels["bad"].n_labels == 0
@@ -134,12 +134,12 @@ def test_answers_wait_for_the_end_of_their_block_and_move_with_the_partition() -
 
 
 def test_another_candidate_makes_all_models_fresh_and_says_why() -> None:
-    pieces: dict[bytes, bytes] = {}
+    chunks: dict[bytes, bytes] = {}
     before = make_partition(probe_pack())
     before.pipeline.run(stream(), forwarded=False)
-    pieces.update(before.cut()[0])
+    chunks.update(before.take_checkpoint()[0])
     other = probe_pack(('kind = "blend"', 'kind = "logistic"'))
-    after = make_partition(other, pieces=pieces)
+    after = make_partition(other, chunks=chunks)
     assert after.snapshot_problem is not None
     assert after.snapshot_problem.reason is SnapshotReason.FEATURE_HASH
     assert all(panel.n_labels == 0 for panel in after.models.outcomes.panels.values())
@@ -148,9 +148,9 @@ def test_another_candidate_makes_all_models_fresh_and_says_why() -> None:
 def test_another_river_makes_all_models_fresh_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     before = make_partition(probe_pack())
     before.pipeline.run(stream(), forwarded=False)
-    pieces = dict(before.cut()[0])
-    monkeypatch.setattr("ubi_stream.models.snapshot.river.__version__", "0.99.0")
-    after = make_partition(probe_pack(), pieces=pieces)
+    chunks = dict(before.take_checkpoint()[0])
+    monkeypatch.setattr("ubi_stream.models.common.snapshot.river.__version__", "0.99.0")
+    after = make_partition(probe_pack(), chunks=chunks)
     assert after.snapshot_problem is not None
     assert after.snapshot_problem.reason is SnapshotReason.RIVER_VERSION
 
@@ -171,7 +171,7 @@ def test_of_a_visit_what_was_emitted_first_is_judged_when_the_visit_is_over() ->
     runner = Runner(PACK)
     emitted: list[Insight] = []
     for content in visits(400):
-        emitted += told(runner.run(content).insights, InsightKind.PREDICTION)
+        emitted += delivered(runner.run(content).insights, InsightKind.PREDICTION)
     judged = runner.partition.models.outcomes.panels["buys_in_visit"].serving.emitted
     waiting = 3  # visits whose end has not been learned
     assert len(emitted) - waiting <= judged.n <= len({insight.trace_id for insight in emitted})
@@ -179,9 +179,9 @@ def test_of_a_visit_what_was_emitted_first_is_judged_when_the_visit_is_over() ->
 
 
 def test_an_emitted_prediction_has_the_first_probability_of_its_visit() -> None:
-    memo = Memo()
-    memo.keep_said("buys", Said(1, b"", visit=7, crossed=0.8, emitted=0.7), 1)
-    memo.keep_said("buys", Said(2, b"", visit=7), 1, replaces=1)
-    assert memo.said["buys"] == [Said(2, b"", visit=7, crossed=0.8, emitted=0.7)]
-    assert memo.said_in_visit("buys", 7) is memo.said["buys"][0]
-    assert memo.said_in_visit("buys", 8) is None
+    history = InsightHistory()
+    history.keep_prediction("buys", PredictionWhenAsked(1, b"", visit=7, crossed=0.8, emitted=0.7), 1)
+    history.keep_prediction("buys", PredictionWhenAsked(2, b"", visit=7), 1, replaces=1)
+    assert history.predicted["buys"] == [PredictionWhenAsked(2, b"", visit=7, crossed=0.8, emitted=0.7)]
+    assert history.said_in_visit("buys", 7) is history.predicted["buys"][0]
+    assert history.said_in_visit("buys", 8) is None

@@ -8,11 +8,11 @@ import pytest
 
 from support.folding import Runner, make_partition
 from support.probe import START_MS, event, probe_pack, record
+from ubi_stream.data.records import ProducerRecord, record_of
 from ubi_stream.effects import Tally
 from ubi_stream.events.stage import read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.replay.offline import OfflineRun, partition_of
-from ubi_stream.replay.records import ProducerRecord, record_of
 from ubi_stream.routing import key_by_user
 from ubi_stream.settings import Settings
 
@@ -33,13 +33,15 @@ def test_an_event_under_another_key_is_sent_to_its_user(key: bytes | None) -> No
     assert runner.state("u1") is None
 
 
-@pytest.mark.parametrize(("home", "forwards"), [(0, 0), (1, 1)])
-def test_an_event_in_a_partition_that_its_key_does_not_belong_to_is_sent_to_its_user(home: int, forwards: int) -> None:
+@pytest.mark.parametrize(("owner_partition", "forwards"), [(0, 0), (1, 1)])
+def test_an_event_in_a_partition_that_its_key_does_not_belong_to_is_sent_to_its_user(
+    owner_partition: int, forwards: int
+) -> None:
     # As a producer does that partitions by another hash, CRC32 for instance.
     records = [record(event("u1"), partition=0)]
     read = read_events(records, Validator(probe_pack().events), forwarded=False)
-    ours, strangers = key_by_user(read.events, records, lambda _key: home)
-    assert (len(ours), len(strangers)) == (1 - forwards, forwards)
+    local, misrouted = key_by_user(read.events, records, lambda _key: owner_partition)
+    assert (len(local), len(misrouted)) == (1 - forwards, forwards)
 
 
 def test_a_number_as_id_has_its_digits_as_key() -> None:
@@ -78,10 +80,10 @@ def test_a_shop_sends_nothing_on() -> None:
 
 
 def test_what_took_a_detour_names_who_sent_it_on() -> None:
-    home = Runner()
+    owner_partition = Runner()
     (detour,) = Runner(number=1).run_records([record(purchase(), 5, key=b"other", partition=1)]).forwards
     forwarded = record(purchase(), 9, topic="ubi.events.by-user", headers=detour.headers)
-    (onward,) = home.run_records([forwarded]).forwards
+    (onward,) = owner_partition.run_records([forwarded]).forwards
     headers = dict(onward.headers)
     assert (headers["ubi-source-partition"], headers["ubi-source-offset"]) == (b"1", b"5")
     assert headers["ubi-sender"] == b"ubi.events.by-user/0/9"

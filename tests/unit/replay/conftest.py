@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.events.model import Record
 from ubi_stream.events.stage import Read, read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.packs.schema import Events
-from ubi_stream.replay.records import ProducerRecord
 
 _DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 

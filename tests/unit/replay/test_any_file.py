@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.files import case, processed
+from ubi_stream.data.readers import open_rows
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.errors import ConfigError
 from ubi_stream.mappings.model import Mapping
 from ubi_stream.mappings.specs import FileSpec
-from ubi_stream.replay.readers import open_rows
-from ubi_stream.replay.source import ReplaySource
 from ubi_stream.zstd import ZstdFile
 
 SHOP = """

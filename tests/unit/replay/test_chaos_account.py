@@ -8,13 +8,13 @@ from collections.abc import Callable
 import orjson
 import pytest
 
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.errors import ConfigError
 from ubi_stream.events.stage import Read
 from ubi_stream.reasons import DeadLetterReason
-from ubi_stream.replay.chaos import POISON_REASONS, Account, Chaos, ChaosOptions, Poison
-from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.records import ProducerRecord
+from ubi_stream.synthetic.chaos import POISON_REASONS, Chaos, ChaosAccount, ChaosOptions, Poison
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 
 FirstStages = Callable[..., Read]
 KNOWN = ("page_view", "view", "search", "cart", "remove_from_cart", "checkout", "purchase", "login", "support")
@@ -29,7 +29,7 @@ def good_records() -> list[ProducerRecord]:
     return list(Traffic(TrafficOptions(users=200, rate=30.0, start_ms=1_700_000_000_000)).records(GOOD))
 
 
-def spoil(options: ChaosOptions) -> tuple[list[ProducerRecord], Account]:
+def spoil(options: ChaosOptions) -> tuple[list[ProducerRecord], ChaosAccount]:
     chaos = Chaos(options)
     return list(chaos.spoil(good_records())), chaos.account
 
@@ -78,7 +78,7 @@ def lags(read: Read, late_ms: int) -> tuple[int, int]:
 def test_nothing_asked_changes_nothing() -> None:
     records, account = spoil(ChaosOptions())
     assert records == good_records()
-    assert account == Account(good=GOOD)
+    assert account == ChaosAccount(good=GOOD)
 
 
 def test_the_same_seed_spoils_the_same_records() -> None:

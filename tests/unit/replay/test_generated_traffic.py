@@ -11,8 +11,8 @@ import pytest
 
 from ubi_stream.errors import ConfigError
 from ubi_stream.events.stage import Read
-from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.population import TrafficOptions
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.population import TrafficOptions
 
 START_MS = 1_700_000_000_000
 ECOMMERCE = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ubi_stream.replay.order import FastClock, OrderWatch
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.sorting import by_time
+from ubi_stream.data.order import FastClock, OrderWatch
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.sorting import by_time
 
 DAY_MS = 86_400_000
 
@@ -55,9 +55,9 @@ def test_the_first_of_several_fast_clocks_counts() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(0, 50)), max_size=60), st.integers(1, 9))
-def test_sorted_in_pieces_is_sorted_at_once(times: list[int | None], piece: int) -> None:
+def test_sorted_in_pieces_is_sorted_at_once(times: list[int | None], chunk: int) -> None:
     records = [ProducerRecord(b"u", str(n).encode(), time_ms, n, "") for n, time_ms in enumerate(times)]
-    found = list(by_time(records, piece_records=piece))
+    found = list(by_time(records, piece_records=chunk))
     assert found == list(by_time(records))
     assert sorted(found, key=lambda record: record.row) == records
     known = [record.time_ms for record in found if record.time_ms is not None]

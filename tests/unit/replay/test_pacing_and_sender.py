@@ -9,10 +9,10 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, NotLeaderForPartitionError
 
 from ubi_stream.clock import ManualClock
+from ubi_stream.data.pacing import Speed, parse_speed
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.data.sender import Sender, SendReport
 from ubi_stream.errors import ConfigError, DeliveryError
-from ubi_stream.replay.pacing import Speed, parse_speed
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.replay.sender import Sender, SendReport
 
 
 class RecordingProducer:

@@ -14,8 +14,8 @@ from ubi_stream.errors import ConfigError
 from ubi_stream.features.registry import all_features
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.plan import compile_plan
-from ubi_stream.replay.personas import session
-from ubi_stream.replay.sessions import SESSIONS
+from ubi_stream.synthetic.personas import session
+from ubi_stream.synthetic.sessions import SESSIONS
 
 PACK = load_pack("ecommerce")
 PLAN = compile_plan(PACK, "user")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import orjson
 
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.events.stage import Read
-from ubi_stream.replay.source import ReplaySource
 
 PublicFile = Callable[[str], Path]
 FirstStages = Callable[..., Read]

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ubi_stream.data import parquet
+from ubi_stream.data.readers import open_rows
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.errors import ConfigError
 from ubi_stream.mappings.model import Mapping
 from ubi_stream.mappings.specs import FileSpec
-from ubi_stream.replay import parquet
-from ubi_stream.replay.readers import open_rows
-from ubi_stream.replay.source import ReplaySource
 from ubi_stream.zstd import ZstdFile
 
 PLAIN = FileSpec()
@@ -221,7 +221,7 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, name: str) -> Non
 
 
 def test_without_polars_a_parquet_file_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ubi_stream.replay.readers.find_spec", lambda _name: None)
+    monkeypatch.setattr("ubi_stream.data.readers.find_spec", lambda _name: None)
     with pytest.raises(ConfigError, match=r"pip install 'ubi-stream\[parquet\]'"):
         open_rows(tmp_path / "rows.parquet", PLAIN, {})
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ubi_stream.data.records import ProducerRecord, Row
+from ubi_stream.data.transform import map_rows
 from ubi_stream.mappings import ids
 from ubi_stream.mappings.model import Mapping, load_mapping
-from ubi_stream.replay.records import ProducerRecord, Row
-from ubi_stream.replay.transform import map_rows
 
 MakeMapping = Callable[..., Mapping]
 SHOP = """

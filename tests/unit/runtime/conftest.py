@@ -5,7 +5,7 @@ from __future__ import annotations
 import faust
 import pytest
 
-from ubi_stream.chunked.table import PartitionedTable
+from ubi_stream.kafka.table import PartitionedTable
 from ubi_stream.tables import partitions as record_tables
 from ubi_stream.tables import states as state_tables
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.advice import advice_pack
 from support.folding import make_partition
-from ubi_stream.runtime.reports import reports_of
+from ubi_stream.metrics.reports import reports_of
 
 
 def test_each_recommendation_has_a_line_with_its_rewards() -> None:

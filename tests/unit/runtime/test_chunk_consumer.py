@@ -12,8 +12,8 @@ import pytest
 from faust.types import TP
 
 from support.lanes import settled
-from ubi_stream.chunked import transport
-from ubi_stream.chunked.transport import ChunkConsumer, ChunkTransport
+from ubi_stream.kafka import transport
+from ubi_stream.kafka.transport import ChunkConsumer, ChunkTransport
 
 EVENTS, OTHER, CHANGELOG = TP("events", 0), TP("events", 1), TP("changelog", 0)
 
@@ -28,8 +28,8 @@ class Thread:
         self.commits_fail = False
         self.rewound = {EVENTS: 0}
         self.passed: dict[TP, int] = {}
-        self.answers = asyncio.Event()
-        self.answers.set()
+        self.delayed_labels = asyncio.Event()
+        self.delayed_labels.set()
 
     async def getmany(self, active: Any, timeout: float) -> dict[TP, list[Any]]:  # noqa: ASYNC109 - Faust's
         self.asked.append(active)
@@ -43,7 +43,7 @@ class Thread:
 
     async def commit(self, offsets: dict[TP, int]) -> bool:
         self.committed.append(dict(offsets))
-        await self.answers.wait()
+        await self.delayed_labels.wait()
         return not self.commits_fail
 
     def assignment(self) -> set[TP]:
@@ -235,14 +235,14 @@ async def test_a_commit_that_failed_is_tried_again(setup: Setup) -> None:
 
 
 async def test_what_is_marked_during_a_commit_is_committed_by_the_next(setup: Setup) -> None:
-    setup.thread.answers.clear()
+    setup.thread.delayed_labels.clear()
     setup.consumer.mark_done(EVENTS, 5)
     under_way = asyncio.create_task(setup.consumer.commit())
     await settled()
     setup.consumer.mark_done(EVENTS, 9)
     following = asyncio.create_task(setup.consumer.commit_done())
     await settled()
-    setup.thread.answers.set()
+    setup.thread.delayed_labels.set()
     await asyncio.gather(under_way, following)
     assert setup.thread.committed == [{EVENTS: 5}, {EVENTS: 9}]
 

@@ -14,13 +14,13 @@ from pydantic import SecretStr
 
 from support.lanes import SETTINGS, TP_EVENTS, Broker, Observer, Raw, stream
 from support.probe import probe_pack
-from ubi_stream.chunked.content import PartitionedContent
 from ubi_stream.clock import ManualClock
-from ubi_stream.models import anomaly
-from ubi_stream.models.quantile import OnlineQuantile
+from ubi_stream.kafka.changelog_store import PartitionedContent
+from ubi_stream.metrics.metrics import Metrics
+from ubi_stream.models.anomaly import stage as anomaly
+from ubi_stream.models.common.quantile import OnlineQuantile
 from ubi_stream.reasons import FailStopReason
-from ubi_stream.runtime.lanes import Lanes
-from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.runtime.task_manager import TaskManager
 from ubi_stream.runtime.view import WorkerView
 from ubi_stream.tables import partitions as record_tables
 from ubi_stream.tables import states as state_tables
@@ -42,7 +42,7 @@ class Setup:
         changelogs = {table.changelog: PartitionedContent(table.newer) for table in self.tables}
         self.broker = broker or Broker(changelogs=changelogs)
         self.metrics = Metrics(pack)
-        self.lanes = Lanes(
+        self.tasks = TaskManager(
             pack,
             SETTINGS.model_copy(update={"snapshot_key": SecretStr("key")}),
             epochs={"user": 11},
@@ -54,20 +54,20 @@ class Setup:
             trip=fail,
         )
         absent: Any = SimpleNamespace()
-        view = WorkerView(SETTINGS, pack, absent, self.lanes, absent, absent)
-        self.lanes.on_change = lambda: self.metrics.set_models(view.model_quality(), view.detectors())
+        view = WorkerView(SETTINGS, pack, absent, self.tasks, absent, absent)
+        self.tasks.on_change = lambda: self.metrics.set_models(view.model_quality(), view.detectors())
 
     async def own(self, *partitions: int) -> None:
         """Give up everything, and restore these, as a rebalance does."""
-        await self.lanes.close(range(4), within_s=5)
+        await self.tasks.close(range(4), within_s=5)
         for table in self.tables:
             for partition in partitions:
                 for key, value in self.broker.changelogs[table.changelog].content(partition).items():
                     table.apply(partition, key, value)
-        await self.lanes.open(set(partitions))
+        await self.tasks.open(set(partitions))
 
     async def process(self, records: list[Raw]) -> None:
-        await self.lanes.process(TP_EVENTS, records)
+        await self.tasks.process(TP_EVENTS, records)
 
     def counted(self, name: str, labels: dict[str, str]) -> float:
         """Value of a counter as a scraper would read it."""
@@ -79,9 +79,9 @@ class Setup:
     @property
     def seen(self) -> dict[str, int]:
         """What the models of the lane itself say."""
-        lane = self.lanes.get("user", 0)
-        assert lane is not None
-        models = lane.partition.models
+        task = self.tasks.get("user", 0)
+        assert task is not None
+        models = task.partition.models
         assert models.anomaly is not None
         return {"learned": models.n_seen, "judged": models.anomaly.judged}
 

@@ -8,7 +8,7 @@ import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
 from ubi_stream.errors import DeliveryError
-from ubi_stream.runtime.outbox import Acknowledged, acknowledged
+from ubi_stream.kafka.outbox import Acknowledged, acknowledged
 
 
 def sent(result: BaseException | None = None, *, answered: bool = True) -> Acknowledged:

@@ -10,10 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.folding import Runner
 from ubi_stream.effects import Effects
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.metrics.metrics import Metrics
+from ubi_stream.metrics.reports import detectors_of
+from ubi_stream.metrics.status import DetectorReport
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.runtime.metrics import Metrics
-from ubi_stream.runtime.reports import detectors_of
-from ubi_stream.runtime.status import DetectorReport
 
 REPORT = DetectorReport("user", 0, judged=100, alerts=2, threshold=0.4, in_wave=False, drift_blocks=3)
 
@@ -54,8 +54,8 @@ def test_a_wave_of_partitions_that_went_to_other_workers_is_not_shown_any_more()
 
 def test_drifts_are_counted_by_verdict_and_subject() -> None:
     metrics = Metrics(load_pack("ecommerce"))
-    told: dict[str, Any] = {"pack": "ecommerce", "subject": "missing", "verdict": "tracking_broke"}
-    assert value(metrics, "ubi_drifts_total", **told) == 0.0
+    delivered: dict[str, Any] = {"pack": "ecommerce", "subject": "missing", "verdict": "tracking_broke"}
+    assert value(metrics, "ubi_drifts_total", **delivered) == 0.0
     drift = Insight(
         "id",
         InsightKind.DRIFT,
@@ -75,7 +75,7 @@ def test_drifts_are_counted_by_verdict_and_subject() -> None:
     effects = Effects.nothing()
     effects.insights.append(drift)
     metrics.observe(effects)
-    assert value(metrics, "ubi_drifts_total", **told) == 1.0
+    assert value(metrics, "ubi_drifts_total", **delivered) == 1.0
 
 
 def test_a_partition_reports_its_detectors() -> None:

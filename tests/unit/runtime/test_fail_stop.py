@@ -45,11 +45,11 @@ def end(code: int) -> NoReturn:
     ],
 )
 def test_the_exit_code_tells_what_happened(error: Exception, code: int) -> None:
-    told: list[FailStopReason] = []
+    delivered: list[FailStopReason] = []
     with structlog.testing.capture_logs() as lines, pytest.raises(EndedError) as ended:
-        FailStop(told.append, end).trip(FailStopReason.DELIVERY_FAILED, error)
+        FailStop(delivered.append, end).trip(FailStopReason.DELIVERY_FAILED, error)
     assert ended.value.code == code
-    assert told == [FailStopReason.DELIVERY_FAILED]
+    assert delivered == [FailStopReason.DELIVERY_FAILED]
     (line,) = lines
     assert (line["event"], line["reason"], line["exit_code"]) == ("fail_stop", "delivery_failed", code)
     assert ("message" in line) is isinstance(error, UbiError), "the text of any other error may be a user's"

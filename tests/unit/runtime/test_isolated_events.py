@@ -11,7 +11,7 @@ import pytest
 from support.lanes import SETTINGS, TP_EVENTS, Broker, Observer, Raw, make_lane, outcome, process, stream
 from ubi_stream.errors import FaultyCodeError
 from ubi_stream.features.stage import Featurized, Featurizer
-from ubi_stream.state.stage import Moment
+from ubi_stream.state.stage import StateChange
 
 SEED = 21
 COUNT = 120
@@ -31,16 +31,16 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
     poison = Poison()
     featurize = Featurizer.featurize
 
-    def raising(moments: Iterable[Moment]) -> Iterator[Moment]:
-        for moment in moments:
-            if moment.event is not None:
-                poison.seen.append(moment.event.offset)
-                if moment.event.offset in poison.offsets:
+    def raising(changes: Iterable[StateChange]) -> Iterator[StateChange]:
+        for change in changes:
+            if change.event is not None:
+                poison.seen.append(change.event.offset)
+                if change.event.offset in poison.offsets:
                     raise ZeroDivisionError("a feature that nobody tried with such an event")
-            yield moment
+            yield change
 
-    def featurize_or_raise(self: Featurizer, moments: Iterable[Moment]) -> Featurized:
-        return featurize(self, raising(moments))
+    def featurize_or_raise(self: Featurizer, changes: Iterable[StateChange]) -> Featurized:
+        return featurize(self, raising(changes))
 
     monkeypatch.setattr(Featurizer, "featurize", featurize_or_raise)
     return poison
@@ -78,15 +78,15 @@ async def test_neighbours_of_an_event_that_raises_are_processed_as_if_it_was_not
 
     poison.offsets = poisoned
     broker = Broker()
-    lane = make_lane(broker)
+    task = make_lane(broker)
     cut = barrier_after or 0
-    await process(lane, records[:cut], size)
-    await lane.barrier()
-    await process(lane, records[cut:], size)
-    await lane.barrier()
+    await process(task, records[:cut], size)
+    await task.barrier()
+    await process(task, records[cut:], size)
+    await task.barrier()
 
     assert broker.done == {TP_EVENTS: COUNT}
-    assert outcome(broker, lane, without=LETTERS) == outcome(quiet, undisturbed, without=LETTERS)
+    assert outcome(broker, task, without=LETTERS) == outcome(quiet, undisturbed, without=LETTERS)
     letters = [msgspec.json.decode(value) for value in broker.sent_to(SETTINGS.dead_letters_topic)]
     raised = [letter for letter in letters if letter["reason"] == "processing_error"]
     assert sorted(letter["source"]["offset"] for letter in raised) == sorted(poisoned)
@@ -98,17 +98,17 @@ async def test_after_a_restart_an_event_that_raised_is_not_told_again(poison: Po
     records = stream(SEED, COUNT)
     poison.offsets = {(await offsets_seen(poison, records))[20]}
     broker = Broker()
-    lane = make_lane(broker)
-    await process(lane, records)
-    await lane.barrier()
-    told = len(broker.sent_to(SETTINGS.dead_letters_topic))
-    before = outcome(broker, lane)
+    task = make_lane(broker)
+    await process(task, records)
+    await task.barrier()
+    delivered = len(broker.sent_to(SETTINGS.dead_letters_topic))
+    before = outcome(broker, task)
 
     observer = Observer()
     again = make_lane(broker, observer)  # its commit got lost: everything comes once more
     await process(again, records, 30)
     await again.barrier()
-    assert len(broker.sent_to(SETTINGS.dead_letters_topic)) == told
+    assert len(broker.sent_to(SETTINGS.dead_letters_topic)) == delivered
     assert outcome(broker, again) == before
     assert sum(effects.tally.replayed for effects in observer.effects) == COUNT
 

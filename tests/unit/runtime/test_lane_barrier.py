@@ -25,16 +25,16 @@ from support.lanes import (
 from support.probe import event, record
 from ubi_stream.errors import DeliveryError
 from ubi_stream.events.limits import MAX_VALUE_BYTES
+from ubi_stream.kafka.outbox import Change
 from ubi_stream.reasons import SnapshotReason
-from ubi_stream.runtime import lane as lane_module
-from ubi_stream.runtime.outbox import Change
+from ubi_stream.runtime import partition_task as lane_module
 
 
 async def test_insights_then_record_then_states_then_done() -> None:
     broker = Broker(holds=True)
-    lane = make_lane(broker)
-    await process(lane, stream(1, 60))
-    barrier = asyncio.create_task(lane.barrier())
+    task = make_lane(broker)
+    await process(task, stream(1, 60))
+    barrier = asyncio.create_task(task.barrier())
     await settled()
     assert broker.steps() == ["send"], "nothing is written while an insight is not acknowledged"
 
@@ -51,9 +51,9 @@ async def test_insights_then_record_then_states_then_done() -> None:
 )
 async def test_nothing_is_done_when_a_step_fails(step: str, written: list[str]) -> None:
     broker = Broker(fails=step, holds=step == "send")
-    lane = make_lane(broker)
-    await process(lane, stream(1, 40))
-    barrier = asyncio.create_task(lane.barrier())
+    task = make_lane(broker)
+    await process(task, stream(1, 40))
+    barrier = asyncio.create_task(task.barrier())
     await settled()
     broker.acknowledge()
     with pytest.raises(DeliveryError):
@@ -64,12 +64,12 @@ async def test_nothing_is_done_when_a_step_fails(step: str, written: list[str]) 
 
 async def test_what_is_processed_while_a_barrier_waits_belongs_to_the_next() -> None:
     broker = Broker(holds=True)
-    lane = make_lane(broker)
+    task = make_lane(broker)
     records = stream(2, 60)
-    await process(lane, records[:30])
-    barrier = asyncio.create_task(lane.barrier())
+    await process(task, records[:30])
+    barrier = asyncio.create_task(task.barrier())
     await settled()
-    await process(lane, records[30:])
+    await process(task, records[30:])
     first_half = dict(broker.changelogs[STATES].content(0))
 
     broker.acknowledge()
@@ -78,25 +78,25 @@ async def test_what_is_processed_while_a_barrier_waits_belongs_to_the_next() -> 
     assert first_half == {}
 
     broker.acknowledge()
-    await lane.barrier()
+    await task.barrier()
     assert broker.done == {TP_EVENTS: 60}
     whole = Broker()
     undisturbed = make_lane(whole)
     await process(undisturbed, records)
     await undisturbed.barrier()
-    assert outcome(broker, lane) == outcome(whole, undisturbed)
+    assert outcome(broker, task) == outcome(whole, undisturbed)
 
 
 async def test_two_barriers_never_overlap() -> None:
     broker = Broker(holds=True)
-    lane = make_lane(broker)
+    task = make_lane(broker)
     records = stream(3, 40)
-    await process(lane, records[:20])
-    first = asyncio.create_task(lane.barrier())
+    await process(task, records[:20])
+    first = asyncio.create_task(task.barrier())
     await settled()
     broker.holds = False
-    await process(lane, records[20:])
-    second = asyncio.create_task(lane.barrier())
+    await process(task, records[20:])
+    second = asyncio.create_task(task.barrier())
     await settled()
     assert not second.done(), "all that the second one waits for is acknowledged, but the first one is not through"
     broker.acknowledge()
@@ -109,14 +109,14 @@ async def test_two_barriers_never_overlap() -> None:
 
 async def test_no_barrier_is_cut_while_effects_of_a_batch_are_still_handed_over() -> None:
     broker = Broker()
-    lane = make_lane(broker)
-    broker.gate.clear()
-    processing = asyncio.create_task(process(lane, stream(4, 50)))
+    task = make_lane(broker)
+    broker.alert_thresholds.clear()
+    processing = asyncio.create_task(process(task, stream(4, 50)))
     await settled()
-    barrier = asyncio.create_task(lane.barrier())
+    barrier = asyncio.create_task(task.barrier())
     await settled()
     assert not barrier.done()
-    broker.gate.set()
+    broker.alert_thresholds.set()
     await asyncio.gather(processing, barrier)
     last_send = max(at for at, entry in enumerate(broker.journal) if entry[0] == "send")
     first_write = min(at for at, entry in enumerate(broker.journal) if entry[0] == "write")
@@ -141,22 +141,22 @@ async def test_a_barrier_does_not_take_turns_with_the_batches_of_a_backlog() -> 
 
 async def test_a_barrier_without_news_writes_nothing() -> None:
     broker = Broker()
-    lane = make_lane(broker)
-    await lane.barrier()
-    await process(lane, stream(5, 10))
-    await lane.barrier()
+    task = make_lane(broker)
+    await task.barrier()
+    await process(task, stream(5, 10))
+    await task.barrier()
     before = list(broker.journal)
-    await lane.barrier()
+    await task.barrier()
     assert broker.journal == before
 
 
 async def test_topics_of_a_partition_are_done_each_for_itself() -> None:
     broker = Broker()
-    lane = make_lane(broker)
-    await process(lane, stream(6, 12))
+    task = make_lane(broker)
+    await process(task, stream(6, 12))
     forwarded = raw(record(event("u1"), 5, topic=TP_BY_USER.topic))
-    await lane.process(TP_BY_USER, [forwarded], forwarded=True)
-    await lane.barrier()
+    await task.process(TP_BY_USER, [forwarded], forwarded=True)
+    await task.barrier()
     assert broker.done == {TP_EVENTS: 12, TP_BY_USER: 6}
 
 
@@ -164,13 +164,13 @@ async def test_only_what_was_folded_again_may_be_committed_after_a_crash() -> No
     """The record is in its changelog, the states are not: what the record says is learned is not yet in the states."""
     records = stream(7, 80)
     broker = Broker()
-    lane = make_lane(broker)
-    await process(lane, records[:20])
-    await lane.barrier()
-    await process(lane, records[20:])
+    task = make_lane(broker)
+    await process(task, records[:20])
+    await task.barrier()
+    await process(task, records[20:])
     broker.fails = STATES
     with pytest.raises(DeliveryError):
-        await lane.barrier()
+        await task.barrier()
 
     broker.fails = ""
     restarted = make_lane(broker)
@@ -192,8 +192,8 @@ async def test_only_what_was_folded_again_may_be_committed_after_a_crash() -> No
 async def test_processing_waits_for_a_slow_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lane_module, "MAX_UNACKNOWLEDGED", 10)
     broker = Broker(holds=True)
-    lane = make_lane(broker, chunk_max_events=5)
-    processing = asyncio.create_task(process(lane, stream(8, 200)))
+    task = make_lane(broker, chunk_max_events=5)
+    processing = asyncio.create_task(process(task, stream(8, 200)))
     await settled(200)
     assert not processing.done()
     waiting_with = len(broker.sent)
@@ -208,38 +208,38 @@ async def test_processing_waits_for_a_slow_broker(monkeypatch: pytest.MonkeyPatc
 
 async def test_a_closed_lane_drops_what_comes_and_flushes_what_came() -> None:
     broker = Broker()
-    lane = make_lane(broker)
+    task = make_lane(broker)
     records = stream(9, 40)
-    await process(lane, records[:25])
-    await lane.close(flush=True)
-    await process(lane, records[25:])
-    await lane.barrier()
+    await process(task, records[:25])
+    await task.close(flush=True)
+    await process(task, records[25:])
+    await task.barrier()
     assert broker.done == {TP_EVENTS: 25}
-    assert lane.partition.progress.learned[TP_EVENTS.topic] == 24
+    assert task.partition.progress.learned[TP_EVENTS.topic] == 24
 
 
 async def test_a_lane_that_could_not_be_closed_in_time_begins_no_barrier_later() -> None:
     """Its next owner may be at work by then."""
     broker = Broker()
-    lane = make_lane(broker, flush_max_events=10)
-    broker.gate.clear()
-    processing = asyncio.create_task(process(lane, stream(10, 40)))
+    task = make_lane(broker, flush_max_events=10)
+    broker.alert_thresholds.clear()
+    processing = asyncio.create_task(process(task, stream(10, 40)))
     await settled()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await lane.close(flush=True)
-    broker.gate.set()
+            await task.close(flush=True)
+    broker.alert_thresholds.set()
     await processing
     assert broker.steps() == ["send"]
 
 
 async def test_a_record_too_large_for_the_dead_letters_topic_is_told_without_its_content() -> None:
     broker = Broker()
-    lane = make_lane(broker)
+    task = make_lane(broker)
     small, huge = b"x" * (MAX_VALUE_BYTES + 1), b"y" * (lane_module.MAX_DEAD_LETTER_BYTES * 3 // 4)
     chunk = [raw(record(value, offset, key=b"somebody")) for offset, value in enumerate((small, huge))]
-    await process(lane, chunk)
-    await lane.barrier()
+    await process(task, chunk)
+    await task.barrier()
     letters = {key: value for topic, key, value in broker.sent if topic == SETTINGS.dead_letters_topic}
     assert set(letters) == {b"somebody", None}
     assert all(len(value or b"") < lane_module.MAX_DEAD_LETTER_BYTES for value in letters.values())
@@ -253,10 +253,10 @@ async def test_a_record_too_large_for_the_dead_letters_topic_is_told_without_its
 
 async def test_models_signed_with_another_key_start_fresh_and_states_stay() -> None:
     broker, observer = Broker(), Observer()
-    lane = make_lane(broker)
+    task = make_lane(broker)
     records = stream(11, 120)
-    await process(lane, records[:100])
-    await lane.barrier()
+    await process(task, records[:100])
+    await task.barrier()
 
     other = make_lane(broker, observer, key=b"another key")
     assert [problem.reason for problem in observer.problems] == [SnapshotReason.WRONG_KEY_OR_TAMPERED]

@@ -153,10 +153,10 @@ def test_errors_say_type_and_place_but_not_the_value_they_failed_on(lines: Lines
         int(USER)
     except ValueError as error:
         logging.getLogger("mode.services").exception("Crashed reason=%r", error)
-    ours, theirs = lines()
-    assert (ours["error"], theirs["error"]) == ("KeyError", "ValueError")
+    local, theirs = lines()
+    assert (local["error"], theirs["error"]) == ("KeyError", "ValueError")
     assert theirs["event"] == "Crashed reason='ValueError'"
-    for line in (ours, theirs):
+    for line in (local, theirs):
         assert line["raised_at"][-1].endswith("test_errors_say_type_and_place_but_not_the_value_they_failed_on")
     assert USER not in stream.getvalue()
 

@@ -11,12 +11,24 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.sink_rows import insight_row
-from ubi_stream.chunked.restore import RestoreProgress
+from ubi_stream.data.records import ProducerRecord
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
-from ubi_stream.models.drift.subjects import SubjectKind
-from ubi_stream.models.drift.verdict import Verdict
+from ubi_stream.kafka.restore import RestoreProgress
+from ubi_stream.metrics.labels import (
+    ANY,
+    OTHER,
+    Missing,
+    QualityMetric,
+    RecordOutcome,
+    Refusal,
+    Stage,
+)
+from ubi_stream.metrics.metrics import Metrics
+from ubi_stream.metrics.status import Lag, ModelReport
+from ubi_stream.models.drift.metrics import MetricKind
+from ubi_stream.models.drift.verdict import DriftVerdict
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.schema import RESERVED_TYPES
@@ -25,19 +37,7 @@ from ubi_stream.privacy.filter import OTHER as OTHER_NAME
 from ubi_stream.privacy.rules import DECLARED, NOT_KEPT, SECRET, TOO_LONG, Action, Kind
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.replay.offline import OfflineRun
-from ubi_stream.replay.records import ProducerRecord
-from ubi_stream.runtime.metric_labels import (
-    ANY,
-    OTHER,
-    Missing,
-    Outcome,
-    QualityMetric,
-    Refusal,
-    Stage,
-)
-from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.runtime.observer import SinkMetrics
-from ubi_stream.runtime.status import Lag, ModelReport
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.base import Rejected, WriteResult
 
@@ -163,7 +163,7 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
     closed: dict[str, set[str]] = {
         "pack": {"ecommerce"},
         "event_type": {*PACK.events.types, *RESERVED_TYPES, OTHER, ANY},
-        "outcome": set(Outcome) | {"buys_in_visit"},
+        "outcome": set(RecordOutcome) | {"buys_in_visit"},
         "kind": set(InsightKind),
         "severity": set(Severity),
         "reason": set(DeadLetterReason) | set(SnapshotReason) | set(FailStopReason) | set(WithheldReason),
@@ -180,8 +180,8 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
         "topic": {"ubi.events"},
         "partition": {"3"},
         "status": set(LabelStatus),
-        "subject": set(SubjectKind),
-        "verdict": set(Verdict),
+        "subject": set(MetricKind),
+        "verdict": set(DriftVerdict),
     }
     free = {"le", "version", "pack_version"}  # bounds of buckets, and what the build is
     for name, labels, _ in samples(metrics):
@@ -252,20 +252,20 @@ def test_what_the_sink_writes_is_counted(metrics: Metrics) -> None:
 
 
 def test_a_restore_tells_how_far_it_is_and_how_long_it_takes_yet(metrics: Metrics) -> None:
-    def told() -> list[float]:
+    def delivered() -> list[float]:
         names = ("restoring", "recovery_ratio", "recovery_records", "recovery_seconds", "recovery_eta_seconds")
         return [value(metrics, f"ubi_{name}") for name in names]
 
     progress = RestoreProgress(running=True, total=400)
     metrics.set_recovery(progress)
-    assert isnan(told()[-1]), "nothing is done: who knows"
+    assert isnan(delivered()[-1]), "nothing is done: who knows"
     progress.done, progress.records, progress.seconds = 100, 90, 3.0
     metrics.set_recovery(progress)
-    assert told() == [1, 0.25, 90, 3, 9]
+    assert delivered() == [1, 0.25, 90, 3, 9]
     assert progress.describe() == "state is being restored: 25% of 400 records, about 9 s left"
     progress.running, progress.done, progress.records, progress.seconds = False, 400, 350, 11.0
     metrics.set_recovery(progress)
-    assert told() == [0, 1, 350, 11, 0]
+    assert delivered() == [0, 1, 350, 11, 0]
 
 
 def test_gauges_are_refreshed_right_before_they_are_read(metrics: Metrics) -> None:

@@ -9,8 +9,8 @@ from aiokafka import TopicPartition
 
 from support.lanes import Raw
 from ubi_stream.errors import ContiguityError
-from ubi_stream.runtime import gaps
-from ubi_stream.runtime.gaps import Hole, check_gap
+from ubi_stream.kafka import gaps
+from ubi_stream.kafka.gaps import Hole, check_gap
 
 
 class Log:

@@ -10,8 +10,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.memory_records import MemoryRecords
 
-from ubi_stream.chunked.content import value_of
-from ubi_stream.runtime.outbox import Change, KafkaOutbox
+from ubi_stream.kafka.changelog_store import value_of
+from ubi_stream.kafka.outbox import Change, KafkaOutbox
 from ubi_stream.state.codec import Tombstone
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from support.changelogs import RECORDS_TOPIC, STATES_TOPIC, forgotten, state
 from support.lanes import RECORDS, Broker, make_lane, process, stream
-from ubi_stream.chunked.table import PartitionedTable
+from ubi_stream.checkpoint import newest_checkpoint, read_chunk
 from ubi_stream.errors import RecoveryError
-from ubi_stream.partition_record import newest_record, read_piece
+from ubi_stream.kafka.table import PartitionedTable
 from ubi_stream.state.codec import Tombstone
 
 
@@ -70,19 +70,19 @@ def test_a_record_without_key_is_refused(states: PartitionedTable) -> None:
 
 async def test_the_newer_record_of_a_partition_wins(records: PartitionedTable, monkeypatch: pytest.MonkeyPatch) -> None:
     """In several pieces and two slots, with the late writes of a worker that had lost the partition."""
-    monkeypatch.setattr("ubi_stream.partition_record.PIECE_BYTES", 2000)
+    monkeypatch.setattr("ubi_stream.checkpoint.CHUNK_BYTES", 2000)
     broker = Broker()
-    lane = make_lane(broker)
+    task = make_lane(broker)
     written = []
     for start in range(0, 90, 30):
-        await process(lane, stream(1, 90)[start : start + 30])
-        await lane.barrier()
+        await process(task, stream(1, 90)[start : start + 30])
+        await task.barrier()
         written.append(dict(broker.changelogs[RECORDS].content(0)))
     for content in (*written, written[0]):
-        for key, piece in content.items():
-            records.apply(0, key, piece)
-    kept = newest_record([read_piece(blob) for blob in records.content(0).values()])
-    wanted = newest_record([read_piece(blob) for blob in written[-1].values()])
+        for key, chunk in content.items():
+            records.apply(0, key, chunk)
+    kept = newest_checkpoint([read_chunk(blob) for blob in records.content(0).values()])
+    wanted = newest_checkpoint([read_chunk(blob) for blob in written[-1].values()])
     assert len(kept) > 1
     assert kept == wanted
     with pytest.raises(RecoveryError):

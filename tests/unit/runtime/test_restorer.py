@@ -14,13 +14,13 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from support.changelogs import STATES_TOPIC, Log, changelog, forgotten, state
 from support.lanes import Raw
 from support.waiting import eventually
-from ubi_stream.chunked import restore
-from ubi_stream.chunked.content import FORGOTTEN
-from ubi_stream.chunked.restore import RestoreProgress, Restorer
-from ubi_stream.chunked.rocks import RocksFolder
-from ubi_stream.chunked.table import PartitionedTable
 from ubi_stream.clock import ManualClock, SystemClock
 from ubi_stream.errors import RecoveryError
+from ubi_stream.kafka import restore
+from ubi_stream.kafka.changelog_store import FORGOTTEN
+from ubi_stream.kafka.restore import RestoreProgress, Restorer
+from ubi_stream.kafka.rocks import RocksFolder
+from ubi_stream.kafka.table import PartitionedTable
 from ubi_stream.state.codec import decode_header
 from ubi_stream.tables import states as state_tables
 

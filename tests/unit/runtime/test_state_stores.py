@@ -19,7 +19,7 @@ def settings(folder: Path, **changes: object) -> Settings:
 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("rocks", "rocks_content"):
-        monkeypatch.delitem(sys.modules, f"ubi_stream.chunked.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"ubi_stream.kafka.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "rocksdict", None)
     with (
         pytest.raises(ConfigError, match=r"pip install 'ubi-stream\[rocksdb\]'"),

@@ -10,7 +10,7 @@ import faust
 from faust.types import TP
 
 from support.lanes import settled
-from ubi_stream.chunked.stock import StockConsumer, StockTransport
+from ubi_stream.kafka.stock import StockConsumer, StockTransport
 
 EVENTS = TP("events", 0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ubi_stream.errors import TopicLayoutError
-from ubi_stream.runtime.topic_check import Difference, compare, require_harmless
+from ubi_stream.runtime.topic_check import TopicDifference, compare, require_harmless
 from ubi_stream.runtime.topics import CHANGELOG, DEAD_LETTERS, EVENTS, LOG
 
 
@@ -53,5 +53,5 @@ def test_a_topic_whose_configuration_is_not_told_differs_in_nothing() -> None:
 
 
 def test_a_difference_is_one_sentence() -> None:
-    harmful = Difference("t", "cleanup.policy", "delete", "compact", "states would be deleted")
+    harmful = TopicDifference("t", "cleanup.policy", "delete", "compact", "states would be deleted")
     assert str(harmful) == "topic t has cleanup.policy=delete, compact is wanted: states would be deleted"

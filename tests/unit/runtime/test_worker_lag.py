@@ -9,9 +9,9 @@ import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
-from ubi_stream.chunked.transport import ChunkTransport
+from ubi_stream.kafka.transport import ChunkTransport
+from ubi_stream.metrics.status import Lag
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.runtime.status import Lag
 from ubi_stream.runtime.view import WorkerView
 from ubi_stream.settings import Settings
 

@@ -23,7 +23,7 @@ from support.sink_rows import (
     insight_row,
 )
 from support.timeline import at
-from ubi_stream.insights.encode import encode_recommendation, encode_visit
+from ubi_stream.insights.encoding import encode_recommendation, encode_visit
 from ubi_stream.insights.model import WindowCount
 from ubi_stream.sinks.base import Position, RecommendationErasureRow, RecommendationRow, VisitErasureRow, VisitRow
 from ubi_stream.sinks.decode import (

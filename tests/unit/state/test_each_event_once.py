@@ -55,8 +55,8 @@ class TestForwards:
 
     def test_senders_are_told_apart(self) -> None:
         runner = Runner()
-        lanes = [("ubi.events/0", 9), ("ubi.events/1", 5), ("ubi.events/0", 10), ("ubi.events/1", 6)]
-        tally = runner.run_records([forward(at(n), n, lane) for n, lane in enumerate(lanes)]).tally
+        tasks = [("ubi.events/0", 9), ("ubi.events/1", 5), ("ubi.events/0", 10), ("ubi.events/1", 6)]
+        tally = runner.run_records([forward(at(n), n, task) for n, task in enumerate(tasks)]).tally
         assert tally.accepted.total() == 4
 
     def test_an_event_that_took_a_detour_counts_although_a_later_one_of_its_origin_came_first(self) -> None:
@@ -91,8 +91,8 @@ class TestReplay:
     def test_what_a_state_contains_is_not_folded_again(self) -> None:
         runner = Runner()
         runner.run(at(0), at(1))
-        pieces, _ = runner.partition.cut()
-        restored = make_partition(probe_pack(), states=dict(runner.states), pieces=dict(pieces))
+        chunks, _ = runner.partition.take_checkpoint()
+        restored = make_partition(probe_pack(), states=dict(runner.states), chunks=dict(chunks))
         effects = restored.pipeline.run([record(at(n), n) for n in range(3)], forwarded=False)
         assert (effects.tally.replayed, effects.tally.accepted.total()) == (2, 1)
         live = restored.store.get("u1")
@@ -101,12 +101,12 @@ class TestReplay:
 
     def test_what_was_learned_is_folded_where_the_state_lacks_it_and_nothing_else(self) -> None:
         runner = Runner()
-        told = runner.run(*(at(n, latency_ms=5000) for n in range(4)))
-        pieces, _ = runner.partition.cut()
-        restored = make_partition(probe_pack(), states={}, pieces=dict(pieces))
+        delivered = runner.run(*(at(n, latency_ms=5000) for n in range(4)))
+        chunks, _ = runner.partition.take_checkpoint()
+        restored = make_partition(probe_pack(), states={}, chunks=dict(chunks))
         effects = restored.pipeline.run([record(at(n, latency_ms=5000), n) for n in range(4)], forwarded=False)
         live = restored.store.get("u1")
-        assert told.insights
+        assert delivered.insights
         assert effects.insights == []
         assert effects.features == []
         assert effects.forwards == []
@@ -143,8 +143,8 @@ class TestReplay:
         runner = Runner(epoch=1)
         runner.run(*(at(n) for n in range(5)))
         runner.run_records([forward(at(6), 0, ("ubi.events/1", 40))])
-        pieces, _ = runner.partition.cut()
-        reborn = make_partition(probe_pack(), states=dict(runner.states), pieces=dict(pieces), epoch=2)
+        chunks, _ = runner.partition.take_checkpoint()
+        reborn = make_partition(probe_pack(), states=dict(runner.states), chunks=dict(chunks), epoch=2)
         assert reborn.progress.watermark_ms == runner.partition.progress.watermark_ms
         tally = reborn.pipeline.run([record(at(7 + n), n) for n in range(3)], forwarded=False).tally
         tally.add(reborn.pipeline.run([forward(at(20), 0, ("ubi.events/1", 3))], forwarded=True).tally)
@@ -162,9 +162,9 @@ def test_a_state_that_cannot_be_read_is_told_at_the_start() -> None:
 def test_a_cut_gives_what_changed_and_nothing_else() -> None:
     runner = Runner()
     runner.run(at(0, "a"), at(1, "b"))
-    assert {key for key, _ in runner.partition.cut()[1]} == {b"a", b"b"}
+    assert {key for key, _ in runner.partition.take_checkpoint()[1]} == {b"a", b"b"}
     runner.run(at(2, "b"))
-    ((key, blob),) = runner.partition.cut()[1]
+    ((key, blob),) = runner.partition.take_checkpoint()[1]
     assert key == b"b"
     assert isinstance(blob, bytes)
     assert decode_state(blob)[0].offset == 2

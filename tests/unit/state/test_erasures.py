@@ -11,15 +11,15 @@ import pytest
 from support.folding import Runner, make_partition
 from support.probe import DAY_MS, MINUTE_MS, START_MS, event, probe_pack, record
 from support.timeline import at, forward
-from ubi_stream.chunked.content import PartitionedContent
+from ubi_stream.checkpoint import PartitionMemory
 from ubi_stream.errors import ConfigError
 from ubi_stream.insights.model import Insight, InsightKind
-from ubi_stream.operations.relayout import new_memories
+from ubi_stream.kafka.changelog_store import PartitionedContent
+from ubi_stream.operations.repartition_plan import new_memories
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.partition_record import PartitionMemory
-from ubi_stream.state import erasures
+from ubi_stream.state import erasure as erasures
 from ubi_stream.state.codec import Tombstone, newer_state
-from ubi_stream.state.erasures import Erasure, Erasures
+from ubi_stream.state.erasure import Erasure, Erasures
 
 VISIT = [at(n, event_id=f"e{n}", latency_ms=9000) for n in range(6)]
 
@@ -38,31 +38,31 @@ class TestAUserWhoIsErased:
         runner = Runner()
         name = "somebody-with-a-long-id"
         runner.run(*(at(n, name, latency_ms=9000) for n in range(6)), at(5, "u2"))
-        pieces, _ = runner.partition.cut()
+        chunks, _ = runner.partition.take_checkpoint()
         assert name.encode() in runner.states
-        assert name.encode() in b"".join(piece for _, piece in pieces)  # that it was told about
+        assert name.encode() in b"".join(chunk for _, chunk in chunks)  # that it was told about
         runner.run(erase(6, name))
         assert runner.state(name) is None
-        pieces, states = runner.partition.cut()
+        chunks, states = runner.partition.take_checkpoint()
         assert isinstance(dict(states)[name.encode()], Tombstone)
         assert list(runner.states) == [b"u2"]
-        assert name.encode() not in b"".join(piece for _, piece in pieces)
+        assert name.encode() not in b"".join(chunk for _, chunk in chunks)
         assert len(runner.partition._memory.erased) == 1
 
     def test_of_one_who_was_told_about_the_partitions_record_has_no_id_either(self) -> None:
         runner = Runner()
         effects = runner.run(*VISIT)
         assert InsightKind.RISK in {insight.kind for insight in effects.insights}
-        assert runner.partition.store.memos().keys() == {"u1"}
+        assert runner.partition.store.insight_histories().keys() == {"u1"}
         runner.run(erase(6))
-        assert runner.partition.store.memos() == {}
+        assert runner.partition.store.insight_histories() == {}
 
     def test_no_silence_and_no_answer_comes_of_it_any_more(self) -> None:
-        told, erased = Runner(), Runner()
-        for runner in (told, erased):
+        delivered, erased = Runner(), Runner()
+        for runner in (delivered, erased):
             runner.run(*VISIT)
         erased.run(erase(6))
-        assert "u1" in {insight.user_id for insight in told.run(at(3 * 24 * 60, "u2")).insights}
+        assert "u1" in {insight.user_id for insight in delivered.run(at(3 * 24 * 60, "u2")).insights}
         effects = erased.run(at(3 * 24 * 60, "u2"))
         assert "u1" not in {insight.user_id for insight in effects.insights}
         assert len(erased.partition.timers) == 1
@@ -119,8 +119,8 @@ class TestLateEvents:
     def test_also_after_a_restart(self) -> None:
         runner = Runner()
         runner.run(*VISIT, erase(6))
-        pieces, _ = runner.partition.cut()
-        restored = make_partition(probe_pack(), states=runner.states, pieces=dict(pieces))
+        chunks, _ = runner.partition.take_checkpoint()
+        restored = make_partition(probe_pack(), states=runner.states, chunks=dict(chunks))
         effects = restored.pipeline.run([record(at(5), 7)], forwarded=False)
         assert effects.tally.erased == 1
         assert restored.store.get("u1") is None
@@ -128,8 +128,8 @@ class TestLateEvents:
     def test_also_when_the_topics_were_made_anew(self) -> None:
         runner = Runner()
         runner.run(*VISIT, erase(6))
-        pieces, _ = runner.partition.cut()
-        restored = make_partition(probe_pack(), states=runner.states, pieces=dict(pieces), epoch=2)
+        chunks, _ = runner.partition.take_checkpoint()
+        restored = make_partition(probe_pack(), states=runner.states, chunks=dict(chunks), epoch=2)
         assert restored.pipeline.run([record(at(5), 0)], forwarded=False).tally.erased == 1
         restored.pipeline.run([record(at(7), 1)], forwarded=False)
         assert restored.store.get("u1") is not None
@@ -152,11 +152,11 @@ class TestARestartBeforeTheTombstone:
     def test_the_state_goes_and_the_command_is_not_taken_twice(self) -> None:
         runner = Runner()
         runner.run(*VISIT)
-        runner.partition.cut()
+        runner.partition.take_checkpoint()
         left = dict(runner.states)
         runner.run(erase(6), at(7))
-        pieces, _ = runner.partition.cut()
-        restored = make_partition(probe_pack(), states=left, pieces=dict(pieces))
+        chunks, _ = runner.partition.take_checkpoint()
+        restored = make_partition(probe_pack(), states=left, chunks=dict(chunks))
         assert restored.store.get("u1") is None
         replayed = [record(content, 6 + n) for n, content in enumerate([erase(6), at(7)])]
         effects = restored.pipeline.run(replayed, forwarded=False)
@@ -168,21 +168,21 @@ class TestARestartBeforeTheTombstone:
     def test_a_user_who_never_came_back_gets_the_tombstone_then(self) -> None:
         runner = Runner()
         runner.run(*VISIT)
-        runner.partition.cut()
+        runner.partition.take_checkpoint()
         left = dict(runner.states)
         runner.run(erase(6))
-        pieces, _ = runner.partition.cut()
-        restored = make_partition(probe_pack(), states=left, pieces=dict(pieces))
-        ((key, change),) = restored.cut()[1]
+        chunks, _ = runner.partition.take_checkpoint()
+        restored = make_partition(probe_pack(), states=left, chunks=dict(chunks))
+        ((key, change),) = restored.take_checkpoint()[1]
         assert (key, isinstance(change, Tombstone)) == (b"u1", True)
         assert len(restored.timers) == 0
 
     def test_a_new_state_wins_over_that_of_before_whatever_its_time(self) -> None:
         runner = Runner()
         runner.run(at(9))
-        _, before = runner.partition.cut()
+        _, before = runner.partition.take_checkpoint()
         runner.run(erase(6), at(7))
-        _, after = runner.partition.cut()
+        _, after = runner.partition.take_checkpoint()
         content = PartitionedContent(newer_state)
         for key, change in [*before, *after]:
             content.apply(0, key, change)
@@ -193,17 +193,17 @@ class TestTheReceipt:
     def test_it_says_what_is_gone_and_has_no_features(self) -> None:
         runner = Runner()
         runner.run(*VISIT)
-        told = receipt(runner.run(erase(6, event_id="c1")).insights)
-        assert told.explanation.summary == "What was known about the user was erased"
-        assert (told.user_id, told.label, told.trace_id) == ("u1", "erased", "c1")
-        assert told.explanation.contributions == ()
-        assert told.evidence["parts"] == ("state", "open_questions", "what_was_told")
-        assert "u1" not in json.dumps(msgspec.to_builtins(told.evidence))
+        delivered = receipt(runner.run(erase(6, event_id="c1")).insights)
+        assert delivered.explanation.summary == "What was known about the user was erased"
+        assert (delivered.user_id, delivered.label, delivered.trace_id) == ("u1", "erased", "c1")
+        assert delivered.explanation.contributions == ()
+        assert delivered.evidence["parts"] == ("state", "open_questions", "what_was_told")
+        assert "u1" not in json.dumps(msgspec.to_builtins(delivered.evidence))
 
     def test_nothing_known_is_said_as_well(self) -> None:
-        told = receipt(Runner().run(erase(6, "nobody")).insights)
-        assert (told.label, told.evidence["parts"]) == ("unknown", ())
-        assert told.explanation.summary == "Nothing was known about this user that could be erased"
+        delivered = receipt(Runner().run(erase(6, "nobody")).insights)
+        assert (delivered.label, delivered.evidence["parts"]) == ("unknown", ())
+        assert delivered.explanation.summary == "Nothing was known about this user that could be erased"
 
     def test_each_command_has_one_and_the_same_command_the_same_id(self) -> None:
         runner, again = Runner(), Runner()
@@ -213,8 +213,8 @@ class TestTheReceipt:
 
     def test_a_pack_may_say_it_in_other_words(self) -> None:
         runner = Runner(load_pack("ecommerce.de"))
-        told = receipt(runner.run(event("u1", START_MS, "$erase")).insights)
-        assert told.explanation.summary == "Über diesen Kunden war nichts bekannt, das zu löschen wäre"
+        delivered = receipt(runner.run(event("u1", START_MS, "$erase")).insights)
+        assert delivered.explanation.summary == "Über diesen Kunden war nichts bekannt, das zu löschen wäre"
 
 
 class TestWhoIsKept:
@@ -243,13 +243,13 @@ class TestWhoIsKept:
         def memory(**kept: Erasure) -> PartitionMemory:
             runner = Runner()
             runner.run(at(0))
-            runner.partition.cut()
+            runner.partition.take_checkpoint()
             return msgspec.structs.replace(runner.partition._memory, erased=kept)
 
         before = [memory(a=Erasure(5, 10, 3), b=Erasure(1, 20)), memory(b=Erasure(2, 30, 7, {"t/0": 1}))]
         made = new_memories(before, [{}, {}, {}])
         assert [one.erased for one in made] == [{"a": Erasure(5, 10), "b": Erasure(2, 30)}] * 3
-        monkeypatch.setattr("ubi_stream.operations.relayout.MAX_ERASED", 1)
+        monkeypatch.setattr("ubi_stream.operations.repartition_plan.MAX_ERASED", 1)
         assert new_memories(before, [{}])[0].erased == {"b": Erasure(2, 30)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.probe import DAY_MS, HOUR_MS, START_MS
-from ubi_stream.state.log import LONGEST_WINDOW_MS, SLACK_MS, Window, log_event, log_label, window
+from ubi_stream.state.log import LONGEST_WINDOW_MS, SLACK_MS, LogWindow, log_event, log_label, window
 from ubi_stream.state.model import Logged, UserState
 
 
@@ -20,12 +20,12 @@ def test_a_window_is_open_at_its_start_and_closed_at_its_end() -> None:
     #   *    o*                              *   *     (o: just outside)
     end = START_MS + DAY_MS
     state = logged(START_MS - 1, START_MS, START_MS + 1, end, end + 1)
-    assert window(state, end, DAY_MS) == Window(events=2, amount=3.0, bad=0)
+    assert window(state, end, DAY_MS) == LogWindow(events=2, amount=3.0, bad=0)
 
 
 def test_a_window_before_the_first_event_is_empty() -> None:
-    assert window(logged(START_MS), START_MS - 1, DAY_MS) == Window(0, 0.0, 0)
-    assert window(UserState(), START_MS, DAY_MS) == Window(0, 0.0, 0)
+    assert window(logged(START_MS), START_MS - 1, DAY_MS) == LogWindow(0, 0.0, 0)
+    assert window(UserState(), START_MS, DAY_MS) == LogWindow(0, 0.0, 0)
 
 
 def test_a_late_event_is_put_where_it_belongs() -> None:

@@ -8,8 +8,8 @@ from support.folding import fold_all
 from support.probe import DAY_MS, MINUTE_MS, START_MS, event
 from ubi_stream.events.numbers import MAX_AMOUNT
 from ubi_stream.state.codec import decode_state, encode_state
+from ubi_stream.state.ewma import Baseline
 from ubi_stream.state.fold import number
-from ubi_stream.state.moments import Baseline
 from ubi_stream.state.novelty import MAX_CATEGORIES
 
 

@@ -86,7 +86,7 @@ class TestLabels:
         runner = self.runner()
         assert self.send(runner, self.label(0)) == 1
         assert runner.state("s") is None
-        assert runner.partition.cut()[1] == []
+        assert runner.partition.take_checkpoint()[1] == []
 
     def test_a_label_long_after_is_no_sign_of_life(self) -> None:
         """Neither does it make what is known be forgotten, nor is it a visit."""

@@ -18,9 +18,9 @@ def reviewed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     real = Featurizer.featurize
 
-    def listen(self: Featurizer, moments: object) -> Featurized:
-        batch = real(self, moments)  # type: ignore[arg-type]  # it is passed on as it came
-        found.extend((m.entity_id, m.reviewed - FIRST_DAY) for m in batch.moments if m.reviewed >= 0)
+    def listen(self: Featurizer, changes: object) -> Featurized:
+        batch = real(self, changes)  # type: ignore[arg-type]  # it is passed on as it came
+        found.extend((m.entity_id, m.reviewed - FIRST_DAY) for m in batch.changes if m.reviewed >= 0)
         return batch
 
     monkeypatch.setattr(Featurizer, "featurize", listen)
@@ -61,8 +61,8 @@ def test_a_restart_looks_at_each_day_once(reviewed: list[tuple[str, int]], cut: 
     states: dict[bytes, bytes] = {}
     before = make_partition(habit_pack(), states=states)
     before.pipeline.run(records[:cut], forwarded=False)
-    pieces, _ = before.cut()
-    make_partition(habit_pack(), states=states, pieces=dict(pieces)).pipeline.run(records[cut:], forwarded=False)
+    chunks, _ = before.take_checkpoint()
+    make_partition(habit_pack(), states=states, chunks=dict(chunks)).pipeline.run(records[cut:], forwarded=False)
     assert sorted(reviewed) == sorted(whole)
 
 

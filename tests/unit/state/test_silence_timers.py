@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ubi_stream.state.timers import Due, SilenceTimers
+from ubi_stream.state.timers import Due, InactivityTimers
 
 DELAYS = (10, 100, 1000)
 
 
-def timers(**last_ms: int) -> SilenceTimers:
-    made = SilenceTimers(DELAYS)
+def timers(**last_ms: int) -> InactivityTimers:
+    made = InactivityTimers(DELAYS)
     for entity_id, last in last_ms.items():
         made.touch(entity_id, last, -1)
     return made
@@ -57,7 +57,7 @@ def test_the_last_timer_ends_what_is_known() -> None:
 
 def test_an_event_too_late_for_every_timer_is_forgotten_at_the_next_move() -> None:
     #   0 (event)      1000 (last timer)     5000 (watermark when it comes)    5001
-    made = SilenceTimers(DELAYS)
+    made = InactivityTimers(DELAYS)
     made.touch("late", 0, 5000)
     assert len(made) == 1
     assert made.fire(5000, 5001) == [Due(1000, "late", 2)]
@@ -65,14 +65,14 @@ def test_an_event_too_late_for_every_timer_is_forgotten_at_the_next_move() -> No
 
 
 def test_a_late_event_does_not_repeat_timers_that_have_fired() -> None:
-    made = SilenceTimers(DELAYS)
+    made = InactivityTimers(DELAYS)
     made.touch("a", 0, 50)
     assert made.fire(50, 99) == []
     assert made.fire(99, 100) == [Due(100, "a", 1)]
 
 
 def test_a_restore_in_the_middle_fires_the_rest() -> None:
-    made = SilenceTimers(DELAYS)
+    made = InactivityTimers(DELAYS)
     made.restore({"a": 0, "b": 60, "gone": -2000}, 50)
     assert made.fire(50, 100) == [Due(-1000, "gone", 2), Due(70, "b", 0), Due(100, "a", 1)]
     assert len(made) == 2

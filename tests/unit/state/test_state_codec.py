@@ -91,13 +91,15 @@ def test_a_state_of_codec_version_2_is_read_as_if_it_were_folded_now() -> None:
     )
     expected, (header, state) = now.state("u1"), decode_state(VERSION_2)
     assert expected is not None
-    assert len(state.questions) == 3  # two of them asked at one event
-    assert {question.id: len(state.rows[question.id]) for question in state.questions} == dict.fromkeys(state.rows, 52)
+    assert len(state.pending_predictions) == 3  # two of them asked at one event
+    assert {pending.id: len(state.rows[pending.id]) for pending in state.pending_predictions} == dict.fromkeys(
+        state.rows, 52
+    )
     assert (state.amount, state.latency_ms) == (None, None)
     session = msgspec.structs.replace(expected.session, gaps=0, began_ms=0, stages=[])  # version 2 kept none
     known = {
-        "memo": state.memo,
-        "questions": state.questions,  # version 2 dropped a question at its yes
+        "memo": state.history,
+        "questions": state.pending_predictions,  # version 2 dropped a question at its yes
         "rows": state.rows,
         "session": session,
         "event_seconds": {},
@@ -110,7 +112,7 @@ def test_a_state_of_codec_version_2_is_read_as_if_it_were_folded_now() -> None:
         "next_segment_ms": state.next_segment_ms,
     }
     assert msgspec.structs.replace(expected, **known) == state
-    assert header == StateHeader(1, state.last_ms, 3, 2, state.questions[0].due_ms)
+    assert header == StateHeader(1, state.last_ms, 3, 2, state.pending_predictions[0].due_ms)
 
 
 def test_a_state_of_codec_version_2_is_written_as_the_newest_and_is_smaller() -> None:
@@ -128,7 +130,7 @@ def test_a_state_of_codec_version_2_from_before_questions_gets_defaults() -> Non
         VERSION_2[:41] + msgspec.msgpack.encode(fields[: UserState.__struct_fields__.index("visits")])
     )
     state = decode_state(older)[1]
-    assert (state.events, state.questions, state.rows, state.amount) == (3, [], {}, None)
+    assert (state.events, state.pending_predictions, state.rows, state.amount) == (3, [], {}, None)
 
 
 def test_the_record_with_more_in_it_is_the_newer_one() -> None:
@@ -152,19 +154,19 @@ def test_who_was_forgotten_and_came_back_is_newer_though_with_less_in_it() -> No
 def test_a_state_that_began_anew_is_newer_than_the_one_it_was_before() -> None:
     runner = Runner()
     runner.run(*(event(at_ms=START_MS + n) for n in range(9)))
-    runner.partition.cut()
+    runner.partition.take_checkpoint()
     before = runner.states[b"u1"]
     runner.run(event(at_ms=START_MS + DAY_MS + 10))  # the only user: nothing else moved the watermark
-    runner.partition.cut()
+    runner.partition.take_checkpoint()
     assert decode_state(runner.states[b"u1"])[1].events == 1
     assert newer_state(before, runner.states[b"u1"])
     assert not newer_state(runner.states[b"u1"], before)
 
 
 def test_of_two_epochs_the_later_written_is_newer() -> None:
-    ours, theirs = (encode_state(state_of(), epoch=epoch, offset=5) for epoch in (9, 2))
-    assert newer_state(ours, theirs)
-    assert newer_state(theirs, ours)
+    local, theirs = (encode_state(state_of(), epoch=epoch, offset=5) for epoch in (9, 2))
+    assert newer_state(local, theirs)
+    assert newer_state(theirs, local)
 
 
 def test_a_usual_state_is_below_a_kilobyte() -> None:

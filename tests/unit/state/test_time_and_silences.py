@@ -63,9 +63,9 @@ class TestSilences:
         by_silence, by_event = Runner(), Runner()
         by_silence.run(at(0), at(1))
         by_event.run(at(0), at(1))
-        (told,) = visits_of(by_silence.run(at(13, "u2")))
+        (delivered,) = visits_of(by_silence.run(at(13, "u2")))
         (same,) = visits_of(by_event.run(at(30)))
-        assert (told.id, told.session_start_ms, told.session_end_ms) == (
+        assert (delivered.id, delivered.session_start_ms, delivered.session_end_ms) == (
             same.id,
             same.session_start_ms,
             same.session_end_ms,
@@ -94,7 +94,7 @@ class TestSilences:
         assert runner.state("u1") is not None
         runner.run(at(2 * day + 2, "u2"))
         assert runner.state("u1") is None
-        _, records = runner.partition.cut()
+        _, records = runner.partition.take_checkpoint()
         assert isinstance(dict(records)[b"u1"], Tombstone)
         assert b"u1" not in runner.states
 
@@ -102,7 +102,7 @@ class TestSilences:
         """A batch that raises is repeated from the table as of the last cut."""
         runner = Runner()
         runner.run(at(0))
-        runner.partition.cut()
+        runner.partition.take_checkpoint()
         runner.run(at(3 * 24 * 60, "u2"))
         assert runner.state("u1") is None
         assert b"u1" in runner.states
@@ -137,10 +137,10 @@ class TestSilences:
     def test_a_tombstone_that_a_crash_lost_is_made_up_for(self) -> None:
         runner = Runner()
         runner.run(at(0))
-        runner.partition.cut()
+        runner.partition.take_checkpoint()
         before = dict(runner.states)
         runner.run(at(3 * 24 * 60, "u2"))
-        pieces, _ = runner.partition.cut()
-        restored = make_partition(probe_pack(), states=before, pieces=dict(pieces))
+        chunks, _ = runner.partition.take_checkpoint()
+        restored = make_partition(probe_pack(), states=before, chunks=dict(chunks))
         restored.pipeline.run([record(at(3 * 24 * 60 + 1, "u2"), 5)], forwarded=False)
         assert restored.store.get("u1") is None

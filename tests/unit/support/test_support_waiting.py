@@ -8,15 +8,15 @@ from support.waiting import eventually
 
 
 async def test_the_first_true_value_is_returned() -> None:
-    answers = iter([0, None, "", 7])
-    assert await eventually(lambda: next(answers)) == 7
+    delayed_labels = iter([0, None, "", 7])
+    assert await eventually(lambda: next(delayed_labels)) == 7
 
 
 async def test_a_coroutine_function_is_awaited() -> None:
-    answers = iter([False, True])
+    delayed_labels = iter([False, True])
 
     async def predicate() -> bool:
-        return next(answers)
+        return next(delayed_labels)
 
     assert await eventually(predicate) is True
 

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from support.web_access import TOKENS, Service, ViewsServer
 from support.web_worker import NOW_MS, SECRET, T0, Client, MemoryWorker, Serve, event
 from ubi_stream.clock import ManualClock
+from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.runtime.http_metrics import HttpMetrics
-from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.settings import Settings
 from ubi_stream.web.app import build_app, create_web
 from ubi_stream.web.ports import WorkerPort

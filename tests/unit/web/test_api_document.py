@@ -15,8 +15,8 @@ from ubi_stream.clock import SystemClock
 from ubi_stream.events.limits import MAX_WEIGHT
 from ubi_stream.insights.model import InsightKind, Severity
 from ubi_stream.insights.windows import PANE_MS
+from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.models.feedback.labels import LabelStatus
-from ubi_stream.runtime.metrics import Metrics
 from ubi_stream.sinks.insight_counts import SeverityCount
 from ubi_stream.sinks.queries import MAX_PAGE, StoredInsight
 from ubi_stream.sinks.segment_queries import MAX_BUCKETS, ClassFunnel, ClassShare, SegmentCount, SegmentShare
@@ -68,31 +68,31 @@ async def test_the_forecast_has_the_members_of_the_example(client: Client, worke
     worker.take(
         event("u9", "purchase", T0 - day * day_ms, price=20 + day % 3, category="tea") for day in reversed(range(20))
     )
-    told = await (await client.get("/api/v1/users/u9/forecast")).json()
-    assert members(told) == members(examples("Forecast")[0])
+    delivered = await (await client.get("/api/v1/users/u9/forecast")).json()
+    assert members(delivered) == members(examples("Forecast")[0])
 
 
 async def test_the_profile_has_the_members_of_the_example(client: Client, worker: MemoryWorker) -> None:
     worker.take([event("u1", "view", 1_569_888_000_000, session="s2", category="shoes")])
-    told = await (await client.get("/api/v1/users/u1")).json()
+    delivered = await (await client.get("/api/v1/users/u1")).json()
     shown = examples("Profile")[0]
     free = ("$.features.", "$.categories.", "$.windows.", "$.latency_ms.")  # members named by the pack, or null
-    for document in (told, shown):
+    for document in (delivered, shown):
         for name, window in document["windows"].items():
             assert window.keys() == {"events", "by_type", "amount"}, name
-    assert told["windows"].keys() == shown["windows"].keys()
-    assert {path for path in members(told) if not path.startswith(free)} == {
+    assert delivered["windows"].keys() == shown["windows"].keys()
+    assert {path for path in members(delivered) if not path.startswith(free)} == {
         path for path in members(shown) if not path.startswith(free)
     }
-    assert shown["features"].keys() < told["features"].keys()
+    assert shown["features"].keys() < delivered["features"].keys()
 
 
 async def test_models_and_health_have_the_members_of_the_examples(client: Client, worker: MemoryWorker) -> None:
-    told = await (await client.get("/api/v1/models")).json()
+    delivered = await (await client.get("/api/v1/models")).json()
     shown = examples("Models")[0]
-    assert members(told["models"][1]) == members(shown["models"][1])
-    assert members(told["lag"]) == members(shown["lag"])
-    assert told.keys() == shown.keys()
+    assert members(delivered["models"][1]) == members(shown["models"][1])
+    assert members(delivered["lag"]) == members(shown["lag"])
+    assert delivered.keys() == shown.keys()
     assert await (await client.get("/health/live")).json() == examples("Health")[0]
     checks = (await (await client.get("/health/ready")).json(content_type=None))["checks"]
     assert members(checks) == members(examples("Health")[1]["checks"])

@@ -256,9 +256,9 @@ async def test_a_session_is_a_cookie_that_scripts_and_other_sites_cant_use(
     label = {"user_id": "u1", "label": True}
     for site in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
         assert (await client.post("/api/v1/labels", json=label, headers=session | site)).status == 403
-    ours = session | {"Origin": str(client.make_url("/")).rstrip("/")}
-    assert (await client.post("/api/v1/labels", json=label, headers=ours)).status in (200, 404)
-    ended = await client.delete("/api/v1/session", headers=ours)
+    local = session | {"Origin": str(client.make_url("/")).rstrip("/")}
+    assert (await client.post("/api/v1/labels", json=label, headers=local)).status in (200, 404)
+    ended = await client.delete("/api/v1/session", headers=local)
     assert ended.status == 204
     assert (await client.get("/api/v1/models", headers=session)).status == 401
 
@@ -267,11 +267,11 @@ async def test_a_budget_is_a_keys_own_and_said_in_headers(serve: Serve, worker: 
     keyring = Keyring(tmp_path)
     slow, other = keyring.add("models:read", requests=2), keyring.add("models:read")
     client = await serve(worker, keyring.settings)
-    answers = [await client.get("/api/v1/models", headers={"X-Api-Key": slow}) for _ in range(3)]
-    assert [answer.status for answer in answers] == [200, 200, 429]
-    assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
-    assert answers[0].headers["RateLimit-Limit"] == "2"
-    assert 0 < int(answers[2].headers["Retry-After"]) <= 900
+    delayed_labels = [await client.get("/api/v1/models", headers={"X-Api-Key": slow}) for _ in range(3)]
+    assert [answer.status for answer in delayed_labels] == [200, 200, 429]
+    assert [answer.headers["RateLimit-Remaining"] for answer in delayed_labels] == ["1", "0", "0"]
+    assert delayed_labels[0].headers["RateLimit-Limit"] == "2"
+    assert 0 < int(delayed_labels[2].headers["Retry-After"]) <= 900
     assert (await client.get("/api/v1/models", headers={"X-Api-Key": other})).status == 200
 
 

@@ -94,7 +94,7 @@ def test_choices_and_truth() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "predicted"),
     [
         ("sevrity=high", "There is no parameter 'sevrity'; there are: severity, user_id"),
         ("severity=high&severity=low", "severity is given twice"),
@@ -103,8 +103,8 @@ def test_choices_and_truth() -> None:
         ("user_id=a%00b", "a character that no text here has"),
     ],
 )
-def test_what_no_route_can_mean_is_refused(query: str, said: str) -> None:
-    with pytest.raises(ProblemError, match=said):
+def test_what_no_route_can_mean_is_refused(query: str, predicted: str) -> None:
+    with pytest.raises(ProblemError, match=predicted):
         read(query)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.web_worker import T0, Client, MemoryWorker, Serve, event, path_of
-from ubi_stream.runtime.status import Owner, Place
+from ubi_stream.metrics.status import Owner, StateLocation
 
 DAY_MS = 86_400_000
 PRICES = [20.0, 35.0, 15.0, 30.0]
@@ -57,13 +57,13 @@ async def test_a_terminal_has_days_too_in_a_pack_of_payments(serve: Serve) -> No
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "predicted"),
     [({"days": "15"}, "days"), ({"days": "0"}, "days"), ({"target": "love"}, "target"), ({"horizon": "7"}, "horizon")],
 )
-async def test_wrong_questions_are_refused(shop: Client, query: dict[str, str], said: str) -> None:
+async def test_wrong_questions_are_refused(shop: Client, query: dict[str, str], predicted: str) -> None:
     response = await shop.get(path_of("known", "/forecast") % query)
     assert response.status == 400
-    assert said in (await response.json())["detail"]
+    assert predicted in (await response.json())["detail"]
 
 
 async def test_an_unknown_user_has_none(shop: Client) -> None:
@@ -73,7 +73,7 @@ async def test_an_unknown_user_has_none(shop: Client) -> None:
 async def test_another_workers_user_is_asked_there_with_the_same_question(serve: Serve) -> None:
     there = await serve(MemoryWorker(events=days_of("known", 21)))
     here_worker = MemoryWorker()
-    here_worker.owners["known"] = Owner(Place.ELSEWHERE, str(there.make_url("")).rstrip("/"))
+    here_worker.owners["known"] = Owner(StateLocation.ELSEWHERE, str(there.make_url("")).rstrip("/"))
     here = await serve(here_worker)
     asked = path_of("known", "/forecast") % {"days": "3"}
     assert await (await here.get(asked)).json() == await (await there.get(asked)).json()

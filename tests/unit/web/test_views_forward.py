@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from support.web_worker import T0, Client, MemoryWorker, Serve, event, path_of
-from ubi_stream.runtime.status import Owner, Place
+from ubi_stream.metrics.status import Owner, StateLocation
 
 
 def base_url(client: Client) -> str:
@@ -21,7 +21,7 @@ async def test_a_profile_comes_from_its_owner_whoever_is_asked(serve: Serve, wor
     user = "ü/1 %2F?"
     worker.take([event(user, "view", T0)])
     asked = MemoryWorker()
-    asked.owners[user] = Owner(Place.ELSEWHERE, base_url(await serve(worker)))
+    asked.owners[user] = Owner(StateLocation.ELSEWHERE, base_url(await serve(worker)))
     client = await serve(asked)
     response = await client.get(path_of(user), headers={"X-Request-Id": "r-1"})
     assert response.status == 200
@@ -33,14 +33,14 @@ async def test_a_profile_comes_from_its_owner_whoever_is_asked(serve: Serve, wor
 async def test_the_kind_of_entity_goes_along(serve: Serve) -> None:
     payment = event("c1", "payment", T0, tx_id="x1", amount=1.5, terminal_id="t1")
     owner, asked = MemoryWorker("payments", [payment]), MemoryWorker("payments")
-    asked.owners["t1"] = Owner(Place.ELSEWHERE, base_url(await serve(owner)))
+    asked.owners["t1"] = Owner(StateLocation.ELSEWHERE, base_url(await serve(owner)))
     response = await (await serve(asked)).get(path_of("t1").with_query(entity="terminal"))
     assert (await response.json())["entity"] == "terminal"
 
 
 async def test_the_owner_s_404_is_a_404_with_the_same_request_id(serve: Serve, worker: MemoryWorker) -> None:
     asked = MemoryWorker()
-    asked.owners["nobody"] = Owner(Place.ELSEWHERE, base_url(await serve(worker)))
+    asked.owners["nobody"] = Owner(StateLocation.ELSEWHERE, base_url(await serve(worker)))
     response = await (await serve(asked)).get(path_of("nobody"), headers={"X-Request-Id": "r-2"})
     document = await response.json(content_type="application/problem+json")
     assert (response.status, document["type"]) == (404, "urn:ubi:problem:unknown-entity")
@@ -50,15 +50,17 @@ async def test_the_owner_s_404_is_a_404_with_the_same_request_id(serve: Serve, w
 async def test_two_workers_that_hold_each_other_for_the_owner_do_not_go_round_in_circles(serve: Serve) -> None:
     one, other = MemoryWorker(), MemoryWorker()
     first, second = await serve(one), await serve(other)
-    one.owners["u1"] = Owner(Place.ELSEWHERE, base_url(second))
-    other.owners["u1"] = Owner(Place.ELSEWHERE, base_url(first))
+    one.owners["u1"] = Owner(StateLocation.ELSEWHERE, base_url(second))
+    other.owners["u1"] = Owner(StateLocation.ELSEWHERE, base_url(first))
     response = await first.get(path_of("u1"))
     document = await response.json(content_type="application/problem+json")
     assert (response.status, document["type"]) == (503, "urn:ubi:problem:rebalancing")
     assert response.headers["Retry-After"] == "1"
 
 
-@pytest.mark.parametrize("owner", [Owner(Place.UNKNOWN), Owner(Place.ELSEWHERE)], ids=["rebalance", "no address"])
+@pytest.mark.parametrize(
+    "owner", [Owner(StateLocation.UNKNOWN), Owner(StateLocation.ELSEWHERE)], ids=["rebalance", "no address"]
+)
 async def test_during_a_rebalance_ask_again(client: Client, worker: MemoryWorker, owner: Owner) -> None:
     worker.owners["u1"] = owner
     response = await client.get(path_of("u1"))
@@ -80,7 +82,7 @@ def closed_port() -> int:
     ids=["closed", "no such port", "no url", "no http"],
 )
 async def test_an_owner_that_can_t_be_reached_is_a_503(client: Client, worker: MemoryWorker, url: str) -> None:
-    worker.owners["u1"] = Owner(Place.ELSEWHERE, url)
+    worker.owners["u1"] = Owner(StateLocation.ELSEWHERE, url)
     await assert_unreachable(client)
 
 
@@ -118,7 +120,7 @@ async def stranger() -> AsyncIterator[TestServer]:
 async def test_an_answer_that_is_no_worker_s_is_not_passed_on(
     client: Client, worker: MemoryWorker, stranger: TestServer, odd: str
 ) -> None:
-    worker.owners["u1"] = Owner(Place.ELSEWHERE, str(stranger.make_url(f"/{odd}")))
+    worker.owners["u1"] = Owner(StateLocation.ELSEWHERE, str(stranger.make_url(f"/{odd}")))
     await assert_unreachable(client)
 
 
@@ -126,5 +128,5 @@ async def test_an_owner_that_hangs_is_given_up(client: Client, worker: MemoryWor
     with socket.socket() as silent:  # takes the connection, and never says a word
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        worker.owners["u1"] = Owner(Place.ELSEWHERE, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        worker.owners["u1"] = Owner(StateLocation.ELSEWHERE, f"http://127.0.0.1:{silent.getsockname()[1]}")
         await assert_unreachable(client)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.web_worker import Client, MemoryWorker, Serve
-from ubi_stream.runtime.status import Check
+from ubi_stream.metrics.status import Check
 
 
 async def test_alive_says_nothing_about_the_world_around(client: Client, worker: MemoryWorker) -> None:

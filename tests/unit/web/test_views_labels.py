@@ -10,7 +10,7 @@ import pytest
 
 from support.web_worker import NOW_MS, Client, MemoryWorker, Serve
 from ubi_stream.clock import ManualClock
-from ubi_stream.runtime.status import Owner, Place
+from ubi_stream.metrics.status import Owner, StateLocation
 from ubi_stream.web.views.labels import LABELS_AT_ONCE, LABELS_PER_S, MAX_LABEL_BYTES
 
 PATH = "/api/v1/labels"
@@ -27,8 +27,8 @@ async def post(
 
 
 async def test_a_label_goes_to_the_topic_under_the_users_key(client: Client, worker: MemoryWorker) -> None:
-    said = {"weight": 2, "author": "ann", "note": "a crawler", "outcome": None}
-    status, answer, _ = await post(client, LABEL | said, headers={"Idempotency-Key": "k-1"})
+    predicted = {"weight": 2, "author": "ann", "note": "a crawler", "outcome": None}
+    status, answer, _ = await post(client, LABEL | predicted, headers={"Idempotency-Key": "k-1"})
     assert status == 200
     ((key, value),) = worker.labels
     assert (key.entity, key.entity_id, key.event_id) == ("user", "u1", "label/k-1")
@@ -82,7 +82,7 @@ async def test_what_is_said_or_who_says_it_makes_another_label(client: Client, w
 
 
 async def test_an_answer_that_takes_longer_comes_later(client: Client, worker: MemoryWorker) -> None:
-    worker.answers = False
+    worker.delayed_labels = False
     status, answer, headers = await post(client, headers={"Idempotency-Key": "k-1"})
     assert (status, answer) == (202, {"event_id": "label/k-1", "status": "accepted", "insight": None})
     assert headers["Location"] == "/api/v1/users/u1/insights?entity=user"
@@ -90,7 +90,7 @@ async def test_an_answer_that_takes_longer_comes_later(client: Client, worker: M
 
 async def test_another_worker_that_has_the_user_answers(serve: Serve, worker: MemoryWorker) -> None:
     asked = MemoryWorker()
-    asked.owners["u1"] = Owner(Place.ELSEWHERE, str((await serve(worker)).server.make_url("/")))
+    asked.owners["u1"] = Owner(StateLocation.ELSEWHERE, str((await serve(worker)).server.make_url("/")))
     status, answer, headers = await post(await serve(asked), headers={"Idempotency-Key": "k-1", "X-Request-Id": "r-1"})
     assert (status, answer["event_id"], headers["X-Request-Id"]) == (200, "label/k-1", "r-1")
     assert (len(worker.labels), len(asked.labels)) == (1, 0)
@@ -99,8 +99,8 @@ async def test_another_worker_that_has_the_user_answers(serve: Serve, worker: Me
 async def test_two_workers_that_hold_each_other_for_the_owner_send_it_once(serve: Serve) -> None:
     one, other = MemoryWorker(), MemoryWorker()
     first, second = await serve(one), await serve(other)
-    one.owners["u1"] = Owner(Place.ELSEWHERE, str(second.server.make_url("/")))
-    other.owners["u1"] = Owner(Place.ELSEWHERE, str(first.server.make_url("/")))
+    one.owners["u1"] = Owner(StateLocation.ELSEWHERE, str(second.server.make_url("/")))
+    other.owners["u1"] = Owner(StateLocation.ELSEWHERE, str(first.server.make_url("/")))
     status, problem, headers = await post(first)
     assert (status, problem["type"]) == (503, "urn:ubi:problem:rebalancing")
     assert headers["Retry-After"] == "1"

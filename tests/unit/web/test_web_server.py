@@ -10,7 +10,7 @@ import pytest
 from support.web_worker import MemoryWorker
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import ConfigError
-from ubi_stream.runtime.metrics import Metrics
+from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.web.app import WebServer, create_web
 
 

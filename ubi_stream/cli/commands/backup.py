@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import say
-from ubi_stream.cli.operating import AsJson, operate, partition_step
 from ubi_stream.cli.options import Broker, PackName
 from ubi_stream.clock import SystemClock
+from ubi_stream.operations.progress_lines import AsJson, operate, partition_step
 from ubi_stream.packs.loader import load_pack
+from ubi_stream.terminal.configured import load_settings
+from ubi_stream.terminal.console import say
 
 _BackupFile = Annotated[Path, typer.Argument(help="The backup's file.", show_default=False)]
 
@@ -39,7 +39,7 @@ def backup(file: _BackupFile, pack: PackName = None, broker: Broker = None, as_j
         as_json=as_json,
     )
     say(
-        f"{summary.states:,} states of {summary.lanes} partitions in {summary.file} "
+        f"{summary.states:,} states of {summary.tasks} partitions in {summary.file} "
         f"({summary.bytes / 1e6:,.1f} MB, {summary.seconds:.1f} s); {summary.unprocessed:,} events wait on the topics"
     )
     if summary.quarantined:
@@ -79,7 +79,7 @@ def restore(
         as_json=as_json,
     )
     say(
-        f"{summary.rows:,} rows of {summary.lanes} partitions as of {summary.created} restored in "
+        f"{summary.rows:,} rows of {summary.tasks} partitions as of {summary.created} restored in "
         f"{summary.seconds:.1f} s; workers read {summary.to_process:,} events next"
     )
     if summary.expired:

@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ubi_stream.cli.configured import Setting, list_settings, load_settings, unknown_variables
-from ubi_stream.cli.console import say, stdout
+from ubi_stream.terminal.configured import Setting, list_settings, load_settings, unknown_variables
+from ubi_stream.terminal.console import say, stdout
 
 
 def config(

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.cli.options import AsJson, Dsn, Limit
 from ubi_stream.errors import ConfigError
 from ubi_stream.reasons import DeadLetterReason
+from ubi_stream.terminal.console import run_async, say, stdout
 
 
 def dead_letters(
@@ -28,10 +28,10 @@ def dead_letters(
 
     - `ubi dead-letters --reason unknown_event_type --json`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
-    from ubi_stream.cli.servers import ask_database  # noqa: PLC0415 - loads asyncpg
-    from ubi_stream.cli.tables import clock, print_json, table  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.servers import ask_database  # noqa: PLC0415 - loads asyncpg
     from ubi_stream.sinks.dead_letter_queries import dead_letters_by_reason, newest_dead_letters  # noqa: PLC0415
+    from ubi_stream.terminal.tables import clock, print_json, table  # noqa: PLC0415 - loads rich's tables
 
     reasons = [str(one) for one in DeadLetterReason]
     if reason is not None and reason not in reasons:

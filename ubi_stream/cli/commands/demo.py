@@ -9,8 +9,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import run_async, say
 from ubi_stream.cli.options import (
     DeadLettersAllowed,
     FileRun,
@@ -21,9 +19,11 @@ from ubi_stream.cli.options import (
     mapping_for,
     parse_share,
 )
-from ubi_stream.cli.signals import EndedBySignal, until_signalled
 from ubi_stream.clock import SystemClock
-from ubi_stream.replay.pacing import parse_speed
+from ubi_stream.data.pacing import parse_speed
+from ubi_stream.terminal.configured import load_settings
+from ubi_stream.terminal.console import run_async, say
+from ubi_stream.terminal.signals import EndedBySignal, until_signalled
 
 
 def demo(
@@ -77,11 +77,11 @@ def demo(
         raise typer.BadParameter("--json needs --exit")
     mapping = mapping_for(file, mapping)
     settings, clock, pace = load_settings(pack=pack, web_port=web_port), SystemClock(), parse_speed(speed)
-    from ubi_stream.cli.demo.file import run_to_end  # noqa: PLC0415 - loads aiokafka and the extra `local`
-    from ubi_stream.cli.demo.live import run_live  # noqa: PLC0415 - as above
-    from ubi_stream.cli.demo.report import show_outcome  # noqa: PLC0415 - as above
-    from ubi_stream.cli.demo.source import DemoOptions, prepared  # noqa: PLC0415 - as above
-    from ubi_stream.cli.replaying import end_if_refused  # noqa: PLC0415 - as above
+    from ubi_stream.cli.file_run import end_if_refused  # noqa: PLC0415 - as above
+    from ubi_stream.operations.demo.file import run_to_end  # noqa: PLC0415 - loads aiokafka and the extra `local`
+    from ubi_stream.operations.demo.live import run_live  # noqa: PLC0415 - as above
+    from ubi_stream.operations.demo.report import show_outcome  # noqa: PLC0415 - as above
+    from ubi_stream.operations.demo.source import DemoOptions, prepared  # noqa: PLC0415 - as above
     from ubi_stream.replay.account import Account, sentences  # noqa: PLC0415 - as above
 
     options = DemoOptions(data, file, mapping, sort, pace, rate, users, seed)

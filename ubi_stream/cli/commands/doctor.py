@@ -10,13 +10,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import run_async, stdout
-from ubi_stream.cli.doctor.finding import Finding, Status, fail
-from ubi_stream.cli.doctor.machine import check_machine
 from ubi_stream.cli.options import Broker, Dsn
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import ConfigError
+from ubi_stream.operations.doctor.finding import Finding, Status, fail
+from ubi_stream.operations.doctor.machine import check_machine
+from ubi_stream.terminal.configured import load_settings
+from ubi_stream.terminal.console import run_async, stdout
 
 _STYLE = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
 
@@ -53,7 +53,7 @@ def _examine(broker: str | None, dsn: str | None, *, offline: bool) -> list[Find
         return [fail("settings", str(error), "correct it: without settings nothing else can be checked")]
     findings = check_machine(settings, os.environ)
     if not offline:
-        from ubi_stream.cli.doctor.servers import check_servers  # noqa: PLC0415 - loads aiokafka
+        from ubi_stream.operations.doctor.servers import check_servers  # noqa: PLC0415 - loads aiokafka
 
         findings += run_async(check_servers(settings, SystemClock()))
     return findings

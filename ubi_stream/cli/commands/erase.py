@@ -9,9 +9,9 @@ import msgspec
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.background import server_settings
-from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.clock import SystemClock
+from ubi_stream.operations.background import server_settings
+from ubi_stream.terminal.console import run_async, say, stdout
 
 
 def erase(
@@ -32,7 +32,7 @@ def erase(
 
     - `ubi erase --user u-1 --broker kafka:9092 --wait 60 --json`
     """
-    from ubi_stream.cli import erasing  # noqa: PLC0415 - loads aiokafka
+    from ubi_stream.operations import erasing
 
     settings = server_settings(broker=broker)
     answer = run_async(erasing.erase_user(user, settings, f"erase/{uuid4().hex}", SystemClock(), within_s=wait))

@@ -10,9 +10,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ubi_stream.cli.console import say, stdout
-from ubi_stream.cli.judged import judge_choices
 from ubi_stream.errors import ConfigError
+from ubi_stream.evaluate.judged_choices import judge_choices
+from ubi_stream.terminal.console import say, stdout
 
 if TYPE_CHECKING:
     from ubi_stream.evaluate.datasets import Dataset
@@ -87,7 +87,7 @@ def evaluate(
     from ubi_stream.evaluate.plot import require_matplotlib, save_curve  # noqa: PLC0415 - as above
     from ubi_stream.evaluate.progressive import progressive  # noqa: PLC0415 - loads numpy
     from ubi_stream.models.catalogue import make_model  # noqa: PLC0415 - loads River
-    from ubi_stream.models.river_models import task_of  # noqa: PLC0415 - as above
+    from ubi_stream.models.common.river_models import task_of  # noqa: PLC0415 - as above
 
     if bandit is not None:
         judge_choices(bandit, model, segment, as_json=as_json)

@@ -10,20 +10,20 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.background import server_settings
-from ubi_stream.cli.console import counted, run_async, say
-from ubi_stream.cli.lines import open_lines
 from ubi_stream.cli.options import Broker, OutFile, SpeedText
-from ubi_stream.cli.progress import Bar, progress_bar
 from ubi_stream.clock import SystemClock
-from ubi_stream.replay.chaos import Account, Chaos, ChaosOptions
-from ubi_stream.replay.generate import Traffic
-from ubi_stream.replay.pacing import Speed, parse_speed
-from ubi_stream.replay.personas import session as session_of
-from ubi_stream.replay.population import TrafficOptions
-from ubi_stream.replay.records import ProducerRecord, record_of
-from ubi_stream.replay.sessions import SESSIONS
+from ubi_stream.data.pacing import Speed, parse_speed
+from ubi_stream.data.records import ProducerRecord, record_of
+from ubi_stream.operations.background import server_settings
 from ubi_stream.settings import Settings
+from ubi_stream.synthetic.chaos import Chaos, ChaosAccount, ChaosOptions
+from ubi_stream.synthetic.generate import Traffic
+from ubi_stream.synthetic.personas import session as session_of
+from ubi_stream.synthetic.population import TrafficOptions
+from ubi_stream.synthetic.sessions import SESSIONS
+from ubi_stream.terminal.console import counted, run_async, say
+from ubi_stream.terminal.lines import open_lines
+from ubi_stream.terminal.progress import Bar, progress_bar
 
 _SPOIL = "Spoil the stream"
 _PERSONA = "One user"
@@ -162,7 +162,7 @@ def _write(records: Iterable[ProducerRecord], out: Path, bar: Bar) -> None:
 
 
 async def _send(records: Iterable[ProducerRecord], settings: Settings, speed: Speed, bar: Bar) -> None:
-    from ubi_stream.cli.sending import require_events_topic, send_all  # noqa: PLC0415 - loads aiokafka
+    from ubi_stream.replay.sending import require_events_topic, send_all  # noqa: PLC0415 - loads aiokafka
 
     clock = SystemClock()
     await require_events_topic(settings, clock, on_retry=say)
@@ -175,7 +175,7 @@ async def _send(records: Iterable[ProducerRecord], settings: Settings, speed: Sp
     )
 
 
-def _sentence(account: Account) -> str:
+def _sentence(account: ChaosAccount) -> str:
     """What was done to the stream, and so what must come out of it."""
     dead = ", ".join(f"{count:,} {reason.value}" for reason, count in sorted(account.dead_letters.items()))
     return escape(

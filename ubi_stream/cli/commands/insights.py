@@ -8,11 +8,11 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.cli.options import Dsn, Limit
-from ubi_stream.cli.signals import EndedBySignal, until_signalled
 from ubi_stream.errors import ConfigError
 from ubi_stream.insights.model import InsightKind, Severity
+from ubi_stream.terminal.console import run_async, say, stdout
+from ubi_stream.terminal.signals import EndedBySignal, until_signalled
 
 if TYPE_CHECKING:
     from ubi_stream.sinks.queries import InsightFilter
@@ -44,11 +44,11 @@ def insights(
 
     - `ubi insights --follow`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
-    from ubi_stream.cli.reading import follow_insights, insight_heads, insight_row  # noqa: PLC0415 - loads aiokafka
-    from ubi_stream.cli.servers import ask_database  # noqa: PLC0415 - loads asyncpg
-    from ubi_stream.cli.tables import print_json, table  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.reading import follow_insights, insight_heads, insight_row  # noqa: PLC0415 - loads aiokafka
+    from ubi_stream.operations.servers import ask_database  # noqa: PLC0415 - loads asyncpg
     from ubi_stream.sinks.queries import InsightFilter, newest_insights  # noqa: PLC0415 - as above
+    from ubi_stream.terminal.tables import print_json, table  # noqa: PLC0415 - loads rich's tables
 
     _check(kind, InsightKind, "--kind")
     _check(severity, Severity, "--severity")
@@ -72,8 +72,8 @@ def insights(
 
 def _print_if(data: dict[str, Any], wanted: InsightFilter, *, as_json: bool) -> None:
     """Print an insight of the topic if it is one of those that were asked for."""
-    from ubi_stream.cli.reading import json_line  # noqa: PLC0415 - loads aiokafka
-    from ubi_stream.cli.tables import SEVERITY_STYLE, clock  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.operations.reading import json_line  # noqa: PLC0415 - loads aiokafka
+    from ubi_stream.terminal.tables import SEVERITY_STYLE, clock  # noqa: PLC0415 - loads rich's tables
 
     for name in ("kind", "severity", "user_id"):
         if getattr(wanted, name) not in (None, data[name]):

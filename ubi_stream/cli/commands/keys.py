@@ -10,10 +10,10 @@ import msgspec
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.cli.options import AsJson, Dsn
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import ConfigError
+from ubi_stream.terminal.console import run_async, say, stdout
 
 if TYPE_CHECKING:
     from ubi_stream.settings import Settings
@@ -55,7 +55,7 @@ def create(
 
     - `ubi keys create web-shop --ingest`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
     from ubi_stream.web.security.key_store import create_key, make_key  # noqa: PLC0415 - loads asyncpg and aiohttp
     from ubi_stream.web.security.keys import KeyKind, wrong_grants  # noqa: PLC0415 - as above
     from ubi_stream.web.security.principal import Role, Source  # noqa: PLC0415 - as above
@@ -102,7 +102,7 @@ def rotate(
 
     Example: `ubi keys rotate key_1f0c2b7a9d3e4c55 --overlap 2`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
     from ubi_stream.web.security.key_store import find_key, rotate_key  # noqa: PLC0415 - loads asyncpg and aiohttp
 
     settings = server_settings(dsn=dsn)
@@ -132,7 +132,7 @@ def revoke(key_id: _Id, dsn: Dsn = None) -> None:
 
     Example: `ubi keys revoke key_1f0c2b7a9d3e4c55`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
     from ubi_stream.web.security.key_store import revoke_key  # noqa: PLC0415 - loads asyncpg and aiohttp
 
     if not _ask(server_settings(dsn=dsn), lambda database: revoke_key(database, key_id, _now())):
@@ -146,8 +146,8 @@ def list_all(dsn: Dsn = None, as_json: AsJson = False) -> None:
 
     Example: `ubi keys list`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
-    from ubi_stream.cli.tables import clock, print_json, table  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.terminal.tables import clock, print_json, table  # noqa: PLC0415 - loads rich's tables
     from ubi_stream.web.security.key_store import list_keys  # noqa: PLC0415 - loads asyncpg and aiohttp
 
     keys, now = _ask(server_settings(dsn=dsn), list_keys), _now()
@@ -174,10 +174,10 @@ def _state(key: Any, now: datetime) -> str:
     return "good" if key.replaced_by is None else "replaced"
 
 
-def _ask(settings: Settings, question: Callable[[Database], Awaitable[_Answer]]) -> _Answer:
-    from ubi_stream.cli.servers import ask_database  # noqa: PLC0415 - loads asyncpg and aiohttp
+def _ask(settings: Settings, pending: Callable[[Database], Awaitable[_Answer]]) -> _Answer:
+    from ubi_stream.operations.servers import ask_database  # noqa: PLC0415 - loads asyncpg and aiohttp
 
-    return run_async(ask_database(settings, question))
+    return run_async(ask_database(settings, pending))
 
 
 def _now() -> datetime:

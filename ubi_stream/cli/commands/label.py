@@ -9,9 +9,9 @@ import msgspec
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.background import server_settings
-from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.clock import SystemClock
+from ubi_stream.operations.background import server_settings
+from ubi_stream.terminal.console import run_async, say, stdout
 
 _FIGURES: Final = {
     "probability": "probability",
@@ -66,12 +66,12 @@ def label(
 
     - `ubi label --user u-1 --outcome returns_within_week --label true --broker kafka:9092 --json`
     """
-    from ubi_stream.cli import labelling  # noqa: PLC0415 - loads aiohttp and aiokafka
+    from ubi_stream.operations import labelling
     from ubi_stream.web.address import local_url  # noqa: PLC0415 - as above
 
     settings = server_settings(broker=broker)
     truth = {"true": True, "false": False}.get(said, said)
-    words = labelling.Said(user, truth, insight, outcome, weight, author, note, entity)
+    words = labelling.LabelRequest(user, truth, insight, outcome, weight, author, note, entity)
     key = key or uuid4().hex
     if broker is not None:
         work = labelling.by_kafka(words, settings, f"label/{key}", SystemClock(), within_s=wait)

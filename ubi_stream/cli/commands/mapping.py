@@ -23,13 +23,13 @@ from ubi_stream.cli.commands.try_file import (
     proposed,
     say_beside,
 )
-from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import say, stdout
 from ubi_stream.cli.options import AsJson, PackName
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.mappings.model import load_mapping, mapping_names
 from ubi_stream.mappings.write import mapping_text
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.replay.source import ReplaySource
+from ubi_stream.terminal.configured import load_settings
+from ubi_stream.terminal.console import say, stdout
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="List, show, make and check mappings.")
 
@@ -80,8 +80,8 @@ def init(
 
     Example: `ubi mapping init visits.csv`
     """
-    from ubi_stream.cli.trying import beside, write_mapping  # noqa: PLC0415 - loads the models
-    from ubi_stream.replay.forms.guess import Asked  # noqa: PLC0415 - as above
+    from ubi_stream.data.forms.guess import Asked  # noqa: PLC0415 - as above
+    from ubi_stream.replay.trying import beside, write_mapping  # noqa: PLC0415 - loads the models
 
     proposal = proposed(file, load_settings(pack=pack), Asked(time, user, event_type, timezone), yes=yes)
     target = mapping_out or default_mapping_file(file)
@@ -114,8 +114,8 @@ def check(
     if mapping.pack is not None:
         load_pack(mapping.pack)
     if file is not None:
-        from ubi_stream.cli.trying import Proposal, beside  # noqa: PLC0415 - loads the models
-        from ubi_stream.replay.forms.sample import ROWS  # noqa: PLC0415 - as above
+        from ubi_stream.data.forms.sample import ROWS  # noqa: PLC0415 - as above
+        from ubi_stream.replay.trying import Proposal, beside  # noqa: PLC0415 - loads the models
 
         pack = load_pack(mapping.pack or settings.pack)
         say_beside(beside(file, Proposal(mapping, None, pack, settings, [])))

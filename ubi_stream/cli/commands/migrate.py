@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import run_async, say
 from ubi_stream.cli.options import Dsn
 from ubi_stream.clock import SystemClock
 from ubi_stream.settings import Settings
+from ubi_stream.terminal.configured import load_settings
+from ubi_stream.terminal.console import run_async, say
 
 
 def migrate(

@@ -10,17 +10,17 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from ubi_stream.cli.console import counted, say, stdout
 from ubi_stream.errors import ConfigError
 from ubi_stream.packs.base import Model
 from ubi_stream.packs.declared import MAX_DECLARED, DeclaredFeature
 from ubi_stream.packs.loader import load_pack, shipped_overlays, shipped_packs
 from ubi_stream.packs.schema import Pack
 from ubi_stream.packs.segments import Condition
+from ubi_stream.terminal.console import counted, say, stdout
 
 if TYPE_CHECKING:
     from ubi_stream.evaluate.declared_cost import DeclaredCost
-    from ubi_stream.evaluate.vetting import Tried
+    from ubi_stream.evaluate.pack_checks import CandidateTrial
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="List, show and check packs.")
 
@@ -84,7 +84,7 @@ def check(
     - `ubi pack check ecommerce`
     """
     from ubi_stream.evaluate.declared_cost import declared_costs  # noqa: PLC0415 - loads numpy
-    from ubi_stream.evaluate.vetting import try_pack  # noqa: PLC0415 - loads River
+    from ubi_stream.evaluate.pack_checks import try_pack  # noqa: PLC0415 - loads River
     from ubi_stream.features.dry_run import try_features  # noqa: PLC0415 - loads numpy
     from ubi_stream.features.stage import Featurizer  # noqa: PLC0415 - as above
     from ubi_stream.packs.plan import compile_plan  # noqa: PLC0415 - as above
@@ -177,7 +177,7 @@ def _models(pack: Pack) -> Table:
     return _titled(table, "models")
 
 
-def _verdicts(pack: Pack, tried: list[Tried]) -> Table:
+def _verdicts(pack: Pack, tried: list[CandidateTrial]) -> Table:
     """Each part of a pack, whether it is fine, and what was looked at."""
     table = Table("part", "verdict", "what was checked", box=None, pad_edge=False, header_style="bold")
     fine, entities = "[green]fine[/]", len(pack.entities)
@@ -213,16 +213,16 @@ def _declared_costs(costs: list[DeclaredCost]) -> Table:
     return _titled(table, "declared features, of an entity with 2,000 events in each window")
 
 
-def _is_unfit(one: Tried) -> bool:
+def _is_unfit(one: CandidateTrial) -> bool:
     return bool(one.vetted.problems)
 
 
-def _is_dear(one: Tried) -> bool:
+def _is_dear(one: CandidateTrial) -> bool:
     """Whether it takes more time than it was given: no reason to refuse it, another machine may be faster."""
     return not _is_unfit(one) and one.us_per_event > one.candidate.budget_us
 
 
-def _candidates(tried: list[Tried]) -> Table:
+def _candidates(tried: list[CandidateTrial]) -> Table:
     table = Table("for", "model", "µs an event", "budget", "snapshot", "verdict", box=None, pad_edge=False)
     for one in tried:
         candidate, vetted = one.candidate, one.vetted

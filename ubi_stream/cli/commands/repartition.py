@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import say
-from ubi_stream.cli.operating import AsJson, operate, partition_step
 from ubi_stream.cli.options import Broker, PackName
 from ubi_stream.clock import SystemClock
+from ubi_stream.operations.progress_lines import AsJson, operate, partition_step
 from ubi_stream.packs.loader import load_pack
+from ubi_stream.terminal.configured import load_settings
+from ubi_stream.terminal.console import say
 
 
 def repartition(

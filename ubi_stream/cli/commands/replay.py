@@ -9,10 +9,6 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
-from ubi_stream.cli.background import server_settings
-from ubi_stream.cli.configured import pack_for
-from ubi_stream.cli.console import run_async, say
-from ubi_stream.cli.lines import open_lines
 from ubi_stream.cli.options import (
     Broker,
     DeadLettersAllowed,
@@ -25,10 +21,14 @@ from ubi_stream.cli.options import (
     mapping_for,
     parse_share,
 )
-from ubi_stream.cli.progress import progress_bar
 from ubi_stream.clock import SystemClock
+from ubi_stream.operations.background import server_settings
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.settings import Settings
+from ubi_stream.terminal.configured import pack_for
+from ubi_stream.terminal.console import run_async, say
+from ubi_stream.terminal.lines import open_lines
+from ubi_stream.terminal.progress import progress_bar
 
 _SHADOW = "Shadow: what would another pack have said?"
 _Time = typer.Option("--from", help="Compare from here on: ISO 8601, UTC.", rich_help_panel=_SHADOW, metavar="TIME")
@@ -91,7 +91,7 @@ def replay(
     - `ubi replay --shadow --from 2026-11-20T00:00 --to 2026-11-21T00:00 --pack changed.toml`
     """
     shadow = shadow or (file is None and (since or until) is not None)
-    _check_options(file, offline=offline, shadow=shadow, ours=out or pack, compared=since or until or live)
+    _check_options(file, offline=offline, shadow=shadow, local=out or pack, compared=since or until or live)
     if dead_letters is not None and not offline:
         raise typer.BadParameter("--dead-letters needs --offline: a worker's are on their topic")
     allowed = parse_share(allow_dead_letters)
@@ -113,7 +113,7 @@ def replay(
 def _replay(
     run: FileRun, settings: Settings, speed: str, out: Path | None, dead_letters: Path | None, *, offline: bool
 ) -> None:
-    from ubi_stream.cli.replaying import replay_offline, replay_online  # noqa: PLC0415 - loads the models
+    from ubi_stream.cli.file_run import replay_offline, replay_online  # noqa: PLC0415 - loads the models
 
     if offline:
         replay_offline(run, settings, out, dead_letters)
@@ -122,11 +122,11 @@ def _replay(
 
 
 def _check_options(
-    file: Path | None, *, offline: bool, shadow: bool, ours: Path | str | None, compared: str | None
+    file: Path | None, *, offline: bool, shadow: bool, local: Path | str | None, compared: str | None
 ) -> None:
     if offline and shadow:
         raise typer.BadParameter("--offline and --shadow are two things")
-    if ours is not None and not (offline or shadow):
+    if local is not None and not (offline or shadow):
         raise typer.BadParameter("--out and --pack need --offline or --shadow")
     if compared is not None and not shadow:
         raise typer.BadParameter("--from, --to and --live need --shadow")
@@ -144,8 +144,8 @@ def _shadow(
     *,
     as_json: bool,
 ) -> None:
-    from ubi_stream.cli.shadow import ShadowOptions, describe, parse_time, run_shadow  # noqa: PLC0415 - loads the models
     from ubi_stream.mappings.model import load_mapping  # noqa: PLC0415 - as above
+    from ubi_stream.replay.compare import ShadowOptions, describe, parse_time, run_shadow  # noqa: PLC0415 - loads the models
 
     try:
         from_ms, to_ms = (None if text is None else parse_time(text) for text in window)

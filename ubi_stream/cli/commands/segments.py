@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
-from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.cli.options import AsJson, WebUrl
+from ubi_stream.terminal.console import run_async, say, stdout
 
 if TYPE_CHECKING:
     from ubi_stream.settings import Settings
@@ -42,8 +42,8 @@ def segments(
 
     - `ubi segments --json`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
-    from ubi_stream.cli.tables import print_json  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.terminal.tables import print_json  # noqa: PLC0415 - loads rich's tables
 
     settings = server_settings()
     if watch is not None and not as_json:
@@ -75,9 +75,9 @@ def visit(
 
     - `ubi session s-42 --json`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
-    from ubi_stream.cli.servers import ask_worker, worker_url  # noqa: PLC0415 - loads asyncpg and aiohttp
-    from ubi_stream.cli.tables import print_json  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.servers import ask_worker, worker_url  # noqa: PLC0415 - loads asyncpg and aiohttp
+    from ubi_stream.terminal.tables import print_json  # noqa: PLC0415 - loads rich's tables
 
     url = worker_url(server_settings(), web_url)
     found = run_async(ask_worker(url, f"/api/v1/visits/{quote(session_id, safe='')}"))
@@ -91,7 +91,7 @@ def visit(
 
 
 async def _ask(settings: Settings, web_url: str | None) -> dict[str, Any]:
-    from ubi_stream.cli.servers import ask_worker, worker_url  # noqa: PLC0415 - loads asyncpg and aiohttp
+    from ubi_stream.operations.servers import ask_worker, worker_url  # noqa: PLC0415 - loads asyncpg and aiohttp
 
     url = worker_url(settings, web_url)
     users, visits = await asyncio.gather(
@@ -109,7 +109,7 @@ async def _watch(settings: Settings, web_url: str | None, every_s: float) -> Non
 
 
 def _shown(found: dict[str, Any]) -> RenderableType:
-    from ubi_stream.cli.tables import clock, table  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.terminal.tables import clock, table  # noqa: PLC0415 - loads rich's tables
 
     users, visits = found["users"], found["visits"]
     if not users["distribution"] and not visits["funnel"]:
@@ -142,14 +142,14 @@ def _shown(found: dict[str, Any]) -> RenderableType:
 
 
 def _one(visit: dict[str, Any]) -> RenderableType:
-    from ubi_stream.cli.tables import clock, table  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.terminal.tables import clock, table  # noqa: PLC0415 - loads rich's tables
 
     color = visit["segment_color"] or "grey"
     name = (visit["behavior_segment"] or "no class").replace("_", " ")
     head = Text.assemble(
         (visit["user_session"], "bold"), f"  {visit['user_id']}  ", (name, f"bold {_STYLES.get(color, color)}")
     )
-    facts = (
+    context = (
         ("began (UTC)", clock(visit["session_start"])),
         ("ended (UTC)", clock(visit["session_end"])),
         ("minutes", visit["session_duration_minutes"]),
@@ -164,4 +164,4 @@ def _one(visit: dict[str, Any]) -> RenderableType:
         ("the user is", (visit["segment"] or "").replace("_", " ") or None),
     )
     advice = [Text(f"- {text}") for text in visit["recommendations"]]
-    return Group(head, table(("", ""), facts), *advice)
+    return Group(head, table(("", ""), context), *advice)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 from rich.text import Text
 
-from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.cli.options import AsJson, Broker, Dsn, WebUrl
+from ubi_stream.terminal.console import run_async, say, stdout
 
 
 def status(
@@ -25,10 +25,10 @@ def status(
 
     - `ubi status --json`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
-    from ubi_stream.cli.looking import look_around  # noqa: PLC0415 - loads aiokafka, asyncpg and aiohttp
-    from ubi_stream.cli.servers import worker_url  # noqa: PLC0415 - as above
-    from ubi_stream.cli.tables import print_json, table  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.looking import look_around  # noqa: PLC0415 - loads aiokafka, asyncpg and aiohttp
+    from ubi_stream.operations.servers import worker_url  # noqa: PLC0415 - as above
+    from ubi_stream.terminal.tables import print_json, table  # noqa: PLC0415 - loads rich's tables
 
     settings = server_settings(broker=broker, dsn=dsn)
     found = run_async(look_around(settings, worker_url(settings, web_url)))

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.cli.options import Broker, PackName
 from ubi_stream.clock import SystemClock
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.settings import Settings
+from ubi_stream.terminal.configured import load_settings
+from ubi_stream.terminal.console import run_async, say, stdout
 
 if TYPE_CHECKING:  # they load aiokafka
-    from ubi_stream.runtime.topic_check import Difference
+    from ubi_stream.runtime.topic_check import TopicDifference
     from ubi_stream.runtime.topics import TopicReport
 
 
@@ -50,8 +50,8 @@ def topics(
         raise typer.Exit(1)
 
 
-async def _topics(settings: Settings, *, check: bool) -> tuple[TopicReport, list[Difference]]:
-    from ubi_stream.runtime.kafka_client import connect_admin  # noqa: PLC0415 - loads aiokafka
+async def _topics(settings: Settings, *, check: bool) -> tuple[TopicReport, list[TopicDifference]]:
+    from ubi_stream.kafka.client import connect_admin  # noqa: PLC0415 - loads aiokafka
     from ubi_stream.runtime.topic_check import differing_configs  # noqa: PLC0415 - as above
     from ubi_stream.runtime.topics import check_topics, ensure_topics  # noqa: PLC0415 - as above
 

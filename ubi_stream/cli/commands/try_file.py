@@ -11,17 +11,17 @@ import msgspec
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import say
-from ubi_stream.cli.lines import open_lines
 from ubi_stream.cli.options import OutFile, PackName
-from ubi_stream.cli.progress import progress_bar
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import ConfigError
+from ubi_stream.terminal.configured import load_settings
+from ubi_stream.terminal.console import say
+from ubi_stream.terminal.lines import open_lines
+from ubi_stream.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
-    from ubi_stream.cli.trying import Beside, Proposal, Tried
-    from ubi_stream.replay.forms.guess import Asked
+    from ubi_stream.data.forms.guess import Asked
+    from ubi_stream.replay.trying import Beside, FileTrial, Proposal
     from ubi_stream.settings import Settings
 
 _SHOWN = 400
@@ -75,9 +75,9 @@ def try_file(
 
     - `ubi try visits.csv --time when --user visitor --type what --timezone Europe/Berlin --yes`
     """
-    from ubi_stream.cli.try_page import try_page  # noqa: PLC0415 - loads the models
-    from ubi_stream.cli.trying import run_try, write_mapping  # noqa: PLC0415 - as above
-    from ubi_stream.replay.forms.guess import Asked  # noqa: PLC0415 - as above
+    from ubi_stream.data.forms.guess import Asked  # noqa: PLC0415 - as above
+    from ubi_stream.replay.try_page import try_page  # noqa: PLC0415 - loads the models
+    from ubi_stream.replay.trying import run_try, write_mapping  # noqa: PLC0415 - as above
 
     proposal = proposed(file, load_settings(pack=pack), Asked(time, user, event_type, timezone), yes=yes)
     target = mapping_out or default_mapping_file(file)
@@ -107,7 +107,7 @@ def proposed(file: Path, settings: Settings, asked: Asked, *, yes: bool) -> Prop
     ConfigError
         The file can't be read, or nothing in it looks like a time or a user.
     """
-    from ubi_stream.cli.trying import propose  # noqa: PLC0415 - loads the models
+    from ubi_stream.replay.trying import propose  # noqa: PLC0415 - loads the models
 
     return propose(file, settings, asked, _ask if sys.stdin.isatty() and not yes else _take)
 
@@ -127,7 +127,7 @@ def say_beside(rows: list[Beside]) -> None:
         say(f"\n[bold]row {one.number}[/] {escape(one.row[:_SHOWN])}\n  → {escape(one.becomes[:_SHOWN])}")
 
 
-def _say(tried: Tried, target: Path) -> None:
+def _say(tried: FileTrial, target: Path) -> None:
     known = f"a file of the form {tried.known_as}" if tried.known_as else "of no known form: columns guessed"
     say(f"[bold]{escape(tried.file)}[/] is {escape(known)}; pack {escape(tried.pack)}; mapping: {escape(str(target))}")
     for sentence in tried.guesses:
@@ -142,9 +142,9 @@ def _say(tried: Tried, target: Path) -> None:
         say(f"  {escape(what)}\n         {escape(insight['explanation']['summary'])}")
 
 
-def _ask(question: str, guess: str) -> str:
-    return str(typer.prompt(question, default=guess, err=True))
+def _ask(pending: str, guess: str) -> str:
+    return str(typer.prompt(pending, default=guess, err=True))
 
 
-def _take(_question: str, guess: str) -> str:
+def _take(_pending: str, guess: str) -> str:
     return guess

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ubi_stream.cli.configured import load_settings
-from ubi_stream.cli.console import one_event, run_async, say, stdout
 from ubi_stream.cli.options import PackName
-from ubi_stream.cli.signals import EndedBySignal, until_signalled
 from ubi_stream.clock import SystemClock
 from ubi_stream.settings import Settings
+from ubi_stream.terminal.configured import load_settings
+from ubi_stream.terminal.console import one_event, run_async, say, stdout
+from ubi_stream.terminal.signals import EndedBySignal, until_signalled
 
 _Data = Annotated[
     Path | None,
@@ -45,7 +45,7 @@ def up(
 
     - `ubi up --data ./ubi-data --pack payments`
     """
-    from ubi_stream.cli.background import (  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.background import (  # noqa: PLC0415 - loads psutil
         background_folder,
         running_background,
         start_background,
@@ -85,7 +85,7 @@ def down(data: _Data = None) -> None:
 
     Example: `ubi down`
     """
-    from ubi_stream.cli.background import (  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.background import (  # noqa: PLC0415 - loads psutil
         background_folder,
         running_background,
         stop_background,
@@ -102,8 +102,8 @@ def down(data: _Data = None) -> None:
 
 def _stay(folder: Path, settings: Settings) -> None:
     """Run the servers and the worker in this process until a signal ends it."""
-    from ubi_stream.cli.background import Background, forever  # noqa: PLC0415 - loads psutil
-    from ubi_stream.cli.demo.stack import running_stack  # noqa: PLC0415 - loads aiokafka, and the extra `local`
+    from ubi_stream.operations.background import Background, forever  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.demo.stack import running_stack  # noqa: PLC0415 - loads aiokafka, and the extra `local`
 
     async def run() -> None:
         async with running_stack(settings, folder, SystemClock(), say) as stack:

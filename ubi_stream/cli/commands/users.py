@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from ubi_stream.cli.console import run_async, say, stdout
 from ubi_stream.cli.options import AsJson, Dsn, Limit, WebUrl
+from ubi_stream.terminal.console import run_async, say, stdout
 
 
 def users(
@@ -29,10 +29,10 @@ def users(
 
     - `ubi users --segment at_risk --json`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
-    from ubi_stream.cli.servers import ask_database  # noqa: PLC0415 - loads asyncpg
-    from ubi_stream.cli.tables import clock, print_json, table  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.servers import ask_database  # noqa: PLC0415 - loads asyncpg
     from ubi_stream.sinks.user_queries import newest_users  # noqa: PLC0415 - as above
+    from ubi_stream.terminal.tables import clock, print_json, table  # noqa: PLC0415 - loads rich's tables
 
     settings = server_settings(dsn=dsn)
     found = run_async(ask_database(settings, lambda database: newest_users(database, segment=segment, limit=limit)))
@@ -65,15 +65,15 @@ def user(
 
     - `ubi user u-1 --json`
     """
-    from ubi_stream.cli.background import server_settings  # noqa: PLC0415 - loads psutil
-    from ubi_stream.cli.servers import (  # noqa: PLC0415 - loads asyncpg and aiohttp
+    from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
+    from ubi_stream.operations.servers import (  # noqa: PLC0415 - loads asyncpg and aiohttp
         ask_database,
         ask_worker,
         entity_path,
         worker_url,
     )
-    from ubi_stream.cli.tables import print_json  # noqa: PLC0415 - loads rich's tables
     from ubi_stream.sinks.queries import insights_of  # noqa: PLC0415 - as above
+    from ubi_stream.terminal.tables import print_json  # noqa: PLC0415 - loads rich's tables
 
     settings = server_settings(dsn=dsn)
     profile = run_async(ask_worker(worker_url(settings, web_url), entity_path(user_id)))
@@ -89,15 +89,15 @@ def user(
         return
     _show(profile)
     if page.insights:
-        from ubi_stream.cli.reading import insight_heads, insight_row  # noqa: PLC0415 - loads aiokafka
-        from ubi_stream.cli.tables import table  # noqa: PLC0415 - as above
+        from ubi_stream.operations.reading import insight_heads, insight_row  # noqa: PLC0415 - loads aiokafka
+        from ubi_stream.terminal.tables import table  # noqa: PLC0415 - as above
 
         stdout().print()
         stdout().print(table(insight_heads(), map(insight_row, page.insights)))
 
 
 def _show(profile: dict[str, Any]) -> None:
-    from ubi_stream.cli.tables import clock, table  # noqa: PLC0415 - loads rich's tables
+    from ubi_stream.terminal.tables import clock, table  # noqa: PLC0415 - loads rich's tables
 
     out, segment, risk = stdout(), profile["segment"], profile.get("risk")
     out.print(f"[bold]{escape(profile['id'])}[/]  first seen {clock(profile['first_seen'])}, "

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from ubi_stream.cli.configured import child_environment, load_settings
-from ubi_stream.cli.console import say
 from ubi_stream.cli.options import Broker, Dsn, PackName
-from ubi_stream.cli.processes import settings_of_processes, with_membership
-from ubi_stream.cli.supervise import Supervisor
 from ubi_stream.clock import SystemClock
+from ubi_stream.operations.processes import settings_of_processes, with_membership
+from ubi_stream.operations.supervise import Supervisor
 from ubi_stream.settings import Settings
+from ubi_stream.terminal.configured import child_environment, load_settings
+from ubi_stream.terminal.console import say
 
 
 def worker(

@@ -7,7 +7,7 @@ from typing import Final
 
 from river.drift import ADWIN
 
-from ubi_stream.models.drift.figure import FigureWatch
+from ubi_stream.models.drift.river_detector import MetricWatch
 from ubi_stream.packs.candidates import DRIFT_DETECTORS
 
 _DELTA: Final = 1e-4
@@ -89,7 +89,7 @@ class LossWatch:
 class PackLossWatch:
     """Watches the same losses by a detector that the pack names; it sees them as shares of the worst one."""
 
-    def __init__(self, watch: FigureWatch) -> None:
+    def __init__(self, watch: MetricWatch) -> None:
         self.watch = watch
 
     def update(self, loss: float) -> LossMoved | None:

@@ -15,8 +15,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from ubi_stream.features.facts import Facts
-from ubi_stream.models.arrays import FloatArray
+from ubi_stream.arrays import FloatArray
+from ubi_stream.features.event_context import EventContext
 from ubi_stream.state.panes import MINUTE_MS
 
 FOLLOW_MS: Final = 3 * MINUTE_MS
@@ -68,7 +68,7 @@ class TrackedRows:
     at_ms: Sequence[int]
     types: Sequence[int]
     entities: Sequence[str]
-    facts: Sequence[Facts]
+    context: Sequence[EventContext]
     properties: Sequence[Mapping[str, Any]]
     sessions: Sequence[str | None]
 
@@ -164,19 +164,19 @@ class Occasions:
 
     def take(self, rows: TrackedRows, row: int) -> None:
         """Take in a row."""
-        kind, facts = min(rows.types[row], len(self._types) - 1), rows.facts[row]
+        kind, context = min(rows.types[row], len(self._types) - 1), rows.context[row]
         entity = crc32(rows.entities[row].encode("utf-8", "surrogatepass"))
         if (waiting := self._open.get(entity)) is not None:
             for earlier in waiting:
                 earlier.types |= 1 << kind
-                if earlier.kind == kind and facts.nth == 2:
-                    earlier.repeated = 0 <= facts.repeat_ms <= REPEAT_MS
-        if facts.nth != 1:
+                if earlier.kind == kind and context.nth == 2:
+                    earlier.repeated = 0 <= context.repeat_ms <= REPEAT_MS
+        if context.nth != 1:
             return
         if self.first_ms < 0:
             self.first_ms = rows.at_ms[row]
         missing = self._missing_from(kind, rows.properties[row], rows.sessions[row])
-        self._firsts.append(_First(kind, entity, facts.types, missing))
+        self._firsts.append(_First(kind, entity, context.types, missing))
         if self._n_open < _MOST_OPEN:
             self._n_open += 1
             self._open.setdefault(entity, []).append(_Open(kind, rows.watermarks_ms[row] + FOLLOW_MS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ubi_stream.models.arrays import FloatArray
+from ubi_stream.arrays import FloatArray
 
 
 class PageHinkleyMany:

@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ubi_stream.features.facts import Facts
+from ubi_stream.features.event_context import EventContext
 from ubi_stream.features.stage import Featurized
-from ubi_stream.models.anomaly_keys import Combinations
+from ubi_stream.models.anomaly.combinations import Combinations
+from ubi_stream.models.anomaly.inputs import DetectorInputs
+from ubi_stream.models.drift.metrics import MetricRows
 from ubi_stream.models.drift.occasions import TrackedRows
-from ubi_stream.models.drift.of_packs import feature_watches
-from ubi_stream.models.drift.subjects import Rows
+from ubi_stream.models.drift.pack_detectors import feature_watches
 from ubi_stream.models.drift.tracking import TrackingWatch
 from ubi_stream.models.drift.verdict import Drift
 from ubi_stream.models.drift.watch import DriftWatch
-from ubi_stream.models.oddness.sights import Sights
 from ubi_stream.packs.models import DriftModel
 from ubi_stream.packs.plan import OTHER_TYPE, Plan
 from ubi_stream.state.panes import DAY_MS, HOUR_MS
-from ubi_stream.state.stage import Moment
+from ubi_stream.state.stage import StateChange
 
 
 class DriftStage:
@@ -45,7 +45,7 @@ class DriftStage:
         self.tracking = TrackingWatch(types, warm_up_ms=round(config.warm_up_h * HOUR_MS))
 
     def run(
-        self, batch: Featurized, moments: Sequence[Moment], first: int, sights: Sights | None
+        self, batch: Featurized, changes: Sequence[StateChange], first: int, inputs: DetectorInputs | None
     ) -> dict[int, list[Drift]]:
         """Take in the rows of a batch from `first` on; returns the drifts that come to light, by row.
 
@@ -56,14 +56,14 @@ class DriftStage:
         sights
             What the anomaly model sees of all rows, where there is one: the same features and keys.
         """
-        new, facts = moments[first:], batch.facts[first:]
-        watermarks_ms = [moment.watermark_ms for moment in new]
-        found = self.tracking.watch(self._tracked(new, facts, watermarks_ms))
-        rows = Rows(
+        new, context = changes[first:], batch.context[first:]
+        watermarks_ms = [change.watermark_ms for change in new]
+        found = self.tracking.watch(self._tracked(new, context, watermarks_ms))
+        rows = MetricRows(
             watermarks_ms,
-            self._combinations.keys(new, facts) if sights is None else sights.combinations[first:],
-            [known.first_in_pane for known in facts],
-            batch.scaled[first:, self._columns] if sights is None else sights.rows[first:],
+            self._combinations.keys(new, context) if inputs is None else inputs.combinations[first:],
+            [known.first_in_pane for known in context],
+            batch.scaled[first:, self._columns] if inputs is None else inputs.rows[first:],
         )
         return {first + row: drifts for row, drifts in self._by_cause(watermarks_ms, found, self.watch.watch(rows))}
 
@@ -80,15 +80,17 @@ class DriftStage:
             if drifts:
                 yield row, drifts
 
-    def _tracked(self, moments: Sequence[Moment], facts: Sequence[Facts], watermarks_ms: Sequence[int]) -> TrackedRows:
+    def _tracked(
+        self, changes: Sequence[StateChange], context: Sequence[EventContext], watermarks_ms: Sequence[int]
+    ) -> TrackedRows:
         types, other = self._types, self._other
-        events = [moment.event for moment in moments if moment.event is not None]
+        events = [change.event for change in changes if change.event is not None]
         return TrackedRows(
             watermarks_ms,
-            [moment.at_ms for moment in moments],
+            [change.at_ms for change in changes],
             [types.get(event.event_type, other) for event in events],
-            [moment.entity_id for moment in moments],
-            facts,
+            [change.entity_id for change in changes],
+            context,
             [event.properties for event in events],
             [event.session_id for event in events],
         )

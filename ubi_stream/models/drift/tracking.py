@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from ubi_stream.models.arrays import FloatArray
+from ubi_stream.arrays import FloatArray
+from ubi_stream.models.drift.metrics import MetricKind, WatchedMetric
 from ubi_stream.models.drift.occasions import Counted, Occasions, Relation, TrackedRows, Watched
-from ubi_stream.models.drift.subjects import Subject, SubjectKind
-from ubi_stream.models.drift.verdict import Drift, Verdict
-from ubi_stream.models.shares import ShareTests
+from ubi_stream.models.drift.verdict import Drift, DriftVerdict
 from ubi_stream.packs.candidates import SHARE_TEST
+from ubi_stream.rules.shares import ShareTests
 from ubi_stream.state.panes import HOUR_MS, MINUTE_MS
 
 PANE_MS: Final = MINUTE_MS // 2
@@ -185,10 +185,10 @@ class TrackingWatch:
             tests.begin(column)
         return drifts
 
-    def _drift(self, column: int, watched: Watched, subject: Subject, others: tuple[Subject, ...]) -> Drift:
+    def _drift(self, column: int, watched: Watched, subject: WatchedMetric, others: tuple[WatchedMetric, ...]) -> Drift:
         tests = self.tests
         usual, now = float(tests.usual[column]), float(tests.hits[column] / tests.trials[column])
-        if subject.kind is SubjectKind.TYPE:
+        if subject.kind is MetricKind.TYPE:
             usual, now = 1.0 - usual, 1.0 - now
         return Drift(
             subject,
@@ -197,7 +197,7 @@ class TrackingWatch:
             since_ms=int(tests.since_ms[column]),
             blocks=0,
             entities=round(float(tests.trials[column])),
-            verdict=Verdict.TRACKING_BROKE,
+            verdict=DriftVerdict.TRACKING_BROKE,
             action="kept",
             detector=SHARE_TEST,
             watched=watched,
@@ -225,15 +225,15 @@ class TrackingWatch:
                 tests.end(column, forget=True)
 
 
-def _subject(watched: Watched) -> Subject:
+def _subject(watched: Watched) -> WatchedMetric:
     """What broke, if a watched share rose: the same for all shares that rise by the same cause."""
     match watched.relation:
         case Relation.MISSING:
-            return Subject(SubjectKind.MISSING, watched.name)
+            return WatchedMetric(MetricKind.MISSING, watched.name)
         case Relation.REPEAT:
-            return Subject(SubjectKind.REPEAT, watched.name)
+            return WatchedMetric(MetricKind.REPEAT, watched.name)
         case _:
-            return Subject(SubjectKind.TYPE, watched.name)
+            return WatchedMetric(MetricKind.TYPE, watched.name)
 
 
 def _by_relation(by_relation: dict[Relation, float], relations: tuple[Relation, ...]) -> FloatArray:

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from ubi_stream.models.drift.metrics import WatchedMetric
 from ubi_stream.models.drift.occasions import Watched
-from ubi_stream.models.drift.subjects import Subject
 from ubi_stream.packs.candidates import DRIFT_DETECTORS
 
 OURS: Final = DRIFT_DETECTORS[0]
 """The detector of blocks, which always runs."""
 
 
-class Verdict(StrEnum):
+class DriftVerdict(StrEnum):
     """What a drift is taken for."""
 
     USERS_CHANGED = "users_changed"
@@ -46,15 +46,15 @@ class Drift:
         Other subjects that moved at the same time.
     """
 
-    subject: Subject
+    subject: WatchedMetric
     before: float
     after: float
     since_ms: int
     blocks: int
     entities: int
-    verdict: Verdict
+    verdict: DriftVerdict
     action: str
     detector: str = OURS
     watched: Watched | None = None
     hits: int = 0
-    others: tuple[Subject, ...] = ()
+    others: tuple[WatchedMetric, ...] = ()

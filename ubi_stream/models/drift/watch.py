@@ -9,21 +9,21 @@ from typing import Final
 
 import numpy as np
 
-from ubi_stream.models.anomaly_keys import Combinations
-from ubi_stream.models.arrays import FloatArray, blocks
-from ubi_stream.models.drift.figure import FigureWatch
-from ubi_stream.models.drift.levels import Levels, RateHistory
+from ubi_stream.arrays import FloatArray, blocks
+from ubi_stream.models.anomaly.combinations import Combinations
+from ubi_stream.models.drift.metrics import BlockMetrics, MetricKind, MetricRows, Observation, WatchedMetric
 from ubi_stream.models.drift.page_hinkley import PageHinkleyMany
-from ubi_stream.models.drift.subjects import BlockFigures, Observation, Rows, Subject, SubjectKind
-from ubi_stream.models.drift.verdict import Drift, Verdict
+from ubi_stream.models.drift.river_detector import MetricWatch
+from ubi_stream.models.drift.seasonal_baseline import Levels, RateHistory
+from ubi_stream.models.drift.verdict import Drift, DriftVerdict
 from ubi_stream.packs.models import DriftModel
 from ubi_stream.state.panes import HOUR_MS
 
 _DELTA: Final = {
-    SubjectKind.RATE: 1.0,
-    SubjectKind.TYPE: 0.5,
-    SubjectKind.MISSING: 1.0,
-    SubjectKind.FEATURE: 1.0,
+    MetricKind.RATE: 1.0,
+    MetricKind.TYPE: 0.5,
+    MetricKind.MISSING: 1.0,
+    MetricKind.FEATURE: 1.0,
 }
 """Deviations of a block from its level that are nothing to tell, however long they last.
 
@@ -31,10 +31,10 @@ Shares of types are drawn anew in each block, so less is enough; features of nei
 """
 
 _THRESHOLD: Final = {
-    SubjectKind.RATE: 20.0,
-    SubjectKind.TYPE: 15.0,
-    SubjectKind.MISSING: 20.0,
-    SubjectKind.FEATURE: 20.0,
+    MetricKind.RATE: 20.0,
+    MetricKind.TYPE: 15.0,
+    MetricKind.MISSING: 20.0,
+    MetricKind.FEATURE: 20.0,
 }
 """Deviations beyond these, added up, that make a change."""
 
@@ -45,10 +45,10 @@ _DOUBTED: Final = 20
 """Blocks for which it isn't, at most: after that it is the level that is wrong."""
 
 _FAR: Final = {
-    SubjectKind.RATE: 5.0,
-    SubjectKind.TYPE: 5.0,
-    SubjectKind.MISSING: 8.0,
-    SubjectKind.FEATURE: 5.0,
+    MetricKind.RATE: 5.0,
+    MetricKind.TYPE: 5.0,
+    MetricKind.MISSING: 8.0,
+    MetricKind.FEATURE: 5.0,
 }
 """Deviations: a block further out counts as one that far, so that it takes several.
 
@@ -79,14 +79,14 @@ _RETURNED: Final = 0.5
 """Share of a change that may be between a figure's new level and a former one, to which it returns."""
 
 _FLOORS: Final = {
-    SubjectKind.RATE: 0.03,
-    SubjectKind.TYPE: 0.002,
-    SubjectKind.MISSING: 0.02,
-    SubjectKind.FEATURE: 0.005,
+    MetricKind.RATE: 0.03,
+    MetricKind.TYPE: 0.002,
+    MetricKind.MISSING: 0.02,
+    MetricKind.FEATURE: 0.005,
 }
 """Smallest spread of a block's figure by kind: differences below it are never told."""
 
-_LEAST: Final = {SubjectKind.RATE: 0.3, SubjectKind.MISSING: 0.15, SubjectKind.FEATURE: 0.05}
+_LEAST: Final = {MetricKind.RATE: 0.3, MetricKind.MISSING: 0.15, MetricKind.FEATURE: 0.05}
 """Smallest change that is told: a factor of two, a share of the events, of the feature's range."""
 
 _TYPE_FACTOR: Final = 1.5
@@ -122,12 +122,12 @@ class DriftWatch:
         config: DriftModel,
         combinations: Combinations,
         features: tuple[str, ...],
-        further: Mapping[str, Sequence[FigureWatch]] | None = None,
+        further: Mapping[str, Sequence[MetricWatch]] | None = None,
     ) -> None:
         self._block = config.block
         self._min_blocks = config.min_blocks
         self._warm_up_ms = round(config.warm_up_h * HOUR_MS)
-        self.figures = BlockFigures(combinations, features)
+        self.figures = BlockMetrics(combinations, features)
         subjects = self.figures.subjects
         self.levels = Levels(np.array([_FLOORS[subject.kind] for subject in subjects]))
         delta, threshold = (_by_subject(by_kind, subjects) for by_kind in (_DELTA, _THRESHOLD))
@@ -137,13 +137,13 @@ class DriftWatch:
         self._first_ms = -1
         self._broke_at = -_CONSEQUENCES
         self._rates = RateHistory()
-        self._former: dict[Subject, float] = {}
+        self._former: dict[WatchedMetric, float] = {}
         self.n_blocks = 0
         self.found = 0
         self.further = {
             column: tuple(further[subject.name])
             for column, subject in enumerate(subjects)
-            if further and subject.kind is SubjectKind.FEATURE and subject.name in further
+            if further and subject.kind is MetricKind.FEATURE and subject.name in further
         }
 
     @property
@@ -152,7 +152,7 @@ class DriftWatch:
         newest = int(self._times[(self.n_blocks - 1) % _RING]) if self.n_blocks else -1
         return self.n_blocks >= self._min_blocks and newest - self._first_ms >= self._warm_up_ms
 
-    def watch(self, rows: Rows) -> dict[int, list[Drift]]:
+    def watch(self, rows: MetricRows) -> dict[int, list[Drift]]:
         """Take in rows; returns the drifts that come to light, by the position of the row that ends their block."""
         found: dict[int, list[Drift]] = {}
         n = len(rows.keys)
@@ -193,12 +193,12 @@ class DriftWatch:
         self.test.reset(moved)
         news = [drift for drift in drifts if self._is_news(drift, at_ms)]
         self._rates.learn(float(seen.values[0]), at_ms // HOUR_MS)
-        return self._worth_telling([*news, *self._by_further(seen)])
+        return self._worth_reporting([*news, *self._by_further(seen)])
 
     def _is_news(self, drift: Drift, at_ms: int) -> bool:
         """Whether a drift is no return to a former level; and a rate, none that another hour or day had."""
         subject, moved = drift.subject, abs(drift.after - drift.before)
-        if subject.kind is SubjectKind.RATE and not self._rates.is_new(drift.after, at_ms // HOUR_MS, _NEW_RATE):
+        if subject.kind is MetricKind.RATE and not self._rates.is_new(drift.after, at_ms // HOUR_MS, _NEW_RATE):
             return False
         former = self._former.pop(subject, None)
         if former is not None and abs(drift.after - former) <= _RETURNED * moved:
@@ -216,7 +216,7 @@ class DriftWatch:
                 self.found += 1
                 blocks = min(NEWEST, self.n_blocks)
                 since_ms = int(self._times[(self.n_blocks - blocks) % _RING])
-                subject, verdict = self.figures.subjects[column], Verdict.USERS_CHANGED
+                subject, verdict = self.figures.subjects[column], DriftVerdict.USERS_CHANGED
                 yield Drift(
                     subject, moved.before, moved.after, since_ms, blocks, seen.entities, verdict, "kept", watch.name
                 )
@@ -230,20 +230,20 @@ class DriftWatch:
         last = min(max(len(gaps) // 3, 1), NEWEST)  # in a change that goes on, that is where it has come to
         newest = float(np.add.reduce(gaps[-last:]) / last)
         subject = self.figures.subjects[column]
-        after = usual + newest if subject.kind is SubjectKind.RATE else min(max(usual + newest, 0.0), 1.0)
+        after = usual + newest if subject.kind is MetricKind.RATE else min(max(usual + newest, 0.0), 1.0)
         gone = _is_gone(subject, usual, after) and _came_at_once(gaps / newest)
-        verdict = Verdict.TRACKING_BROKE if gone and seen.entities >= _USERS else Verdict.USERS_CHANGED
+        verdict = DriftVerdict.TRACKING_BROKE if gone and seen.entities >= _USERS else DriftVerdict.USERS_CHANGED
         since_ms = int(self._times[places[0]])
         return Drift(subject, usual, after, since_ms, length, seen.entities, verdict, "reset"), newest, last
 
-    def _worth_telling(self, told: list[Drift]) -> list[Drift]:
+    def _worth_reporting(self, delivered: list[Drift]) -> list[Drift]:
         """The strongest, with the others' subjects; after a break, what else moves is its consequence, and not told."""
-        broken = [drift for drift in told if drift.verdict is Verdict.TRACKING_BROKE]
+        broken = [drift for drift in delivered if drift.verdict is DriftVerdict.TRACKING_BROKE]
         if broken:
             self._broke_at = self.n_blocks
         elif self.n_blocks - self._broke_at < _CONSEQUENCES:
             return []
-        return _strongest(broken or told)
+        return _strongest(broken or delivered)
 
 
 def _strongest(drifts: list[Drift]) -> list[Drift]:
@@ -255,19 +255,19 @@ def _strongest(drifts: list[Drift]) -> list[Drift]:
 
 
 def _size(drift: Drift) -> float:
-    if drift.subject.kind is SubjectKind.TYPE:
+    if drift.subject.kind is MetricKind.TYPE:
         return abs(log(max(drift.after, 1e-4) / max(drift.before, 1e-4))) / log(_TYPE_FACTOR)
     return abs(drift.after - drift.before) / _LEAST[drift.subject.kind]
 
 
-def _by_subject(by_kind: Mapping[SubjectKind, float], subjects: Sequence[Subject]) -> FloatArray:
+def _by_subject(by_kind: Mapping[MetricKind, float], subjects: Sequence[WatchedMetric]) -> FloatArray:
     return np.array([by_kind[subject.kind] for subject in subjects])
 
 
-def _is_gone(subject: Subject, before: float, after: float) -> bool:
-    if subject.kind is SubjectKind.TYPE:
+def _is_gone(subject: WatchedMetric, before: float, after: float) -> bool:
+    if subject.kind is MetricKind.TYPE:
         return after < _GONE * before
-    return subject.kind is SubjectKind.MISSING and 1.0 - after < _GONE * max(1.0 - before, 0.0)
+    return subject.kind is MetricKind.MISSING and 1.0 - after < _GONE * max(1.0 - before, 0.0)
 
 
 def _came_at_once(done: FloatArray) -> bool:
@@ -278,7 +278,7 @@ def _came_at_once(done: FloatArray) -> bool:
 
 
 def _is_large(drift: Drift) -> bool:
-    if drift.subject.kind is SubjectKind.TYPE:
+    if drift.subject.kind is MetricKind.TYPE:
         low, high = sorted((max(drift.before, 1e-4), max(drift.after, 1e-4)))
         return high >= _TYPE_FACTOR * low
     return abs(drift.after - drift.before) >= _LEAST[drift.subject.kind]

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ubi_stream.models.arrays import FloatArray, row_sums, sigmoid
+from ubi_stream.arrays import FloatArray, row_sums, sigmoid
 
 _PRECISION: Final = 1.0
 """Of a weight before any label: the first label of an alert moves its probability from 0.5 to about 0.7."""
@@ -17,7 +17,7 @@ _MOST_DEVIATION: Final = 1.0
 """Length of a row of deviations: features are in [0, 1], and one odd row must not count for many."""
 
 
-class Confirmation:
+class AlertPrecisionModel:
     """Logistic regression with a Gaussian prior, learned one label at a time.
 
     Each weight has a mean and a precision; a label moves the mean by its gradient over the precision, and adds what it
@@ -36,7 +36,7 @@ class Confirmation:
 
     Examples
     --------
-    >>> model = Confirmation(2)
+    >>> model = AlertPrecisionModel(2)
     >>> row = np.array([0.8, np.nan])
     >>> model.probability(row)
     0.5

@@ -13,11 +13,11 @@ from typing import Final
 
 import numpy as np
 
+from ubi_stream.arrays import sigmoid
 from ubi_stream.features.stage import Matrix
-from ubi_stream.models.arrays import sigmoid
-from ubi_stream.state.memo import Memo
+from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.panes import DAY_MS
-from ubi_stream.state.stage import Moment
+from ubi_stream.state.stage import StateChange
 
 STEP: Final = 0.25
 """Log-odds by which a label of weight 1 moves the entity's threshold past the score."""
@@ -66,12 +66,12 @@ class PeersShift:
         return self._shift
 
 
-class Gate:
+class AlertThresholds:
     """Thresholds of rows, each the one of its entity."""
 
-    def __init__(self, peers: PeersShift, moments: Sequence[Moment], first: int, *, lowest_own: float) -> None:
+    def __init__(self, peers: PeersShift, changes: Sequence[StateChange], first: int, *, lowest_own: float) -> None:
         self._peers = peers
-        self._moments = moments
+        self._changes = changes
         self._seen = peers.n_seen - first
         lowest = lowest_own + min(0.0, peers.at(peers.n_seen))
         self._lowest = lowest - _SLACK if lowest else 0.0
@@ -85,8 +85,8 @@ class Gate:
 
     def threshold(self, row: int, quantile: float) -> float:
         """The threshold of the entity of a row; the row alerts if its score is above it."""
-        moment = self._moments[row]
-        own = own_shift(moment.state.memo, moment.at_ms)
+        change = self._changes[row]
+        own = own_shift(change.state.history, change.at_ms)
         return shifted(quantile, own + self._peers.at(self._seen + row))
 
 
@@ -113,9 +113,9 @@ def moved(own: float, above: float, *, positive: bool, weight: float) -> float:
     return own + share * max(0.0, BEYOND * max(0.0, above) - own) + STEP * weight
 
 
-def own_shift(memo: Memo, at_ms: int) -> float:
+def own_shift(history: InsightHistory, at_ms: int) -> float:
     """Shift of an entity's threshold at a moment of its event time, in log-odds."""
-    return faded(memo.shift, at_ms - memo.shift_ms, OWN_HALF_LIFE_MS)
+    return faded(history.shift, at_ms - history.shift_ms, OWN_HALF_LIFE_MS)
 
 
 def faded(shift: float, age: int, half_life: int) -> float:

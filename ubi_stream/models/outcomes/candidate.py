@@ -10,11 +10,11 @@ from zlib import crc32
 
 import numpy as np
 
-from ubi_stream.models.arrays import FloatArray
-from ubi_stream.models.calibration import OnlineCalibrator
-from ubi_stream.models.outcomes.champion import Duel
-from ubi_stream.models.protocol import OnlineModel
-from ubi_stream.models.quality import RollingQuality, Tally
+from ubi_stream.arrays import FloatArray
+from ubi_stream.models.common.protocol import OnlineModel
+from ubi_stream.models.outcomes.calibration import OnlineCalibrator
+from ubi_stream.models.outcomes.champion import PairedLossTest
+from ubi_stream.models.outcomes.quality import QualitySums, RollingQuality
 from ubi_stream.models.registry import Recipe
 
 _MASK: Final = 2**64 - 1
@@ -70,9 +70,9 @@ class Candidate:
         self.model: OnlineModel = recipe.make()
         self.calibrator = OnlineCalibrator()
         self.emission = OnlineCalibrator()
-        self.emitted = Tally()
+        self.emitted = QualitySums()
         self.quality = RollingQuality(window)
-        self.duel = Duel()
+        self.paired_test = PairedLossTest()
         self.n_seen = 0
         self.n_positive = 0
         self.n_judged = 0  # labels of predictions that were made after the warm-up
@@ -88,11 +88,11 @@ class Candidate:
         """Whether the share of positives is given, because what the model says has not been judged yet."""
         return self.delayed and not self.warm_up and self.n_judged < self.min_labels
 
-    def takes(self, question: int) -> bool:
+    def takes(self, pending: int) -> bool:
         """Whether a question is in its share: by hash, so that every run takes the same ones."""
         if self.share >= 1.0:
             return True
-        mixed = (question ^ _salt(self.name)) & _MASK
+        mixed = (pending ^ _salt(self.name)) & _MASK
         mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
         mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB & _MASK
         return (mixed ^ (mixed >> 31)) < self.share * 2**64
@@ -101,7 +101,7 @@ class Candidate:
         """Return the model's own probabilities of True for rows of the panel's features, shape (n,)."""
         return self.model.score_many(rows.take(self.columns, axis=1))
 
-    def told(self, raw: FloatArray) -> FloatArray:
+    def delivered(self, raw: FloatArray) -> FloatArray:
         """Return the calibrated probabilities, or the base rate; NaN while warming up."""
         if self.warm_up:
             return np.full(len(raw), math.nan)
@@ -109,20 +109,20 @@ class Candidate:
             return np.full(len(raw), (self.n_positive + 1.0) / (self.n_seen + 2.0))
         return self.calibrator.transform_many(raw)
 
-    def learn(self, row: FloatArray, positive: bool, weight: float, raw: float, told: float) -> None:
+    def learn(self, row: FloatArray, positive: bool, weight: float, raw: float, delivered: float) -> None:
         """Learn a label; `raw` and `told` are the model's own figure and what was given then, NaN if there was none."""
         self.calibrator.learn(raw, positive, weight)
-        self.n_judged += not math.isnan(told)
+        self.n_judged += not math.isnan(delivered)
         self.model.learn(row[self.columns], positive, weight)
         self.n_seen += 1
         self.n_positive += bool(positive)
 
-    def emissions(self, told: FloatArray) -> FloatArray:
+    def emissions(self, delivered: FloatArray) -> FloatArray:
         """Return what to emit where the calibrated probability is high enough for the first time, shape (n,).
 
         Of a visit's events the first one with a high figure is chosen, so its errors are mostly upwards.
         """
-        return self.emission.transform_many(told)
+        return self.emission.transform_many(delivered)
 
     def learn_emission(self, positive: bool, *, crossed: float, emitted: float) -> None:
         """Learn the label of a visit with a high figure; `crossed` and `emitted` are those of `Said`."""

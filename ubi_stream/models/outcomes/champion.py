@@ -31,7 +31,7 @@ def log_loss(probability: float, positive: bool) -> float:
 
 
 @dataclass(slots=True)
-class Duel:
+class PairedLossTest:
     """A challenger against the champion, on the labels that both had predicted. Old labels fade.
 
     Attributes
@@ -47,44 +47,44 @@ class Duel:
 
     Examples
     --------
-    >>> duel = Duel()
+    >>> paired_test = PairedLossTest()
     >>> for number in range(300):
-    ...     duel.add(ours=0.3, theirs=0.5 if number % 3 else 0.2)
-    >>> duel.is_won
+    ...     paired_test.add(local=0.3, theirs=0.5 if number % 3 else 0.2)
+    >>> paired_test.is_won
     True
     """
 
     n: int = 0
     weight: float = 0.0
     weight_squared: float = 0.0
-    ours: float = 0.0
+    local: float = 0.0
     theirs: float = 0.0
     squares: float = 0.0
 
-    def add(self, ours: float, theirs: float) -> None:
+    def add(self, local: float, theirs: float) -> None:
         """Take in the losses of one label."""
         keep = 0.5 ** (1.0 / _HALF_LIFE)
         self.n += 1
         self.weight = self.weight * keep + 1.0
         self.weight_squared = self.weight_squared * keep * keep + 1.0
-        self.ours = self.ours * keep + ours
+        self.local = self.local * keep + local
         self.theirs = self.theirs * keep + theirs
-        self.squares = self.squares * keep + (ours - theirs) ** 2
+        self.squares = self.squares * keep + (local - theirs) ** 2
 
     @property
     def losses(self) -> tuple[float, float]:
         """Mean recent loss of challenger and champion."""
-        return self.ours / self.weight, self.theirs / self.weight
+        return self.local / self.weight, self.theirs / self.weight
 
     @property
     def z(self) -> float:
         """By how many standard errors the champion's mean loss is the higher one."""
         if self.n < 2:
             return 0.0
-        ours, theirs = self.losses
-        variance = max(self.squares / self.weight - (ours - theirs) ** 2, 0.0)
+        local, theirs = self.losses
+        variance = max(self.squares / self.weight - (local - theirs) ** 2, 0.0)
         error = math.sqrt(variance * self.weight_squared) / self.weight
-        return (theirs - ours) / max(error, 1e-9)
+        return (theirs - local) / max(error, 1e-9)
 
     @property
     def is_won(self) -> bool:
@@ -93,7 +93,7 @@ class Duel:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChampionChoice:
     """A model that serves from now on, and why.
 
     Attributes

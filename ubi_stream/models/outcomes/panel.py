@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from ubi_stream.models.arrays import FloatArray
+from ubi_stream.arrays import FloatArray
 from ubi_stream.models.drift.losses import LossMoved, LossWatch, PackLossWatch, Worsened
 from ubi_stream.models.outcomes.candidate import Candidate
-from ubi_stream.models.outcomes.champion import Choice, Duel, log_loss
+from ubi_stream.models.outcomes.champion import ChampionChoice, PairedLossTest, log_loss
 
 _UNKNOWN: Final = math.nan
 
@@ -23,11 +23,11 @@ class Prediction:
     """What a panel says of rows: `told` is calibrated, NaN while warming up; `raw` is the champion's own figure."""
 
     raw: FloatArray
-    told: FloatArray
+    delivered: FloatArray
 
     def of(self, rows: Sequence[int]) -> Prediction:
         """Those of some of the rows."""
-        return Prediction(self.raw[list(rows)], self.told[list(rows)])
+        return Prediction(self.raw[list(rows)], self.delivered[list(rows)])
 
 
 class OutcomePanel:
@@ -61,8 +61,8 @@ class OutcomePanel:
     >>> for number in range(200):
     ...     row = np.array([number % 10.0])
     ...     asked = panel.ask(row[np.newaxis], [number])[0]
-    ...     panel.learn(row, number % 10 > 6, asked=asked, question=number)
-    >>> low, high = panel.predict_many(np.array([[1.0], [9.0]])).told
+    ...     panel.learn(row, number % 10 > 6, asked=asked, pending=number)
+    >>> low, high = panel.predict_many(np.array([[1.0], [9.0]])).delivered
     >>> bool(low < 0.3 < 0.7 < high)
     True
     """
@@ -73,7 +73,7 @@ class OutcomePanel:
         self.champion = 0
         self.n_labels = 0
         self.n_late = 0
-        self._choice: Choice | None = None
+        self._choice: ChampionChoice | None = None
         self._announced = False
         self.watches = tuple(watches)
         self._losses: tuple[LossWatch | PackLossWatch, ...] = (LossWatch(), *self.watches)
@@ -97,8 +97,8 @@ class OutcomePanel:
 
     def predict(self, row: FloatArray) -> float | None:
         """Return the probability for a row of shape (F,); None while warming up."""
-        told = float(self.predict_many(row[np.newaxis]).told[0])
-        return None if math.isnan(told) else told
+        delivered = float(self.predict_many(row[np.newaxis]).delivered[0])
+        return None if math.isnan(delivered) else delivered
 
     def predict_many(self, rows: FloatArray) -> Prediction:
         """Predict for rows of shape (n, F), among which nothing is learned; not computed while warming up."""
@@ -106,9 +106,9 @@ class OutcomePanel:
             nothing = np.full(len(rows), math.nan)
             return Prediction(nothing, nothing)
         raw = self.serving.score_many(rows)
-        return Prediction(raw, self.serving.told(raw))
+        return Prediction(raw, self.serving.delivered(raw))
 
-    def ask(self, rows: FloatArray, questions: Sequence[int], known: Prediction | None = None) -> list[bytes]:
+    def ask(self, rows: FloatArray, pending_predictions: Sequence[int], known: Prediction | None = None) -> list[bytes]:
         """Have every candidate predict for rows that became questions.
 
         Parameters
@@ -124,20 +124,20 @@ class OutcomePanel:
         one, NaN where it was not asked or is warming up. Keep them until the label comes.
         """
         nothing = [self._last] + [math.nan] * (2 * len(self.candidates))
-        said = [array("f", nothing) for _ in questions]
+        predicted = [array("f", nothing) for _ in pending_predictions]
         for place, candidate in enumerate(self.candidates):
             serves = place == self.champion
-            asked = [row for row, question in enumerate(questions) if serves or candidate.takes(question)]
+            asked = [row for row, pending in enumerate(pending_predictions) if serves or candidate.takes(pending)]
             if not asked:
                 continue
             if serves and known is not None and not self.warm_up:
-                raw, told = known.raw, known.told
+                raw, delivered = known.raw, known.delivered
             else:
                 raw = candidate.score_many(rows if len(asked) == len(rows) else rows[asked])
-                told = candidate.told(raw)
-            for row, *figures in zip(asked, raw.tolist(), told.tolist(), strict=True):
-                said[row][1 + 2 * place], said[row][2 + 2 * place] = figures
-        return [row.tobytes() for row in said]
+                delivered = candidate.delivered(raw)
+            for row, *figures in zip(asked, raw.tolist(), delivered.tolist(), strict=True):
+                predicted[row][1 + 2 * place], predicted[row][2 + 2 * place] = figures
+        return [row.tobytes() for row in predicted]
 
     def learn(
         self,
@@ -146,7 +146,7 @@ class OutcomePanel:
         weight: float = 1.0,
         *,
         asked: bytes | None = None,
-        question: int | None = None,
+        pending: int | None = None,
         delay_s: float = 0.0,
         late: bool = False,
     ) -> None:
@@ -166,23 +166,23 @@ class OutcomePanel:
         late
             Whether time had given another answer before.
         """
-        last, said = self._read(asked)
-        champion = said[self.champion][1]
+        last, predicted = self._read(asked)
+        champion = predicted[self.champion][1]
         if not math.isnan(champion):
             loss = log_loss(champion, positive)
             self._moved.extend(moved for watch in self._losses if (moved := watch.update(loss)))
-        for place, (candidate, (raw, told)) in enumerate(zip(self.candidates, said, strict=True)):
-            candidate.quality.update(told, positive, last=last, delay_s=delay_s)
-            if place != self.champion and not (math.isnan(told) or math.isnan(champion)):
-                candidate.duel.add(log_loss(told, positive), log_loss(champion, positive))
-            if place == self.champion or question is None or candidate.takes(question):
-                candidate.learn(row, positive, weight, raw, told)
+        for place, (candidate, (raw, delivered)) in enumerate(zip(self.candidates, predicted, strict=True)):
+            candidate.quality.update(delivered, positive, last=last, delay_s=delay_s)
+            if place != self.champion and not (math.isnan(delivered) or math.isnan(champion)):
+                candidate.paired_test.add(log_loss(delivered, positive), log_loss(champion, positive))
+            if place == self.champion or pending is None or candidate.takes(pending):
+                candidate.learn(row, positive, weight, raw, delivered)
         self.n_labels += 1
         self.n_late += late
         self._last = float(positive)
         self._choice = self._choose() or self._choice
 
-    def take_choice(self) -> Choice | None:
+    def take_choice(self) -> ChampionChoice | None:
         """Return the choice, once, if another candidate serves since it was last asked, or the first one begins to."""
         choice, self._choice = self._choice, None
         return choice
@@ -196,23 +196,23 @@ class OutcomePanel:
         n = len(self.candidates)
         if asked is None or len(asked) != 4 * (1 + 2 * n):
             return None, [(math.nan, math.nan)] * n
-        last, *said = np.frombuffer(asked, dtype=np.float32).astype(np.float64).tolist()
-        return None if math.isnan(last) else last > 0.5, list(zip(said[::2], said[1::2], strict=True))
+        last, *predicted = np.frombuffer(asked, dtype=np.float32).astype(np.float64).tolist()
+        return None if math.isnan(last) else last > 0.5, list(zip(predicted[::2], predicted[1::2], strict=True))
 
-    def _choose(self) -> Choice | None:
+    def _choose(self) -> ChampionChoice | None:
         """Let the best of those that won take over; ties go to the first."""
         if not self._announced and not self.warm_up:
             self._announced = True
-            return Choice(self.outcome, self.serving.name, None, None, None, self.n_seen)
-        won = [place for place, candidate in enumerate(self.candidates) if candidate.duel.is_won]
+            return ChampionChoice(self.outcome, self.serving.name, None, None, None, self.n_seen)
+        won = [place for place, candidate in enumerate(self.candidates) if candidate.paired_test.is_won]
         if not won:
             return None
-        best = max(won, key=lambda place: (self.candidates[place].duel.z, -place))
+        best = max(won, key=lambda place: (self.candidates[place].paired_test.z, -place))
         before, after = self.serving, self.candidates[best]
-        loss, loss_before = after.duel.losses
-        others = {c.name: c.duel.losses[0] for c in self.candidates if c is not after and c.duel.n}
-        choice = Choice(self.outcome, after.name, before.name, loss, loss_before, after.duel.n, others)
+        loss, loss_before = after.paired_test.losses
+        others = {c.name: c.paired_test.losses[0] for c in self.candidates if c is not after and c.paired_test.n}
+        choice = ChampionChoice(self.outcome, after.name, before.name, loss, loss_before, after.paired_test.n, others)
         self.champion = best
         for candidate in self.candidates:
-            candidate.duel = Duel()
+            candidate.paired_test = PairedLossTest()
         return choice

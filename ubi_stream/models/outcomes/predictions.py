@@ -8,7 +8,7 @@ import numpy as np
 
 from ubi_stream.features.stage import Matrix
 from ubi_stream.models.drift.losses import Worsened
-from ubi_stream.models.outcomes.champion import Choice
+from ubi_stream.models.outcomes.champion import ChampionChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class LikelyOutcome:
     """A row whose probability is above what the pack wants to be told, and what made it so.
 
     Attributes
@@ -64,7 +64,7 @@ class OutcomeScores:
         From which row on who served, in order.
     """
 
-    told: Matrix
+    delivered: Matrix
     standings: list[Standing] = field(default_factory=list)
 
     def standing(self, row: int) -> Standing | None:
@@ -73,11 +73,11 @@ class OutcomeScores:
 
     def evidence(self, row: int) -> dict[str, object]:
         """A row's probability, and what it rests on, in plain values."""
-        standing, told = self.standing(row), float(self.told[row])
-        if standing is None or np.isnan(told):
+        standing, delivered = self.standing(row), float(self.delivered[row])
+        if standing is None or np.isnan(delivered):
             n_seen = 0 if standing is None else standing.n_seen
             return {"probability": None, "reason": "warming_up", "n_seen": n_seen, "warm_up": True}
-        evidence: dict[str, object] = {"probability": told, "model": standing.model}
+        evidence: dict[str, object] = {"probability": delivered, "model": standing.model}
         if standing.gives_base_rate:
             evidence |= {"model": "base_rate", "reason": "horizon_open"}
         return evidence | {"n_seen": standing.n_seen, "warm_up": False}
@@ -102,8 +102,8 @@ class Predictions:
     """
 
     outcomes: dict[str, OutcomeScores] = field(default_factory=dict)
-    foreseen: dict[int, list[Foreseen]] = field(default_factory=dict)
-    choices: dict[int, list[Choice]] = field(default_factory=dict)
+    likely: dict[int, list[LikelyOutcome]] = field(default_factory=dict)
+    choices: dict[int, list[ChampionChoice]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     worsened: dict[int, list[Worsened]] = field(default_factory=dict)
 

@@ -8,20 +8,20 @@ from typing import Final
 
 import numpy as np
 
+from ubi_stream.arrays import blocks
 from ubi_stream.features.stage import NO_ROW, Featurized, Matrix, unpack_kept
-from ubi_stream.models.arrays import blocks
-from ubi_stream.models.drift.of_packs import loss_watches
+from ubi_stream.models.common.protocol import log_odds_of
+from ubi_stream.models.drift.pack_detectors import loss_watches
 from ubi_stream.models.outcomes.candidate import Candidate
 from ubi_stream.models.outcomes.panel import OutcomePanel
-from ubi_stream.models.outcomes.predictions import Foreseen, OutcomeScores, Predictions, Standing
-from ubi_stream.models.protocol import log_odds_of
+from ubi_stream.models.outcomes.predictions import LikelyOutcome, OutcomeScores, Predictions, Standing
 from ubi_stream.models.registry import Recipe
 from ubi_stream.packs.candidates import CandidateModel, running
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.plan import Plan
-from ubi_stream.state.memo import Said
-from ubi_stream.state.questions import Opened
-from ubi_stream.state.stage import Moment
+from ubi_stream.state.history import PredictionWhenAsked
+from ubi_stream.state.pending import Opened
+from ubi_stream.state.stage import StateChange
 
 _BLOCK: Final = 64
 """Moments after which the answers among them are learned: rows in between are predicted in one go."""
@@ -38,7 +38,7 @@ class Waiting:
     said
         What the models said then; None if that was lost.
     crossed, emitted
-        Those of `Said`.
+        Those of `PredictionWhenAsked`.
     delay_s
         From the question to its answer.
     late
@@ -47,8 +47,8 @@ class Waiting:
 
     row: Matrix
     positive: bool
-    question: int
-    said: bytes | None
+    pending: int
+    predicted: bytes | None
     delay_s: float
     late: bool
     crossed: float = 0.0
@@ -70,7 +70,7 @@ class Outcomes:
         models = plan.pack.models
         planned = {outcome.name: outcome for outcome in plan.outcomes}
         asked = {outcome.name: outcome for outcome in plan.pack.outcomes if outcome.name in planned}
-        self.n_moments = 0
+        self.n_changes = 0
         self.panels: dict[str, OutcomePanel] = {}
         for name, outcome in asked.items():
             candidates = running(models.candidates, name, costly=models.costly) or [_usual(name)]
@@ -103,10 +103,10 @@ class Outcomes:
         found = Predictions()
         parts = self._parts(batch, first_new)
         places = [position for position, row in enumerate(batch.rows) if row != NO_ROW]
-        moments = [batch.moments[position] for position in places]
+        changes = [batch.changes[position] for position in places]
         for name, panel in self.panels.items():
-            asked = {row: one for row, one in batch.asked if one.question.outcome == name and row >= first_new}
-            work = _Work(self._rules[name], panel, batch, moments, asked, self._waiting[name], peers_at, found)
+            asked = {row: one for row, one in batch.asked if one.pending.outcome == name and row >= first_new}
+            work = _Work(self._rules[name], panel, batch, changes, asked, self._waiting[name], peers_at, found)
             if (choice := panel.take_choice()) is not None:  # a person's label came before
                 found.choices.setdefault(0, []).append(choice)
             for part in parts:
@@ -121,16 +121,16 @@ class Outcomes:
     def _parts(self, batch: Featurized, first_new: int) -> list[_Part]:
         """The batch's share of each block, without moments that are not new: they come before all others."""
         asked = {row for row, _ in batch.asked}
-        first = next((position for position, moment in enumerate(batch.moments) if moment.new), len(batch.moments))
+        first = next((position for position, change in enumerate(batch.changes) if change.new), len(batch.changes))
         parts: list[_Part] = []
         row = first_new
-        for part in blocks(len(batch.moments) - first, self.n_moments % _BLOCK, _BLOCK):
+        for part in blocks(len(batch.changes) - first, self.n_changes % _BLOCK, _BLOCK):
             positions = range(first + part.start, first + part.stop)
             stop = row + sum(own != NO_ROW for own in batch.rows[positions.start : positions.stop])
-            eventful = [p for p in positions if batch.moments[p].answers or batch.rows[p] in asked]
-            parts.append(_Part(positions, eventful, row, stop, (self.n_moments + part.stop) % _BLOCK == 0))
+            eventful = [p for p in positions if batch.changes[p].delayed_labels or batch.rows[p] in asked]
+            parts.append(_Part(positions, eventful, row, stop, (self.n_changes + part.stop) % _BLOCK == 0))
             row = stop
-        self.n_moments += len(batch.moments) - first
+        self.n_changes += len(batch.changes) - first
         return parts
 
 
@@ -165,7 +165,7 @@ class _Work:
     rules: _Rules
     panel: OutcomePanel
     batch: Featurized
-    moments: list[Moment]
+    changes: list[StateChange]
     asked: Mapping[int, Opened]
     waiting: list[Waiting]
     peers_at: Callable[[int], Matrix]
@@ -175,7 +175,7 @@ class _Work:
     high: dict[int, float] = field(default_factory=dict)  # by row, what may be emitted
 
     def __post_init__(self) -> None:
-        self.scores = OutcomeScores(np.full(len(self.moments), np.nan))
+        self.scores = OutcomeScores(np.full(len(self.changes), np.nan))
         self.found.outcomes[self.panel.outcome] = self.scores
 
     def predict(self, start: int, stop: int) -> list[int]:
@@ -193,32 +193,32 @@ class _Work:
             Standing(start, serving.name, panel.n_seen, panel.warm_up, serving.gives_base_rate)
         )
         prediction = panel.predict_many(self.batch.scaled[start:stop])
-        self.scores.told[start:stop] = prediction.told
+        self.scores.delivered[start:stop] = prediction.delivered
         if rows := [row for row in range(start, stop) if row in self.asked]:
-            questions = [self.asked[row].question.id for row in rows]
+            pending_predictions = [self.asked[row].pending.id for row in rows]
             known = prediction.of([row - start for row in rows])
-            self.figures.update(zip(rows, panel.ask(self.batch.scaled[rows], questions, known), strict=True))
+            self.figures.update(zip(rows, panel.ask(self.batch.scaled[rows], pending_predictions, known), strict=True))
         if self.rules.tell_above is not None and not (panel.warm_up or serving.gives_base_rate):
-            high = np.flatnonzero(prediction.told >= self.rules.tell_above)
-            emissions = serving.emissions(prediction.told[high]).tolist()
+            high = np.flatnonzero(prediction.delivered >= self.rules.tell_above)
+            emissions = serving.emissions(prediction.delivered[high]).tolist()
             found = {
                 row: p for row, p in zip((high + start).tolist(), emissions, strict=True) if not self._is_true(row)
             }
             self.high.update(found)
             for row, probability in found.items():
                 if probability >= self.rules.tell_above:
-                    self._foresee(row, probability)
+                    self._likely_of(row, probability)
             return list(found)
         return []
 
     def keep(self, row: int) -> None:
         """Keep with its entity what was said of a row, if it became a question, and whether it is high."""
-        if (said := self.figures.get(row)) is not None:
-            moment, (question, replaces) = self.moments[row], self.asked[row]
-            memo = moment.state.memo
-            kept = Said(question.id, said, self.batch.facts[row].visit)
-            memo.keep_said(question.outcome, kept, self.rules.most, replaces=replaces)
-            self.found.asked.append(moment.entity_id)
+        if (predicted := self.figures.get(row)) is not None:
+            change, (pending, replaces) = self.changes[row], self.asked[row]
+            history = change.state.history
+            kept = PredictionWhenAsked(pending.id, predicted, self.batch.context[row].visit)
+            history.keep_prediction(pending.outcome, kept, self.rules.most, replaces=replaces)
+            self.found.asked.append(change.entity_id)
         if (emission := self.high.get(row)) is not None:
             self._mark(row, emission)
 
@@ -227,28 +227,34 @@ class _Work:
 
         Where each event is asked about, each is judged by itself.
         """
-        moment, least = self.moments[row], self.rules.tell_above or 0.0
-        said = moment.state.memo.said_in_visit(self.panel.outcome, self.batch.facts[row].visit)
-        if said is None or (said.crossed and said.emitted) or (self.rules.by_event and row not in self.figures):
+        change, least = self.changes[row], self.rules.tell_above or 0.0
+        predicted = change.state.history.said_in_visit(self.panel.outcome, self.batch.context[row].visit)
+        if (
+            predicted is None
+            or (predicted.crossed and predicted.emitted)
+            or (self.rules.by_event and row not in self.figures)
+        ):
             return
-        said.crossed = said.crossed or float(self.scores.told[row])
-        said.emitted = said.emitted or (emission if emission >= least else 0.0)
-        self.found.asked.append(moment.entity_id)
+        predicted.crossed = predicted.crossed or float(self.scores.delivered[row])
+        predicted.emitted = predicted.emitted or (emission if emission >= least else 0.0)
+        self.found.asked.append(change.entity_id)
 
     def answer(self, position: int, width: int) -> None:
         """Take in the answers of a moment, of rows with `width` features as the pack has now."""
-        moment = self.batch.moments[position]
-        for answer in moment.answers:
-            question = answer.question
-            if question.outcome != self.panel.outcome or len(row := unpack_kept(answer.row)) != width:
+        change = self.batch.changes[position]
+        for answer in change.delayed_labels:
+            pending = answer.pending
+            if pending.outcome != self.panel.outcome or len(row := unpack_kept(answer.row)) != width:
                 continue
-            said = moment.state.memo.take_said(question.outcome, question.id)
-            if said is not None:
-                self.found.asked.append(moment.entity_id)
-            delay_s = (answer.at_ms - question.asked_ms) / 1000.0
-            waiting = Waiting(row, answer.positive, question.id, None, delay_s, answer.late)
-            if said is not None:
-                waiting = replace(waiting, said=said.figures, crossed=said.crossed, emitted=said.emitted)
+            predicted = change.state.history.take_prediction(pending.outcome, pending.id)
+            if predicted is not None:
+                self.found.asked.append(change.entity_id)
+            delay_s = (answer.at_ms - pending.asked_ms) / 1000.0
+            waiting = Waiting(row, answer.positive, pending.id, None, delay_s, answer.late)
+            if predicted is not None:
+                waiting = replace(
+                    waiting, predicted=predicted.figures, crossed=predicted.crossed, emitted=predicted.emitted
+                )
             self.waiting.append(waiting)
 
     def learn(self, position: int) -> None:
@@ -261,8 +267,8 @@ class _Work:
             self.panel.learn(
                 row,
                 answer.positive,
-                asked=answer.said,
-                question=answer.question,
+                asked=answer.predicted,
+                pending=answer.pending,
                 delay_s=answer.delay_s,
                 late=answer.late,
             )
@@ -275,9 +281,9 @@ class _Work:
 
     def _is_true(self, row: int) -> bool:
         """Whether the visit's outcome is known at the row: it is a yes."""
-        return self.rules.bit is not None and bool(self.batch.facts[row].hits >> self.rules.bit & 1)
+        return self.rules.bit is not None and bool(self.batch.context[row].hits >> self.rules.bit & 1)
 
-    def _foresee(self, row: int, probability: float) -> None:
+    def _likely_of(self, row: int, probability: float) -> None:
         """Explain a row whose probability is high.
 
         Whether the entity was told lately is not known yet: what comes before in the batch is decided later.
@@ -287,8 +293,8 @@ class _Work:
         baseline = batch.scale(usual)
         scores = serving.score_many(np.stack((batch.scaled[row], baseline)))
         here, there = map(log_odds_of, scores.tolist())
-        self.found.foreseen.setdefault(row, []).append(
-            Foreseen(
+        self.found.likely.setdefault(row, []).append(
+            LikelyOutcome(
                 self.panel.outcome,
                 probability,
                 here,

@@ -39,9 +39,17 @@ class Features:
     def routes(self) -> list[Route]:
         """Its row of the route table."""
         summary = "What the features are called"
-        answers = (Answer(FeaturePage),)
+        delayed_labels = (Answer(FeaturePage),)
         return [
-            Route("GET", "/api/v1/features", self.words, summary, roles=READERS, scope="models:read", answers=answers)
+            Route(
+                "GET",
+                "/api/v1/features",
+                self.words,
+                summary,
+                roles=READERS,
+                scope="models:read",
+                delayed_labels=delayed_labels,
+            )
         ]
 
     async def words(self, _request: web.Request) -> web.Response:

@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from ubi_stream.runtime.metrics import Metrics
-from ubi_stream.runtime.status import Check
+from ubi_stream.metrics.metrics import Metrics
+from ubi_stream.metrics.status import Check
 from ubi_stream.sinks.queries import Database
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.problems import ProblemError, ProblemType, json_response, unavailable
@@ -45,12 +45,12 @@ class Health:
         """Its rows of the route table."""
         return [
             Route("GET", "/health/live", self.live, "The process answers", roles=READERS, scope="health:read",
-                  answers=(Answer(Alive),), limit=Limit.PUBLIC, exposure=Exposure.HEALTH),
+                  delayed_labels=(Answer(Alive),), limit=Limit.PUBLIC, exposure=Exposure.HEALTH),
             Route("GET", "/health/ready", self.ready, "Broker, recovery and database are there", roles=READERS,
-                  scope="health:read", answers=(Answer(Ready),), problems=(ProblemType.NOT_READY,),
+                  scope="health:read", delayed_labels=(Answer(Ready),), problems=(ProblemType.NOT_READY,),
                   limit=Limit.PUBLIC, exposure=Exposure.HEALTH),
             Route("GET", "/metrics", self.metrics, "Metrics for Prometheus", roles=READERS, scope="metrics:read",
-                  answers=(Answer(media_type="text/plain"),), limit=Limit.PUBLIC, exposure=Exposure.METRICS),
+                  delayed_labels=(Answer(media_type="text/plain"),), limit=Limit.PUBLIC, exposure=Exposure.METRICS),
         ]  # fmt: skip
 
     async def live(self, _request: web.Request) -> web.Response:

@@ -62,7 +62,7 @@ class InsightCounts:
                 roles=READERS,
                 scope="insights:read",
                 query=CountsQuery,
-                answers=(Answer(Counts),),
+                delayed_labels=(Answer(Counts),),
                 problems=(ProblemType.DATABASE_UNAVAILABLE,),
             )
         ]

@@ -60,7 +60,7 @@ class Insights:
                 roles=OWN_READERS,
                 scope="insights:read",
                 query=InsightsQuery,
-                answers=(Answer(InsightPage),),
+                delayed_labels=(Answer(InsightPage),),
                 problems=(ProblemType.DATABASE_UNAVAILABLE,),
                 own="query:user_id",
                 audited=True,

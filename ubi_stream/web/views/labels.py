@@ -15,11 +15,11 @@ from aiohttp import hdrs, web
 from ubi_stream.clock import Clock
 from ubi_stream.errors import DeliveryError
 from ubi_stream.events.fields import RefusedError, read_id
-from ubi_stream.events.verdict import Verdict, label_event, read_verdict
-from ubi_stream.insights.encode import iso_time
+from ubi_stream.events.verdict import Label, label_event, read_verdict
+from ubi_stream.insights.encoding import iso_time
 from ubi_stream.insights.model import Insight
-from ubi_stream.runtime.labels import LabelKey
-from ubi_stream.runtime.status import Place
+from ubi_stream.metrics.status import StateLocation
+from ubi_stream.runtime.label_replies import LabelKey
 from ubi_stream.web.forward import Forwarder
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.problems import ProblemError, ProblemType, invalid, json_response, unavailable
@@ -41,7 +41,7 @@ _SAID: Final = ("insight_id", "outcome", "label", "weight", "author", "note")
 _NAMESPACE: Final = UUID("f1f6a6d2-6a2d-5a07-9a2b-6d5a5d0a9b11")
 
 
-class Label(msgspec.Struct, frozen=True, kw_only=True):
+class LabelBody(msgspec.Struct, frozen=True, kw_only=True):
     """What a person says about an insight, or about a user."""
 
     user_id: str
@@ -93,8 +93,8 @@ class Labels:
                 "Takes what a person says about an insight",
                 roles=WRITERS,
                 scope="labels:write",
-                body=Body(shows=Label, max_bytes=MAX_LABEL_BYTES),
-                answers=(Answer(LabelAnswer), Answer(LabelAnswer, HTTPStatus.ACCEPTED)),
+                body=Body(shows=LabelBody, max_bytes=MAX_LABEL_BYTES),
+                delayed_labels=(Answer(LabelAnswer), Answer(LabelAnswer, HTTPStatus.ACCEPTED)),
                 problems=(
                     ProblemType.UNKNOWN_ENTITY,
                     ProblemType.TOO_MANY_LABELS,
@@ -119,7 +119,7 @@ class Labels:
         body = body_of(request)
         key, properties = self._read(body, request.headers)
         owner = self._port.locate(key.entity, key.entity_id)
-        if owner.place is Place.HERE:
+        if owner.place is StateLocation.HERE:
             return await self._take_here(key, properties)
         if self._forwarder.may_ask(owner, request):
             kept = {name: request.headers[name] for name in (IDEMPOTENCY_KEY,) if name in request.headers}
@@ -172,11 +172,11 @@ def _read_document(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _event_id(entity_id: str, verdict: Verdict, key: str | None) -> str:
+def _event_id(entity_id: str, verdict: Label, key: str | None) -> str:
     """Id of a label's event: by the caller's key, or by all that is said, so that sent twice it counts once."""
     if key is None:
-        said = msgspec.json.encode((entity_id, verdict)).decode()
-        return f"label/{uuid5(_NAMESPACE, said)}"
+        predicted = msgspec.json.encode((entity_id, verdict)).decode()
+        return f"label/{uuid5(_NAMESPACE, predicted)}"
     found = _KEY.fullmatch(key)
     if found is None:
         raise invalid(f"{IDEMPOTENCY_KEY} is not 1 to 200 visible ASCII characters")

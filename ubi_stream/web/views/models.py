@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from ubi_stream.runtime.status import Lag, ModelReport
+from ubi_stream.metrics.status import Lag, ModelReport
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.problems import json_response
 from ubi_stream.web.routes import Answer, Route
@@ -29,9 +29,17 @@ class Models:
     def routes(self) -> list[Route]:
         """Its row of the route table."""
         summary = "Quality and progress of the models"
-        answers = (Answer(ModelsPage),)
+        delayed_labels = (Answer(ModelsPage),)
         return [
-            Route("GET", "/api/v1/models", self.report, summary, roles=READERS, scope="models:read", answers=answers)
+            Route(
+                "GET",
+                "/api/v1/models",
+                self.report,
+                summary,
+                roles=READERS,
+                scope="models:read",
+                delayed_labels=delayed_labels,
+            )
         ]
 
     async def report(self, _request: web.Request) -> web.Response:

@@ -179,7 +179,7 @@ def _route(
         roles=READERS,
         scope="segments:read",
         query=query,
-        answers=(Answer(answer),),
+        delayed_labels=(Answer(answer),),
         problems=(ProblemType.DATABASE_UNAVAILABLE,),
     )
 

@@ -11,9 +11,9 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from ubi_stream.metrics.status import StateLocation
 from ubi_stream.models.forecast import MAX_HORIZON
 from ubi_stream.packs.plan import compile_plan
-from ubi_stream.runtime.status import Place
 from ubi_stream.sinks.queries import MAX_PAGE, InsightPage, insights_of
 from ubi_stream.state.model import UserState
 from ubi_stream.web.forecast import forecast_model, forecast_of
@@ -117,7 +117,7 @@ class Users:
         """An answer made of the entity's state where that is: here, or at another worker."""
         found = entity_id(request)
         owner = self._port.locate(kind, found)
-        if owner.place is Place.HERE:
+        if owner.place is StateLocation.HERE:
             state = self._port.state_of(kind, found)
             if state is None:
                 detail = f"Nothing is known about this {kind}"
@@ -136,7 +136,7 @@ def _route(
     summary: str,
     scope: str,
     query: type[msgspec.Struct],
-    answers: tuple[Answer, ...],
+    delayed_labels: tuple[Answer, ...],
     problems: tuple[ProblemType, ...],
 ) -> Route:
     return Route(
@@ -147,7 +147,7 @@ def _route(
         roles=OWN_READERS,
         scope=scope,
         query=query,
-        answers=answers,
+        delayed_labels=delayed_labels,
         problems=problems,
         own="path:id",
         audited=True,

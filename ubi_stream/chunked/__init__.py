@@ -1,1 +1,0 @@
-"""Faust, extended: chunks instead of messages, tables by partition, a recovery that loses nothing."""

@@ -1,0 +1,1 @@
+"""Event files: formats, order, records, and sending them to Kafka."""

@@ -1,0 +1,1 @@
+"""Kafka below Faust: client, consumer, transport, recovery, changelog stores, producer, topics."""

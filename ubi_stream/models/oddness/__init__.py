@@ -1,1 +1,0 @@
-"""How odd is an event? Several detectors on arrays, and their combination."""

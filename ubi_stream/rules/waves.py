@@ -1,0 +1,293 @@
+"""Do many users meet a rule at once? Then one statement about all of them is worth more than each.
+
+A rule is about what happens to a user at an event (the checkout took long). Of the users to whom it could have happened
+so many meet the rule. That share is tested, not a number of users: a few checkouts an hour are enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from ubi_stream.features.registry import Feature
+from ubi_stream.features.stage import Matrix
+from ubi_stream.packs.segments import Rule
+from ubi_stream.rules.conditions import Checks, Conditions
+from ubi_stream.rules.shares import ShareTests
+from ubi_stream.state.panes import HOUR_MS, MINUTE_MS
+from ubi_stream.state.stage import StateChange
+
+_EVIDENCE: Final = 6.2
+"""Nats that make a wave: three users in a row, where one in a hundred usually meets the rule."""
+
+_MIN_ENTITIES: Final = 3
+"""Users who meet it: the evidence decides, but never that of one or two."""
+
+_LEFT: Final = 0.4
+"""Share of those who usually don't meet the rule that are left in a wave."""
+
+_SLACK: Final = 0.5
+"""Log-odds that a share may differ between hours: more than half again as many are ordinary."""
+
+_PRIOR_TRIALS: Final = 10.0
+_PRIOR_TRIALS_OF_AN_HOUR: Final = 1.0
+"""Of an hour of the day the pack knows little: at night nearly all are awake at night."""
+_LEAST: Final = 30.0
+"""Users from which on the usual share is known."""
+
+_HOURS: Final = 24
+
+_AGAIN_MS: Final = HOUR_MS
+"""Time in which a user counts once."""
+
+_MOST: Final = 256
+"""Newest users of a rule that are kept."""
+
+_LONGEST_MS: Final = 24 * HOUR_MS
+"""After that, what a wave brought is usual."""
+
+_SILENT_MS: Final = 60 * MINUTE_MS
+"""A wave in which nobody meets the rule for so long is over."""
+
+
+class Exposure(NamedTuple):
+    """A row at which a rule could be met: position of row and rule, whose, when, whether it is met, and by how much."""
+
+    row: int
+    rule: int
+    entity: str
+    at_ms: int
+    met: bool
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleWave:
+    """Many users who meet a rule at once, as it begins or when it is over.
+
+    Attributes
+    ----------
+    rule
+        Its name.
+    begins
+        Whether it begins here.
+    since_ms, until_ms
+        Event time of the first user of the wave, and of the newest who met the rule.
+    met, entities
+        Users who met the rule since then, and all to whom it could have happened.
+    usual
+        Usual share of those who meet it.
+    value
+        Median of what they met it by; NaN when it is over.
+    held
+        Alerts about single users that were held back.
+    """
+
+    rule: str
+    begins: bool
+    since_ms: int
+    until_ms: int
+    met: int
+    entities: int
+    usual: float
+    value: float
+    held: int
+
+    @property
+    def share(self) -> float:
+        """Share of the users who met the rule."""
+        return self.met / self.entities
+
+
+class _Seen(NamedTuple):
+    at_ms: int
+    met: bool
+    value: float
+
+
+class RuleWaves:
+    """Watches the share of users who meet each of some rules.
+
+    Parameters
+    ----------
+    names
+        Of the rules.
+    usual
+        Share of users who are expected to meet each.
+    hourly
+        Whether the usual share of each is that of the same hour of the day (UTC): it then takes 24 columns of tests.
+    silent_ms, longest_ms
+        A wave in which nobody meets the rule for so long is over; what lasts longer is usual from then on.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        usual: Sequence[float],
+        hourly: Sequence[bool],
+        *,
+        silent_ms: int = _SILENT_MS,
+        longest_ms: int = _LONGEST_MS,
+    ) -> None:
+        self.names = tuple(names)
+        self._silent_ms, self._longest_ms = silent_ms, longest_ms
+        widths = [_HOURS if by_hour else 1 for by_hour in hourly]
+        self._first = np.cumsum([0, *widths[:-1]]).tolist()
+        self._hourly = tuple(hourly)
+        self._columns = [column for column, width in enumerate(widths) for _ in range(width)]  # rule of each column
+        n = len(self._columns)
+        trials = np.repeat([_PRIOR_TRIALS_OF_AN_HOUR if by_hour else _PRIOR_TRIALS for by_hour in hourly], widths)
+        self._tests = ShareTests(
+            n,
+            prior_hits=trials * np.repeat(np.array(usual, dtype=np.float64), widths),
+            prior_trials=trials,
+            slack=_SLACK,
+            left=_LEFT,
+            evidence=_EVIDENCE,
+            least=_LEAST,
+        )
+        self._recent: list[dict[int, _Seen]] = [{} for _ in self.names]  # by user, the oldest first
+        self._wave_column: list[int | None] = [None] * len(self.names)
+        self._held = [0] * len(self.names)
+        self._until_ms = [0] * len(self.names)
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Rules that many users meet now."""
+        return tuple(name for name, column in zip(self.names, self._wave_column, strict=True) if column is not None)
+
+    def watch(self, exposures: Iterable[Exposure]) -> tuple[dict[int, list[RuleWave]], set[tuple[int, int]]]:
+        """Take in exposures, in order.
+
+        Returns
+        -------
+        Waves that begin or are over, by row; and row and rule of what is held back, because a wave tells it.
+        """
+        waves: dict[int, list[RuleWave]] = {}
+        held: set[tuple[int, int]] = set()
+        for one in exposures:
+            if self._counts(one):
+                waves.setdefault(one.row, []).extend(self._test(one))
+            if one.met and self._wave_column[one.rule] is not None:
+                self._until_ms[one.rule] = max(self._until_ms[one.rule], one.at_ms)
+                self._held[one.rule] += 1
+                held.add((one.row, one.rule))
+        return {row: found for row, found in waves.items() if found}, held
+
+    def _counts(self, one: Exposure) -> bool:
+        """Whether the user was not seen within the hour; then note them."""
+        recent, entity = self._recent[one.rule], crc32(one.entity.encode("utf-8", "surrogatepass"))
+        while recent and next(iter(recent.values())).at_ms <= one.at_ms - _AGAIN_MS:
+            del recent[next(iter(recent))]
+        if entity in recent:
+            return False
+        if len(recent) == _MOST:
+            del recent[next(iter(recent))]
+        recent[entity] = _Seen(one.at_ms, one.met, one.value)
+        return True
+
+    def _test(self, one: Exposure) -> list[RuleWave]:
+        tests, rule, column = self._tests, one.rule, self._column(one)
+        trials, hits = np.zeros(len(self._columns)), np.zeros(len(self._columns))
+        trials[column], hits[column] = 1.0, float(one.met)
+        risen = tests.update(trials, hits, one.at_ms)
+        if risen[column] and tests.hits[column] >= _MIN_ENTITIES:
+            tests.begin(column)
+            self._wave_column[rule] = column
+            self._held[rule], self._until_ms[rule] = 0, one.at_ms
+            return [self._wave(rule, column, begins=True)]
+        if self._wave_column[rule] is None:
+            return []
+        is_long = one.at_ms - int(tests.since_ms[column]) > self._longest_ms
+        if not (is_long or column in tests.ended() or one.at_ms - self._until_ms[rule] > self._silent_ms):
+            return []
+        wave = self._wave(rule, column, begins=False)
+        tests.end(column, forget=is_long)
+        self._wave_column[rule] = None
+        return [wave]
+
+    def _column(self, one: Exposure) -> int:
+        """The column of tests: that of the wave while there is one, whatever the hour."""
+        column = self._wave_column[one.rule]
+        if column is not None:
+            return column
+        first: int = self._first[one.rule]
+        return first + one.at_ms // HOUR_MS % _HOURS if self._hourly[one.rule] else first
+
+    def _wave(self, rule: int, column: int, *, begins: bool) -> RuleWave:
+        tests, since_ms = self._tests, int(self._tests.since_ms[column])
+        values = [seen.value for seen in self._recent[rule].values() if seen.met and seen.at_ms >= since_ms]
+        return RuleWave(
+            self.names[rule],
+            begins,
+            since_ms,
+            self._until_ms[rule],
+            round(float(tests.hits[column])),
+            round(float(tests.trials[column])),
+            float(tests.usual[column]),
+            median(values) if values else float("nan"),
+            self._held[rule],
+        )
+
+
+class RuleWatch:
+    """Feeds the rows of a batch to the waves of those rules that have a sentence for many.
+
+    A rule could be met where the feature of its first condition has a value. Conditions of which one must hold besides
+    don't count: they say more of a user than of what happens to all.
+
+    Attributes
+    ----------
+    waves
+        The waves themselves.
+    """
+
+    def __init__(self, rules: Sequence[Rule], features: Sequence[Feature]) -> None:
+        places = [place for place, rule in enumerate(rules) if rule.together]
+        self._places = places
+        conditions = [Conditions(rules[place].when, features) for place in places]
+        self._checks = Checks(conditions) if conditions else None
+        self._columns = [one.columns[0] for one in conditions]
+        self.waves = RuleWaves(
+            [rules[place].name for place in places],
+            [rules[place].usual_share for place in places],
+            [rules[place].together_by == "hour" for place in places],
+        )
+
+    def run(
+        self, values: Matrix, changes: Sequence[StateChange], first: int
+    ) -> tuple[dict[int, list[RuleWave]], set[tuple[int, int]]]:
+        """Take in the rows of a batch from `first` on.
+
+        Parameters
+        ----------
+        values
+            Features of the rules, shape (rows, features).
+        moments
+            Those that have a row, in order.
+
+        Returns
+        -------
+        Waves by row; and row and position (among all rules) of what is held back.
+        """
+        if self._checks is None:
+            return {}, set()
+        met = self._checks.hold(values[first:])
+        shown = values[first:, self._columns]
+        waves, held = self.waves.watch(
+            Exposure(
+                row + first,
+                rule,
+                changes[row + first].entity_id,
+                changes[row + first].at_ms,
+                bool(met[row, rule]),
+                float(shown[row, rule]),
+            )
+            for row, rule in np.argwhere(~np.isnan(shown)).tolist()
+        )
+        return waves, {(row, self._places[rule]) for row, rule in held}

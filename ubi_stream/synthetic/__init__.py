@@ -1,0 +1,1 @@
+"""Invented users, their visits and faults."""
