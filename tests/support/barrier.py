@@ -1,7 +1,7 @@
 """Simulates workers that crash: partitions over logs that survive, with the barrier's order of writes.
 
-What a broker would keep (`Cluster`, `Durable`) outlives a crash; what a `PartitionTask` has in memory does not. Every write is
-a step, and a crash may come before any of them.
+What a broker would keep (`Cluster`, `Durable`) outlives a crash; what a `PartitionTask` has in memory does not. Every
+write is a step, and a crash may come before any of them.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ class Alert:
     held
         Whether it is part of a wave that is told of as a whole.
     notable, notable_parts
-        The score of what is worth an alert in it, and its signed shares by feature: see `ubi_stream.models.anomaly.notable`.
+        The score of what is worth an alert in it, and its signed shares by feature:
+        see `ubi_stream.models.anomaly.notable`.
     users_one_in
         One in so many active entities a day has an alert as notable.
     users_seen

@@ -1,8 +1,8 @@
 """The file of a backup: frames, each with a checksum, in one compressed stream, in place as a whole or not at all.
 
 Layout: magic (9 bytes), version (1), then a Zstandard stream of frames: length (4 bytes, big-endian), CRC-32 of the
-content (4), content (MessagePack). First comes the `Manifest`, then for each lane a `PartitionStart` and its `ArchiveRows`, at last
-the `End` with a SHA-256 of all contents before: a file that was cut off or put together has none that fits.
+content (4), content (MessagePack). The `Manifest` comes first, then a `PartitionStart` and its `ArchiveRows` for each
+partition, then the `End` with a SHA-256 of all contents before it. A truncated or spliced file has no `End` that fits.
 """
 
 from __future__ import annotations

@@ -19,11 +19,8 @@ from ubi_stream.errors import RecoveryError
 from ubi_stream.state.model import UserState
 from ubi_stream.state.panes import DAY_MS
 from ubi_stream.state.reviews import knows_habits
-from ubi_stream.state.version_2 import decode_version_2
 
 VERSION: Final = 3
-_KNOWN: Final = (2, VERSION)
-"""Versions that can be read. What is written has the newest."""
 _HEADER: Final = Struct(">BQqqQq")
 _CHECKSUM: Final = Struct(">I")
 _REVIEWED_WITHIN_MS: Final = 2 * DAY_MS
@@ -74,9 +71,9 @@ def decode_header(blob: bytes) -> StateHeader:
     RecoveryError
         The bytes are no state, or of a codec version that this release does not know.
     """
-    if len(blob) < _HEADER.size or blob[0] not in _KNOWN:
+    if len(blob) < _HEADER.size or blob[0] != VERSION:
         found = f"codec version {blob[0]}" if blob else "no bytes"
-        raise RecoveryError(f"a state record has {found}, version {' or '.join(map(str, _KNOWN))} was expected")
+        raise RecoveryError(f"a state record has {found}, version {VERSION} was expected")
     _, epoch, offset, last_ms, applied, due_ms = _HEADER.unpack_from(blob)
     return StateHeader(epoch, last_ms, applied, offset, due_ms)
 
@@ -87,13 +84,13 @@ def decode_state(blob: bytes) -> tuple[StateHeader, UserState]:
     Raises
     ------
     RecoveryError
-        The bytes are no state of a version that this release knows, or damaged.
+        The bytes are no state of this codec version, or damaged.
     """
     header = decode_header(blob)
     _check(blob)
     content = memoryview(blob)[_HEADER.size : -_CHECKSUM.size]
     try:
-        return header, _decode(content) if blob[0] == VERSION else decode_version_2(content)
+        return header, _decode(content)
     except msgspec.DecodeError as error:
         raise RecoveryError(f"a state record can't be read: {error}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable
 from zlib import crc32
 
@@ -10,26 +9,10 @@ import msgspec
 import pytest
 
 from support.folding import Runner, fold_all
-from support.probe import DAY_MS, MINUTE_MS, START_MS, event
+from support.probe import DAY_MS, START_MS, event
 from ubi_stream.errors import RecoveryError
 from ubi_stream.state.codec import StateHeader, decode_header, decode_state, encode_header, encode_state, newer_state
-from ubi_stream.state.habits import Habits
 from ubi_stream.state.model import UserState
-
-VERSION_2 = b64decode(
-    "AgAAAAAAAAABAAAAAAAAAAIAAAGL0GuvAAAAAAAAAAADAAABi9BxLUDcACDPAAABi9BHEADPAAABi9BrrwADk84AVneIgs4AVneA"
-    "lM4AiVRAAQABzgBWd4iSAAGUzgCJVEACAAGTzgAHNKCBzgAHNKCUzgCJVEACAAGUzgCJVEACAAGTzUzcgc1M3JTOAIlUQAIAAZTO"
-    "AIlUQAIAAZAAnaF0AM8AAAGL0GuvAM8AAAGL0GuvAAEBAAAAAMsAAAAAAAAAAMsAAAAAAAAAAACWAQABAJMBy0BOAAAAAAAAywAA"
-    "AAAAAAAAkwHLQAAAAAAAAADLAAAAAAAAAADcABgDAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACTAstAksAAAAAAAMtBM9SQAAAAAJMA"
-    "ywAAAAAAAAAAywAAAAAAAAAAkwDLAAAAAAAAAADLAAAAAAAAAADLQKJIAAAAAADLQCIAAAAAAADLQFGAAAAAAAAAAc8AAAGL0Ef6"
-    "YIGhYwGAgKlwYXNzZXJfYnnPAAABi9BHEADNTNwAAAOYgJCQywAAAAAAAAAAAACQgICTl6lidXlzX3Nvb27TjSPUaYyqNqfPAAAB"
-    "i9BH+mDPAAABi9BxLUDENAAAAEAAAABAAAAAQAAAEEEAABBBAAAAQAAAAAAAAHBCAACMQgAAwH8AAMB/AADAfwAAwH8Aw5etYnV5"
-    "c19pbl92aXNpdNOlhrfOJ/0mEc8AAAGL0GuvAADENAAAgD8AAEBAAABAQAAAEEEAABBBAACAPwAAAAAAQBJFAACMQgAAwH8AAAAA"
-    "AADAfwAAwH8AwpeqY29tZXNfYmFja9OlhrfOJ/0mEc8AAAGL0GuvAM8AAAGL0NmMAMQ0AACAPwAAQEAAAEBAAAAQQQAAEEEAAIA/"
-    "AAAAAABAEkUAAIxCAADAfwAAAAAAAMB/AADAfwDCtE3bCA=="
-)
-"""A state of the probe pack, as a release with codec version 2 wrote it: a view and a purchase a minute later in one
-visit, and a view 40 minutes after the first in another; all that was told is left out."""
 
 
 def state_of(applied: int = 3) -> UserState:
@@ -57,7 +40,7 @@ def test_the_header_can_be_read_without_the_rest() -> None:
 
 @pytest.mark.parametrize("blob", [b"", b"\x03", b"\x01" + bytes(40), bytes(48)])
 def test_what_is_no_state_is_told(blob: bytes) -> None:
-    with pytest.raises(RecoveryError, match="version 2 or 3 was expected"):
+    with pytest.raises(RecoveryError, match="version 3 was expected"):
         decode_header(blob)
 
 
@@ -80,57 +63,6 @@ def test_a_state_of_an_older_release_gets_defaults() -> None:
     then = UserState.__struct_fields__.index("applied")
     older = with_checksum(blob[:41] + msgspec.msgpack.encode(fields[:then]))
     assert decode_state(older)[1].applied == 0
-
-
-def test_a_state_of_codec_version_2_is_read_as_if_it_were_folded_now() -> None:
-    now = Runner()
-    now.run(
-        event("u1", START_MS, session_id="s"),
-        event("u1", START_MS + MINUTE_MS, event_type="purchase", price=9, category="c", latency_ms=70, session_id="s"),
-        event("u1", START_MS + 40 * MINUTE_MS, session_id="t"),
-    )
-    expected, (header, state) = now.state("u1"), decode_state(VERSION_2)
-    assert expected is not None
-    assert len(state.pending_predictions) == 3  # two of them asked at one event
-    assert {pending.id: len(state.rows[pending.id]) for pending in state.pending_predictions} == dict.fromkeys(
-        state.rows, 52
-    )
-    assert (state.amount, state.latency_ms) == (None, None)
-    session = msgspec.structs.replace(expected.session, gaps=0, began_ms=0, stages=[])  # version 2 kept none
-    known = {
-        "memo": state.history,
-        "questions": state.pending_predictions,  # version 2 dropped a question at its yes
-        "rows": state.rows,
-        "session": session,
-        "event_seconds": {},
-        "active_hours": {},
-        "asked_cell": -1,
-        "asked_ms": 0,
-        "habits": Habits(),
-        "active_day": -1,
-        "active_days": 0,
-        "next_segment_ms": state.next_segment_ms,
-    }
-    assert msgspec.structs.replace(expected, **known) == state
-    assert header == StateHeader(1, state.last_ms, 3, 2, state.pending_predictions[0].due_ms)
-
-
-def test_a_state_of_codec_version_2_is_written_as_the_newest_and_is_smaller() -> None:
-    header, state = decode_state(VERSION_2)
-    blob = encode_state(state, epoch=header.epoch, offset=header.offset)
-    assert blob[0] == 3
-    assert len(blob) < len(VERSION_2)
-    assert decode_state(blob) == (header, state)
-    assert newer_state(VERSION_2, blob)
-
-
-def test_a_state_of_codec_version_2_from_before_questions_gets_defaults() -> None:
-    fields = msgspec.msgpack.decode(VERSION_2[41:-4])
-    older = with_checksum(
-        VERSION_2[:41] + msgspec.msgpack.encode(fields[: UserState.__struct_fields__.index("visits")])
-    )
-    state = decode_state(older)[1]
-    assert (state.events, state.pending_predictions, state.rows, state.amount) == (3, [], {}, None)
 
 
 def test_the_record_with_more_in_it_is_the_newer_one() -> None:

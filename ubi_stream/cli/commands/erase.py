@@ -32,7 +32,7 @@ def erase(
 
     - `ubi erase --user u-1 --broker kafka:9092 --wait 60 --json`
     """
-    from ubi_stream.operations import erasing
+    from ubi_stream.operations import erasing  # noqa: PLC0415 - loads aiokafka
 
     settings = server_settings(broker=broker)
     answer = run_async(erasing.erase_user(user, settings, f"erase/{uuid4().hex}", SystemClock(), within_s=wait))

@@ -66,7 +66,7 @@ def label(
 
     - `ubi label --user u-1 --outcome returns_within_week --label true --broker kafka:9092 --json`
     """
-    from ubi_stream.operations import labelling
+    from ubi_stream.operations import labelling  # noqa: PLC0415 - loads aiohttp and aiokafka
     from ubi_stream.web.address import local_url  # noqa: PLC0415 - as above
 
     settings = server_settings(broker=broker)
