@@ -44,6 +44,7 @@ from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_recomme
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
 from ubi_stream.web.app import WebServer, advertised_url, create_web
+from ubi_stream.web.collecting import start_collector
 from ubi_stream.web.security.setup import server_tls, shared_secret
 
 DRAIN_S: Final = 5.0
@@ -191,8 +192,15 @@ class Worker:
         view = WorkerView(settings, self._pack, app, tasks, self._restorer, replies)
         self._metrics.add_refresher(lambda: self._refresh(view))
         tasks.on_change = lambda: self._count_models(view)
-        secret = await shared_secret(settings, pool)
-        web = create_web(view, pool, self._metrics, self._clock, settings=settings, secret=secret)
+        web = create_web(
+            view,
+            pool,
+            self._metrics,
+            self._clock,
+            settings=settings,
+            secret=await shared_secret(settings, pool),
+            intake=await start_collector(stack, settings, self._pack, self._metrics),
+        )
         server = WebServer(web, host=settings.web_host, port=settings.web_port, tls=server_tls(settings))
         await server.start()
         stack.push_async_callback(server.stop)

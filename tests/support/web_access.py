@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from aiohttp.test_utils import TestServer
@@ -25,7 +25,11 @@ JWT_SECRET: Final = "a secret of an identity provider of a test"
 TOKENS: Final = Settings(_env_file=None, jwt_secret=SecretStr(JWT_SECRET), web_public="")
 """Views that take tokens signed with `JWT_SECRET`, and show nothing without."""
 
-Service = Callable[[Sequence[Route]], Awaitable[Client]]
+
+class Service(Protocol):
+    """Serves a route table."""
+
+    def __call__(self, routes: Sequence[Route], settings: Settings = TOKENS) -> Awaitable[Client]: ...
 
 
 class ViewsServer(TestServer):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
 
-from ubi_stream.collector.identity import IDENTITY_TYPES
 from ubi_stream.collector.registry import Dialect
 from ubi_stream.collector.request import (
     Call,
@@ -26,7 +25,9 @@ from ubi_stream.events.validate import Validator
 from ubi_stream.mappings.ids import content_id
 from ubi_stream.mappings.mapper import Mapper, encode_event
 from ubi_stream.mappings.model import Mapping as MappingFile
-from ubi_stream.packs.schema import RESERVED_TYPES, Pack
+from ubi_stream.packs.privacy_filter import privacy_filter
+from ubi_stream.packs.schema import Pack
+from ubi_stream.privacy.filter import PrivacyFilter
 from ubi_stream.reasons import DeadLetterReason
 
 DIALECT_HEADER: Final = "ubi-dialect"
@@ -38,18 +39,23 @@ _MAX_KEPT_OF_REQUEST: Final = 4 * 1024 * 1024
 """All refused calls of one request: a batch whose context is large must not be multiplied by its calls."""
 _UNENCODABLE: Final = (TypeError, ValueError, RecursionError)
 
-Hide = Callable[[dict[str, Any]], dict[str, Any] | str]
-"""What must not be kept goes: the event without it, or the name of why the whole event is withheld."""
-MaskBytes = Callable[[bytes], bytes]
-
 
 class Accepted(msgspec.Struct, frozen=True):
-    """An event for the events topic; `urgent` ones wait for no others."""
+    """An event for the events topic.
+
+    Attributes
+    ----------
+    key
+        Of its record: the user's id; where two ids become one user the id that goes, so that this is in the order of
+        that id's own events.
+    urgent
+        Whether it waits for no others.
+    """
 
     event_id: str
-    user_id: str
     event_type: str
     value: bytes
+    key: bytes
     urgent: bool = False
 
 
@@ -92,8 +98,8 @@ class Intake:
         How the calls of a dialect become events, by the dialect's name.
     hash_key
         Keys the hashes of what is hidden.
-    hide, mask
-        What a privacy filter does to an event, and to a call that is no event.
+    privacy
+        Hides what must not be kept; the pack's filter unless given.
     """
 
     def __init__(
@@ -103,8 +109,7 @@ class Intake:
         source: str,
         mappings: Mapping[str, MappingFile],
         hash_key: bytes = b"",
-        hide: Hide = lambda event: event,
-        mask: MaskBytes = lambda raw: raw,
+        privacy: PrivacyFilter | None = None,
     ) -> None:
         self._validator = Validator.of(pack)
         self._urgent = frozenset(pack.events.critical)
@@ -112,7 +117,7 @@ class Intake:
         self._topic = f"collector/{source}"
         self._source = source
         self._hash_key = hash_key
-        self._hide, self._mask = hide, mask
+        self._privacy = privacy_filter(pack, key=hash_key, source=source) if privacy is None else privacy
         self._mappings = mappings
         self._mappers: dict[str, Mapper] = {}
 
@@ -142,19 +147,15 @@ class Intake:
         event = self._event(dialect, found, at)
         if event is None:
             return Left("left_out")
-        shown = self._hide(event)
-        if isinstance(shown, str):
-            return Left(shown)
         try:
-            return self._checked(dialect.name, shown, at)
+            return self._checked(dialect.name, event, at)
         except _UNENCODABLE:
             refusal = Refusal(DeadLetterReason.TOO_DEEP, "$", "the event can't be written as JSON")
             return self._refuse(dialect, call, refusal, at, kept)
 
     def read_event(self, event: dict[str, Any], received_ms: int) -> Outcome:
         """Check an event in our own form that comes again: a dead letter's, repaired."""
-        shown = self._hide(event)
-        return Left(shown) if isinstance(shown, str) else self._checked("own", shown, Reception(received_ms))
+        return self._checked("own", event, Reception(received_ms))
 
     def _event(self, dialect: Dialect, call: Call, at: Reception) -> dict[str, Any] | None:
         """The event of a call in our own form; None where the mapping leaves it out."""
@@ -181,25 +182,28 @@ class Intake:
         if event.get("event_id") is None:
             content = {field: value for field, value in event.items() if field not in ("event_id", "sent_at")}
             event = event | {"event_id": content_id(f"collector/{name}", encode_event(content))}
-        if event.get("event_type") in IDENTITY_TYPES and event["event_type"] not in RESERVED_TYPES:
-            return Left("identity")
         record = self._record(encode_event(event), at.received_ms)
-        read = read_events([record], self._validator, forwarded=False)
+        read = read_events([record], self._validator, forwarded=False, privacy=self._privacy)
         if read.dead_letters:
             return Rejected(read.dead_letters[0])
+        if read.not_kept:
+            return Left(read.not_kept[0].reason)
         return self._accepted(read.events[0], event) if read.events else Left("unwanted")
 
     def _accepted(self, found: Event, event: dict[str, Any]) -> Accepted:
         value = found.raw
         if "sent_at" in event:  # what it says of the sender's clock is true now, and not when a broker is late
-            settled = {name: value for name, value in event.items() if name != "sent_at"}
+            kept: dict[str, Any] = msgspec.json.decode(value)
+            settled = {name: member for name, member in kept.items() if name != "sent_at"}
             value = encode_event(settled | {"event_time": found.event_time_ms})
-        return Accepted(found.event_id, found.user_id, found.event_type, value, found.event_type in self._urgent)
+        urgent = found.event_type in self._urgent
+        return Accepted(found.event_id, found.event_type, value, found.user_id.encode(), urgent)
 
     def _refuse(self, dialect: Dialect, call: object, refusal: Refusal, at: Reception, kept: _Budget) -> Rejected:
         shown = call if refusal.kept is None else refusal.kept
-        record = self._record(kept.take(shown, self._mask), at.received_ms, dialect)
-        return Rejected(DeadLetter(refusal.reason, refusal.path, refusal.message, record))
+        record = self._record(kept.take(shown, self._privacy), at.received_ms, dialect)
+        message = self._privacy.clean_text(refusal.message)
+        return Rejected(DeadLetter(refusal.reason, refusal.path, message, record))
 
     def _record(self, value: bytes | None, received_ms: int, dialect: Dialect | None = None) -> Record:
         """A record that lies nowhere yet: its place is named by its content, so that what is sent twice is one."""
@@ -216,7 +220,7 @@ class _Budget:
     def __init__(self, size: int) -> None:
         self._left = size
 
-    def take(self, call: object, mask: MaskBytes) -> bytes | None:
+    def take(self, call: object, privacy: PrivacyFilter) -> bytes | None:
         """A call as JSON; None where it is too large, or the request's calls are by now."""
         if self._left <= 0:
             return None
@@ -225,4 +229,4 @@ class _Budget:
         except _UNENCODABLE:
             return None
         self._left -= len(value)
-        return mask(value) if len(value) <= MAX_KEPT_BYTES else None
+        return privacy.clean_bytes(value) if len(value) <= MAX_KEPT_BYTES else None

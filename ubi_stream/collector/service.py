@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from ubi_stream.collector.delivery import Delivery, Outgoing
-from ubi_stream.collector.intake import Accepted, Hide, Intake, MaskBytes, Outcome, Read, Rejected
+from ubi_stream.collector.intake import Accepted, Intake, Outcome, Read, Rejected
 from ubi_stream.collector.registry import DIALECTS, Dialect
 from ubi_stream.collector.request import CollectorRequest
 from ubi_stream.errors import ConfigError, likely
 from ubi_stream.insights.encoding import encode_dead_letter
 from ubi_stream.mappings.model import Mapping as MappingFile
 from ubi_stream.mappings.model import load_mapping
+from ubi_stream.packs.privacy_filter import filter_of
 from ubi_stream.packs.schema import Pack
 from ubi_stream.settings import Settings
 
@@ -59,10 +60,6 @@ class CollectorObserver(Protocol):
         ...
 
 
-FilterOf = Callable[[str], tuple[Hide, MaskBytes]]
-"""The privacy filter of a source, by the source's name."""
-
-
 class Collector:
     """Takes requests for one pack.
 
@@ -74,13 +71,11 @@ class Collector:
         The way to Kafka.
     observer
         Counts.
-    filter_of
-        What must not be kept of a source's events.
 
     Raises
     ------
     ConfigError
-        A mapping is wrong, or named for a dialect that there is not.
+        A mapping is wrong, or named for a dialect that there is not; or the list of people not to track is.
     """
 
     def __init__(
@@ -89,15 +84,13 @@ class Collector:
         settings: Settings,
         delivery: Delivery,
         observer: CollectorObserver,
-        filter_of: FilterOf = lambda _source: (lambda event: event, lambda raw: raw),
     ) -> None:
         self._pack, self._settings = pack, settings
         self._delivery = delivery
         self._observer = observer
-        self._filter_of = filter_of
         self._own_mappings = named_mappings(settings.source_mappings)
         self._intakes: dict[str, Intake] = {}
-        self._recent: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._recent: OrderedDict[tuple[bytes, str], None] = OrderedDict()
         self.intake("default")  # what is wrong with a mapping is said at the start
 
     @property
@@ -105,18 +98,26 @@ class Collector:
         """The pack whose events are taken."""
         return self._pack
 
+    @property
+    def hash_key(self) -> bytes:
+        """Keys the hashes of what is hidden."""
+        return self._settings.hash_key
+
+    @property
+    def amount(self) -> str:
+        """Name of the property with the money of an event."""
+        return self._pack.events.roles.amount or "amount"
+
     def intake(self, source: str) -> Intake:
         """What reads the requests of a source."""
         found = self._intakes.get(source)
         if found is None:
-            hide, mask = self._filter_of(source)
             found = self._intakes[source] = Intake(
                 self._pack,
                 source=source,
                 mappings=self._mappings_of(source),
                 hash_key=self._settings.hash_key,
-                hide=hide,
-                mask=mask,
+                privacy=filter_of(self._pack, self._settings, source=source),
             )
         return found
 
@@ -155,19 +156,19 @@ class Collector:
             Kafka does not take it now.
         """
         records: list[Outgoing] = []
-        new: dict[tuple[str, str], None] = {}
+        new: dict[tuple[bytes, str], None] = {}
         duplicates: set[int] = set()
         for at, outcome in enumerate(outcomes):
             if isinstance(outcome, Rejected):
                 records.append(self._letter(outcome))
             elif isinstance(outcome, Accepted):
-                identity = (outcome.user_id, outcome.event_id)
+                identity = (outcome.key, outcome.event_id)
                 if identity in self._recent or identity in new:
                     duplicates.add(at)
                     continue
                 new[identity] = None
-                key = outcome.user_id.encode()
-                records.append(Outgoing(self._settings.events_topic, key, outcome.value, outcome.urgent))
+                topic = self._settings.events_topic
+                records.append(Outgoing(topic, outcome.key, outcome.value, outcome.urgent))
         await self._delivery.send(records)
         self._recent |= new
         while len(self._recent) > REMEMBERED_EVENTS:

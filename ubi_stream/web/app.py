@@ -31,7 +31,7 @@ from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.reader import QUERY_TIMEOUT_S, Reader
 from ubi_stream.web.routes import Route
 from ubi_stream.web.security.setup import Security, client_tls, make_security
-from ubi_stream.web.table import Parts, worker_routes
+from ubi_stream.web.table import CollectorParts, Parts, worker_routes
 
 _STOP_WITHIN_S: Final = 2.0
 """Time for requests under way when the worker stops."""
@@ -54,6 +54,7 @@ def create_web(
     *,
     settings: Settings | None = None,
     secret: bytes | None = None,
+    intake: CollectorParts | None = None,
     query_timeout_s: float = QUERY_TIMEOUT_S,
 ) -> web.Application:
     """The application of a worker's views.
@@ -72,6 +73,8 @@ def create_web(
         Who may ask for what, and how often.
     secret
         What all workers share: see `shared_secret`.
+    intake
+        What takes events; None where they come by Kafka alone.
     query_timeout_s
         Longest time of a query.
 
@@ -85,7 +88,7 @@ def create_web(
     security = make_security(settings, pool, clock, http, secret or secrets.token_bytes(32))
     forwarder = Forwarder(security.hops, tls=client_tls(settings))
     reader = Reader(pool, timeout_s=query_timeout_s)
-    parts = Parts(port, pool, reader, forwarder, metrics, clock, settings, security.guard)
+    parts = Parts(port, pool, reader, forwarder, metrics, clock, settings, security.guard, intake)
     app = build_app(worker_routes(parts), security, http, clock)
     app.cleanup_ctx.append(forwarder.lifespan)
     return app

@@ -13,7 +13,7 @@ from ubi_stream.web.bodies import read_body, read_document
 from ubi_stream.web.middleware.request_id import current_request_id
 from ubi_stream.web.problems import ProblemError, ProblemType
 from ubi_stream.web.query import check_query, read_query
-from ubi_stream.web.routes import Handler, Route, accept
+from ubi_stream.web.routes import AnyQuery, Handler, Route, accept
 
 _PART: Final = re.compile(r"\{(\w+)\}")
 
@@ -72,7 +72,7 @@ def _served(route: Route, guard: Guard) -> Handler:
 
 async def _answer(route: Route, guard: Guard, request: web.Request) -> web.StreamResponse:
     await guard.admit(route, request)
-    query = read_query(request.query.items(), route.query)
+    query = AnyQuery() if route.query is AnyQuery else read_query(request.query.items(), route.query)
     body, document = b"", None
     if route.body is not None:
         body = await read_body(request, route.body)

@@ -60,6 +60,10 @@ class NoQuery(msgspec.Struct, frozen=True):
     """The query of a route that takes no parameters."""
 
 
+class AnyQuery(msgspec.Struct, frozen=True):
+    """The query of a route that reads it itself: SDKs send parameters of their own, which come and go."""
+
+
 class Body(msgspec.Struct, frozen=True):
     """The body that a route takes.
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import asyncpg
 
 from ubi_stream.clock import Clock
+from ubi_stream.collector.repair import Letters
+from ubi_stream.collector.service import Collector
 from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.settings import Settings
 from ubi_stream.web.forward import Forwarder
@@ -15,6 +17,8 @@ from ubi_stream.web.reader import Reader
 from ubi_stream.web.routes import Route
 from ubi_stream.web.security.guard import RequestGuard
 from ubi_stream.web.views.access import access_routes
+from ubi_stream.web.views.collector import CollectorViews
+from ubi_stream.web.views.dead_letters import DeadLetterViews
 from ubi_stream.web.views.features import Features
 from ubi_stream.web.views.health import Health
 from ubi_stream.web.views.insight_counts import InsightCounts
@@ -25,6 +29,13 @@ from ubi_stream.web.views.page import page_routes
 from ubi_stream.web.views.segments import Segments
 from ubi_stream.web.views.users import Users
 from ubi_stream.web.views.visits import Visits
+
+
+class CollectorParts(NamedTuple):
+    """What takes events, and what reads those that could not be taken."""
+
+    collector: Collector
+    letters: Letters
 
 
 class Parts(NamedTuple):
@@ -38,6 +49,7 @@ class Parts(NamedTuple):
     clock: Clock
     settings: Settings
     guard: RequestGuard
+    intake: CollectorParts | None = None
 
 
 def worker_routes(parts: Parts) -> list[Route]:
@@ -54,5 +66,17 @@ def worker_routes(parts: Parts) -> list[Route]:
         *Models(port).routes(),
         *Labels(port, parts.forwarder, parts.clock).routes(),
         *access_routes(parts.guard, reader, parts.clock, parts.settings),
+        *collector_routes(parts),
         *Health(port, reader, parts.metrics).routes(),
+    ]
+
+
+def collector_routes(parts: Parts) -> list[Route]:
+    """Routes that take events, and those about dead letters; none where no events are taken."""
+    if parts.intake is None:
+        return []
+    collector, letters = parts.intake
+    return [
+        *CollectorViews(collector, parts.clock, origins=parts.settings.collector_origins).routes(),
+        *DeadLetterViews(parts.reader, collector, letters).routes(),
     ]

@@ -258,3 +258,33 @@ def test_interactions_keep_their_action() -> None:
     assert isinstance(one, Rejected)
     found = json.loads(one.letter.record.value or b"")
     assert (found["event_type"], found["properties"]) == ("interaction", {"a": 1, "action": "block"})
+
+
+def test_a_snowplow_event_of_a_device_and_a_user_says_that_both_are_one_and_says_it_once() -> None:
+    call = {"e": "pv", "uid": "u-1", "duid": "d-1", "dtm": str(NOW_MS)}
+    link, *views = read(SNOWPLOW, payload(call | {"eid": "1"}, call | {"eid": "2"}), TP2)
+    assert (event(link)["event_type"], event(link)["user_id"]) == ("$identify", "u-1")
+    assert [event(one)["user_id"] for one in views] == ["u-1", "u-1"]
+    again, *_ = read(SNOWPLOW, payload(call | {"eid": "3", "dtm": str(NOW_MS - 1)}), TP2)
+    assert event(again)["event_id"] == event(link)["event_id"]
+
+
+def test_what_is_hidden_reaches_neither_events_nor_dead_letters() -> None:
+    secret = {"password": "hunter2", "text": "write to ann@shop.example"}
+    good, bad, raw, withheld = read(
+        OWN,
+        [
+            OURS | {"properties": secret},
+            OURS | {"event_type": "dance", "properties": secret},
+            {"event_type": "$erase", "note": "ann@shop.example"},
+            OURS | {"context": {"consent": False}},
+        ],
+    )
+    assert isinstance(good, Accepted)
+    assert isinstance(bad, Rejected)
+    assert isinstance(raw, Rejected)
+    for value in (good.value, bad.letter.record.value or b"", raw.letter.record.value or b""):
+        assert value
+        assert b"hunter2" not in value
+        assert b"ann@" not in value
+    assert withheld == Left("no_consent")

@@ -127,6 +127,20 @@ def test_a_group_call_makes_no_user() -> None:
     assert read("/v1/group", {"groupId": "g-1", "userId": "u-1"}) == [Left("group")]
 
 
+def test_an_identify_call_with_an_anonymous_id_is_a_command_under_the_id_that_goes() -> None:
+    call = {"userId": "u-1", "anonymousId": "a-1", "messageId": "m-1", "timestamp": NOW, "traits": {"plan": "x"}}
+    (one,) = read("/v1/identify", call)
+    assert event(one) == {
+        "event_id": "m-1", "event_type": "$identify", "user_id": "u-1", "event_time": NOW,
+        "properties": {"anonymous_id": "a-1"},
+    }  # fmt: skip
+    assert isinstance(one, Accepted)
+    assert one.key == b"a-1"
+    (two,) = read("/v1/alias", {"userId": "u-2", "previousId": "u-1", "messageId": "m-2"})
+    assert isinstance(two, Accepted)
+    assert (event(two)["event_type"], two.key) == ("$alias", b"u-1")
+
+
 def test_an_identify_call_without_an_anonymous_id_is_traits_alone() -> None:
     assert read("/v1/identify", {"userId": "u-1", "context": {"traits": {"plan": "x"}}}) == [Left("traits")]
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from support.collecting import NOW, NOW_MS, MemoryDelivery, collector, request
-from ubi_stream.collector import answers
+from ubi_stream.collector import replies
 from ubi_stream.collector.delivery import OverloadedError
 from ubi_stream.collector.registry import OWN, POSTHOG, SEGMENT
 from ubi_stream.collector.service import named_mappings, receipt_document
@@ -90,7 +90,7 @@ async def test_the_answers_of_the_dialects() -> None:
     good = {"event": "add_to_cart", "distinct_id": "u-1", "uuid": "e-1", "timestamp": NOW}
     body = {"batch": [good, good | {"uuid": "e-2", "event": "dance"}]}
     receipt = await service.take(POSTHOG, request("/i/v1/analytics/events", body), "shop")
-    assert json.loads(answers.posthog_v1(receipt).body) == {
+    assert json.loads(replies.posthog_v1(receipt).body) == {
         "results": {
             "e-1": {"result": "ok"},
             "e-2": {
@@ -99,12 +99,12 @@ async def test_the_answers_of_the_dialects() -> None:
             },
         }
     }
-    assert json.loads(answers.posthog_v0(receipt).body)["status"] == "Ok"
-    assert [one["index"] for one in json.loads(answers.segment(receipt).body)["rejected"]] == [1]
-    assert answers.text_ok(receipt).body == b"ok"
-    assert answers.pixel(receipt).body.startswith(b"GIF89a")
+    assert json.loads(replies.posthog_v0(receipt).body)["status"] == "Ok"
+    assert [one["index"] for one in json.loads(replies.segment(receipt).body)["rejected"]] == [1]
+    assert replies.text_ok(receipt).body == b"ok"
+    assert replies.pixel(receipt).body.startswith(b"GIF89a")
     quiet = await service.take(POSTHOG, request("/batch", good), "shop")
-    assert json.loads(answers.segment(quiet).body) == {"success": True}
+    assert json.loads(replies.segment(quiet).body) == {"success": True}
 
 
 def test_a_dry_run_sends_nothing() -> None:

@@ -64,12 +64,12 @@ async def guarded(serve: Serve, worker: MemoryWorker) -> Client:
 
 @pytest.fixture
 async def serve_routes(clock: ManualClock) -> AsyncIterator[Service]:
-    """Serves a route table, with tokens, until the test is over."""
+    """Serves a route table, which takes tokens unless settings say otherwise, until the test is over."""
     async with AsyncExitStack() as stack:
 
-        async def serve_table(routes: Sequence[Route]) -> Client:
+        async def serve_table(routes: Sequence[Route], settings: Settings = TOKENS) -> Client:
             metrics = HttpMetrics(CollectorRegistry())
-            app = build_app(routes, make_security(TOKENS, None, clock, metrics, SECRET), metrics, clock)
+            app = build_app(routes, make_security(settings, None, clock, metrics, SECRET), metrics, clock)
             return await stack.enter_async_context(TestClient(ViewsServer(app)))
 
         yield serve_table

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ubi_stream.collector.bodies import read_calls, read_json
 from ubi_stream.collector.dialects import calls, coaching, risk_log
-from ubi_stream.collector.identity import IDENTITY_TYPES
+from ubi_stream.collector.identity import SENT_TYPES
 from ubi_stream.collector.request import BadRequestError, Call, CollectorRequest, Ready, Reception, invalid_value
 
 _Form = tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], Reception], Call]]
@@ -32,6 +32,6 @@ def read(call: dict[str, Any], at: Reception) -> Call:
         if knows(call):
             return read_form(call, at)
     kind = call.get("event_type")
-    if isinstance(kind, str) and kind.startswith("$") and kind not in IDENTITY_TYPES:
+    if isinstance(kind, str) and kind.startswith("$") and kind not in SENT_TYPES:
         return invalid_value("event_type", f"event_type is {kind!r:.60}, a command: only behaviour is taken")
     return Ready(call)

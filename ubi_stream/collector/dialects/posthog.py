@@ -102,9 +102,9 @@ def _time(call: dict[str, Any], properties: dict[str, Any], received_ms: int) ->
 
 def _milliseconds(time: object) -> int | None:
     try:
-        change = datetime.fromisoformat(time) if isinstance(time, str) else None
+        moment = datetime.fromisoformat(time) if isinstance(time, str) else None
     except ValueError:
         return None
-    if change is None:
+    if moment is None:
         return None
-    return round((change if change.tzinfo else change.replace(tzinfo=UTC)).timestamp() * 1000)
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -32,11 +32,11 @@ def split(request: CollectorRequest) -> list[Any]:
     document = _pixel(request) if "/pixel/" in request.path else read_json(request.body)
     if not isinstance(document, dict):
         raise BadRequestError("invalid_json", "The body is no JSON object")
-    if last in _BATCHES:
+    if last in _BATCHES or "batch" in document:
         if len(object_of(document.get("context"))) > _MAX_CONTEXT:
             raise BadRequestError("invalid_batch", f"context has more than {_MAX_CONTEXT} members")
         return [_merged(document, call) for call in read_calls(document.get("batch"))]
-    return [document | {"type": _SHORT.get(last, last)}]
+    return [document | {"type": _SHORT[last]} if last in _SHORT else document]
 
 
 def key_of(document: dict[str, Any]) -> str | None:

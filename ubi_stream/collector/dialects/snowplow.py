@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ import msgspec
 
 from ubi_stream.collector.bodies import from_base64, read_calls, read_json
 from ubi_stream.collector.fields import id_of, without_nulls
+from ubi_stream.collector.identity import identify
 from ubi_stream.collector.request import (
     BadRequestError,
     Call,
@@ -39,20 +41,39 @@ _NAMES: Final = {
 """Parameters of the protocol, and what they are called in the enriched event."""
 
 
+_LINK: Final = "$identify"
+
+
 def split(request: CollectorRequest) -> list[Any]:
     """The events of a payload; a pixel is one, in the query."""
     if not request.body:
         if "e" not in request.query:
             raise BadRequestError("empty_body", "Neither a payload nor a pixel with e=…")
-        return [dict(request.query)]
+        return [*_links([dict(request.query)]), dict(request.query)]
     document = read_json(request.body)
     if not isinstance(document, dict):
         raise BadRequestError("invalid_json", "The payload is no JSON object")
-    return read_calls(document.get("data"), "data")
+    calls = read_calls(document.get("data"), "data")
+    return [*_links(calls), *calls]
+
+
+def _links(calls: list[Any]) -> list[Any]:
+    """A call for each pair of a device's id and a user's: this protocol has no call of its own to say so."""
+    pairs: dict[tuple[str, str], dict[str, Any]] = {}
+    for call in calls:
+        user_id, device = (
+            (id_of(call.get(name)) for name in ("uid", "duid")) if isinstance(call, dict) else (None, None)
+        )
+        if user_id is not None and device is not None and user_id != device:
+            times = {name: call[name] for name in ("dtm", "stm", "ttm") if name in call}
+            pairs.setdefault((device, user_id), {"e": _LINK, "uid": user_id, "duid": device, **times})
+    return list(pairs.values())
 
 
 def read(call: dict[str, Any], at: Reception) -> Call:
     """One event."""
+    if call.get("e") == _LINK:
+        return _identify(call, at)
     kind = _KINDS.get(str(call.get("e")))
     if kind is None:
         return missing("e") if call.get("e") is None else invalid_value("e", f"e is {call['e']!r:.60}, unknown")
@@ -71,6 +92,14 @@ def read(call: dict[str, Any], at: Reception) -> Call:
         values |= {"unstruct_event": described, "event_name": _name(described)}
     time, sent_at = _time(call)
     return Row(without_nulls(values), time, sent_at)
+
+
+def _identify(call: dict[str, Any], at: Reception) -> Call:
+    device, user_id = id_of(call.get("duid")), id_of(call.get("uid"))
+    time, sent_at = _time(call)
+    # The same at every event: by one id it counts once.
+    event_id = blake2b(f"identify\0{device}\0{user_id}".encode(), digest_size=16).hexdigest()
+    return identify(device, user_id, at=at.received_ms if time is None else time, sent_at=sent_at, event_id=event_id)
 
 
 def _time(call: dict[str, Any]) -> tuple[object, object]:
