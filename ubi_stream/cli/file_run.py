@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from ubi_stream.data.source import ReplaySource
 from ubi_stream.errors import ConfigError
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.replay.account import Account, Cause, likely, order_sentences, sentences
-from ubi_stream.replay.offline_run import describe, run_offline
+from ubi_stream.replay.offline_run import OfflineOutputs, describe, run_offline
 from ubi_stream.replay.sending import not_sent, require_events_topic, send_all
 from ubi_stream.settings import Settings
 from ubi_stream.terminal.configured import pack_for
@@ -50,7 +51,17 @@ class SentSummary(msgspec.Struct, frozen=True):
     time_order: list[str]
 
 
-def replay_offline(run: FileRun, settings: Settings, out: Path | None, dead_letters: Path | None) -> None:
+@dataclass(frozen=True, slots=True)
+class OutputPaths:
+    """Files that an offline run writes: insights (None is standard output), and what else is wanted."""
+
+    insights: Path | None = None
+    dead_letters: Path | None = None
+    features: Path | None = None
+    quality: Path | None = None
+
+
+def replay_offline(run: FileRun, settings: Settings, paths: OutputPaths) -> None:
     """Run a file through the pipeline in this process, and say what became of it.
 
     Raises
@@ -63,18 +74,19 @@ def replay_offline(run: FileRun, settings: Settings, out: Path | None, dead_lett
     account = Account()
     with ExitStack() as stack:
         source = stack.enter_context(ReplaySource(run.path, run.mapping, sort=run.sort, key=settings.hash_key))
-        bar, lines = stack.enter_context(progress_bar(source.total_bytes)), stack.enter_context(open_lines(out))
-        letters = None if dead_letters is None else stack.enter_context(open_lines(dead_letters))
+        bar = stack.enter_context(progress_bar(source.total_bytes))
+        further = (paths.dead_letters, paths.features, paths.quality)
+        files = (None if path is None else stack.enter_context(open_lines(path)) for path in further)
+        outputs = OfflineOutputs(stack.enter_context(open_lines(paths.insights)), *files)
         settings = pack_for(settings, source.mapping.pack)
         pack = load_pack(settings.pack, nobody=settings.nobody)
         summary = run_offline(
             source,
-            lines,
+            outputs,
             account,
             pack=pack,
             settings=settings,
             clock=SystemClock(),
-            dead_letters=letters,
             on_progress=lambda events: bar.move(source.bytes_read, f"{events:,} events"),
         )
     if run.as_json:

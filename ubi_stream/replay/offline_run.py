@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import msgspec
@@ -12,7 +13,7 @@ from ubi_stream.clock import Clock
 from ubi_stream.data.records import ProducerRecord
 from ubi_stream.data.source import ReplaySource
 from ubi_stream.insights.builder import POPULATION
-from ubi_stream.insights.encoding import encode_dead_letter, encode_insight
+from ubi_stream.insights.encoding import encode_dead_letter, encode_features, encode_insight
 from ubi_stream.insights.visits import VisitRecord
 from ubi_stream.insights.windows import NO_CLASS
 from ubi_stream.packs.schema import Pack
@@ -22,6 +23,24 @@ from ubi_stream.settings import Settings
 from ubi_stream.terminal.console import counted
 
 _SAY_EVERY = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineOutputs:
+    """Where the results go; None for what is not wanted.
+
+    Attributes
+    ----------
+    insights, dead_letters, features
+        One JSON object a line, in the form of their topics.
+    quality
+        One JSON object: how good each model was, as `GET /api/v1/models` reports it.
+    """
+
+    insights: BinaryIO
+    dead_letters: BinaryIO | None = None
+    features: BinaryIO | None = None
+    quality: BinaryIO | None = None
 
 
 class OfflineSummary(msgspec.Struct, frozen=True):
@@ -57,13 +76,12 @@ class OfflineSummary(msgspec.Struct, frozen=True):
 
 def run_offline(
     source: ReplaySource,
-    out: BinaryIO,
+    out: OfflineOutputs,
     account: Account,
     *,
     pack: Pack,
     settings: Settings,
     clock: Clock,
-    dead_letters: BinaryIO | None = None,
     on_progress: Callable[[int], None] = lambda events: None,
 ) -> OfflineSummary:
     """Run a file through the pack, and write each insight as one line of CloudEvents JSON.
@@ -72,12 +90,12 @@ def run_offline(
     ----------
     account
         Filled with what is refused, and with the order of the times.
-    dead_letters
-        Where dead letters go, in the form of their topic, one a line.
     on_progress
         Told now and then how many records were read.
     """
     started_s = clock.monotonic_s()
+    if out.features is not None:
+        pack = pack.model_copy(update={"outputs": pack.outputs.model_copy(update={"features": True})})
     run = OfflineRun(pack, settings, now_ms=clock.now_ms())
 
     def noted() -> Iterator[ProducerRecord]:
@@ -96,7 +114,7 @@ def run_offline(
                 if insight.id in incidents:
                     continue
                 incidents.add(insight.id)
-            out.write(encode_insight(insight) + b"\n")
+            out.insights.write(encode_insight(insight) + b"\n")
             kinds[insight.kind.value] += 1
         for visit in effects.visits:
             if isinstance(visit, VisitRecord) and not visit.revised:
@@ -104,8 +122,12 @@ def run_offline(
         for letter in effects.dead_letters:
             item = run.item_of(letter.record)
             account.refuse(letter, *((0, "") if item is None else (item.row, item.fault)))
-            if dead_letters is not None:
-                dead_letters.write(encode_dead_letter(letter) + b"\n")
+            if out.dead_letters is not None:
+                out.dead_letters.write(encode_dead_letter(letter) + b"\n")
+        if out.features is not None:
+            out.features.writelines(encode_features(row) + b"\n" for row in effects.features)
+    if out.quality is not None:
+        out.quality.write(msgspec.json.encode({"pack": pack.name, "models": run.model_reports()}) + b"\n")
     seconds = clock.monotonic_s() - started_s
     tally, events = run.tally, account.records
     return OfflineSummary(

@@ -34,7 +34,7 @@ from ubi_stream.mappings.write import mapping_text
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.schema import Pack
 from ubi_stream.replay.account import Account
-from ubi_stream.replay.offline_run import OfflineSummary, describe, run_offline
+from ubi_stream.replay.offline_run import OfflineOutputs, OfflineSummary, describe, run_offline
 from ubi_stream.settings import Settings
 from ubi_stream.terminal.configured import pack_for
 
@@ -173,7 +173,7 @@ def run_try(
     ):
         summary = run_offline(
             source,
-            cast(Any, insights),
+            OfflineOutputs(cast(Any, insights)),
             account,
             pack=proposal.pack,
             settings=proposal.settings,

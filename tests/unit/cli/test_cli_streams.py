@@ -66,6 +66,29 @@ def test_the_summary_as_json_adds_up(ubi: Ubi, shop_file: Path) -> None:
     assert summary["insights"] == sum(summary["insights_by_kind"].values()) == len(result.stdout.splitlines())
 
 
+def test_an_offline_run_writes_features_and_model_quality(ubi: Ubi, shop_file: Path) -> None:
+    plain = ubi("replay", shop_file, "-m", "rees46", "--offline", "--out", "plain.jsonl", "--json")
+    ubi(
+        *("replay", shop_file, "-m", "rees46", "--offline", "--out", "out.jsonl"),
+        *("--features", "features.jsonl", "--quality", "quality.json"),
+    )
+    assert Path("out.jsonl").read_bytes() == Path("plain.jsonl").read_bytes()
+    rows = [json.loads(line) for line in Path("features.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) == json.loads(plain.stderr)["accepted"]
+    assert {"event_id", "entity_id", "at_ms", "features"} <= rows[0].keys()
+    assert "session_depth" in rows[0]["features"]
+    quality = json.loads(Path("quality.json").read_text("utf-8"))
+    assert quality["pack"] == "ecommerce"
+    by_name = {(model["outcome"], model["model"], model["partition"]): model for model in quality["models"]}
+    assert by_name["buys_in_visit", "line", None]["quality"].keys() == {"all_time", "window", "emitted"}
+
+
+def test_features_and_quality_are_files_of_an_offline_run(ubi: Ubi, shop_file: Path) -> None:
+    refused = ubi("replay", shop_file, "-m", "rees46", "--quality", "quality.json")
+    assert refused.exit_code == 2
+    assert "--quality needs --offline" in refused.stderr
+
+
 def test_when_nothing_is_told_it_says_what_that_takes(ubi: Ubi) -> None:
     Path("one.jsonl").write_text('{"event_time": 1700000000000, "event_type": "view", "user_id": "u1"}\n', "utf-8")
     delivered = ubi("replay", "one.jsonl", "--offline").stderr

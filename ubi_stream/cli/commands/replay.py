@@ -54,6 +54,14 @@ def replay(
         Path | None,
         typer.Option("--dead-letters", help="With --offline: write dead letters to this file.", show_default=False),
     ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option("--features", help="With --offline: write features to this file.", show_default=False),
+    ] = None,
+    quality: Annotated[
+        Path | None,
+        typer.Option("--quality", help="With --offline: write model quality to this file.", show_default=False),
+    ] = None,
     shadow: Annotated[
         bool,
         typer.Option(
@@ -88,12 +96,15 @@ def replay(
 
     - `ubi replay visits.csv --mapping visits.toml --offline --dead-letters refused.jsonl > insights.jsonl`
 
+    - `ubi replay events.csv.gz --mapping rees46 --offline --features features.jsonl --quality quality.json -o -`
+
     - `ubi replay --shadow --from 2026-11-20T00:00 --to 2026-11-21T00:00 --pack changed.toml`
     """
     shadow = shadow or (file is None and (since or until) is not None)
     _check_options(file, offline=offline, shadow=shadow, local=out or pack, compared=since or until or live)
-    if dead_letters is not None and not offline:
-        raise typer.BadParameter("--dead-letters needs --offline: a worker's are on their topic")
+    for option, path in (("--dead-letters", dead_letters), ("--features", features), ("--quality", quality)):
+        if path is not None and not offline:
+            raise typer.BadParameter(f"{option} needs --offline: a worker has a topic or a view for it")
     allowed = parse_share(allow_dead_letters)
     settings = server_settings(pack=pack, broker=broker)
     name = mapping_for(file, mapping)
@@ -104,19 +115,16 @@ def replay(
             FileRun(file, name, allowed, sort=sort, as_json=as_json),
             settings,
             speed,
-            out,
-            dead_letters,
+            (out, dead_letters, features, quality),
             offline=offline,
         )
 
 
-def _replay(
-    run: FileRun, settings: Settings, speed: str, out: Path | None, dead_letters: Path | None, *, offline: bool
-) -> None:
-    from ubi_stream.cli.file_run import replay_offline, replay_online  # noqa: PLC0415 - loads the models
+def _replay(run: FileRun, settings: Settings, speed: str, paths: tuple[Path | None, ...], *, offline: bool) -> None:
+    from ubi_stream.cli.file_run import OutputPaths, replay_offline, replay_online  # noqa: PLC0415 - loads the models
 
     if offline:
-        replay_offline(run, settings, out, dead_letters)
+        replay_offline(run, settings, OutputPaths(*paths))
     else:
         run_async(replay_online(run, settings, speed))
 
