@@ -1,4 +1,4 @@
-"""Pictures of the live page of a worker that runs, for README: `docs/live-page.png` and `docs/live-page-user.png`.
+"""Pictures of the live page of a worker that runs: `docs/live-page.png`, and `docs/live-page-user.png` for README.
 
 Run as `make live-page URL=http://127.0.0.1:8088/` some three minutes after `ubi demo` has started.
 """

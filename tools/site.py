@@ -1,7 +1,7 @@
 """The documentation's site is made of the repository's own files: a hook of mkdocs, named in `mkdocs.yml`.
 
-Links in `docs/` are written for a reader of the repository. README is the site's first page, and each file outside
-`docs/` that a page links to becomes a part of the site.
+Links in `docs/` are written for a reader of the repository. README is the site's first page, its last section the
+navigation, and each file outside `docs/` that a page links to becomes a part of the site.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 from mkdocs.structure.files import File, Files
 
 ROOT: Final = Path(__file__).parents[1]
+_TITLED: Final = re.compile(r"\[([^]]+)\]\(([^)\s#:]+\.md)[)#]")
 _LINK: Final = re.compile(r"(?<=\]\()([^)\s#:]+)(?=[)#])")
 _RENAMED: Final = {"README.md": "index.md"}
 
@@ -31,6 +32,28 @@ def linked(markdown: str, repository_path: str) -> list[str]:
     """Return the files that a page links to, as paths in the repository."""
     folder = posixpath.dirname(repository_path)
     return [posixpath.normpath(posixpath.join(folder, link)) for link in _LINK.findall(markdown)]
+
+
+def navigation(readme: str) -> list[dict[str, Any]]:
+    """Return the groups of pages in README's last section: paragraphs such as "Use: [commands](docs/commands.md), …".
+
+    >>> navigation("# A\\n\\n## Where to go\\n\\nUse: [the API](docs/api.md),\\n[packs](docs/packs.md#texts).")
+    [{'Use': [{'The API': 'api.md'}, {'Packs': 'packs.md'}]}]
+    """
+    groups: list[dict[str, Any]] = []
+    for paragraph in readme.rpartition("\n## ")[2].split("\n\n"):
+        group, colon, text = paragraph.partition(": ")
+        pages = {site_path(page): title for title, page in _TITLED.findall(text)}
+        if colon and pages:
+            groups.append({group: [{title[:1].upper() + title[1:]: page} for page, title in pages.items()]})
+    return groups
+
+
+def on_config(config: Any) -> Any:
+    """Take the navigation from README."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    config.nav = [{"ubi-stream": "index.md"}, *navigation(readme)]
+    return config
 
 
 def on_files(files: Files, config: Any) -> Files:

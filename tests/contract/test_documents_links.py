@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from ubi_stream.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/**/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")])
 CODE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+GROUPS = {group.name for group in app.registered_groups}
 SHOWN = [
     (document.name, line.partition(" # ")[0].strip())
     for document in DOCUMENTS
@@ -52,7 +53,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 def test_a_command_takes_the_options_that_are_shown(document: str, line: str) -> None:
     words = [word for word in shlex.split(line) if not re.match(r"[A-Z_]+=", word)]
     words = words[: next((at for at, word in enumerate(words) if word in {"|", ">", "&&"}), None)]
-    command = words[1:3] if words[1] == "pack" else words[1:2]
+    command = words[1:3] if words[1] in GROUPS else words[1:2]
     shown = CliRunner(env={"COLUMNS": "300"}).invoke(app, [*command, "--help"])
     assert shown.exit_code == 0, f"{document}: {line}"
     for option in (word.partition("=")[0] for word in words if word.startswith("--")):
