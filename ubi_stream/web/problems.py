@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -39,6 +39,52 @@ class ProblemType(StrEnum):
     DATABASE_UNAVAILABLE = "database-unavailable"
     NOT_READY = "not-ready"
     INTERNAL = "internal"
+
+
+_STATUSES: Final = {
+    HTTPStatus.UNAUTHORIZED: {ProblemType.UNAUTHENTICATED},
+    HTTPStatus.FORBIDDEN: {ProblemType.FORBIDDEN},
+    HTTPStatus.NOT_FOUND: {
+        ProblemType.NO_SUCH_ROUTE,
+        ProblemType.UNKNOWN_ENTITY,
+        ProblemType.UNKNOWN_KEY,
+        ProblemType.UNKNOWN_VISIT,
+    },
+    HTTPStatus.METHOD_NOT_ALLOWED: {ProblemType.METHOD_NOT_ALLOWED},
+    HTTPStatus.REQUEST_TIMEOUT: {ProblemType.BODY_TOO_SLOW},
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: {ProblemType.BODY_TOO_LARGE, ProblemType.UNEXPECTED_BODY},
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {ProblemType.UNSUPPORTED_MEDIA_TYPE},
+    HTTPStatus.TOO_MANY_REQUESTS: {ProblemType.TOO_MANY_LABELS, ProblemType.TOO_MANY_REQUESTS},
+    HTTPStatus.INTERNAL_SERVER_ERROR: {ProblemType.INTERNAL},
+    HTTPStatus.SERVICE_UNAVAILABLE: {
+        ProblemType.REBALANCING,
+        ProblemType.WORKER_UNREACHABLE,
+        ProblemType.BROKER_UNAVAILABLE,
+        ProblemType.DATABASE_UNAVAILABLE,
+        ProblemType.IDENTITY_UNAVAILABLE,
+        ProblemType.NOT_READY,
+    },
+}
+
+
+def status_of(problem: ProblemType) -> int:
+    """Status with which a problem is answered; 400 unless it is listed.
+
+    >>> status_of(ProblemType.FORBIDDEN), status_of(ProblemType.INVALID_REQUEST)
+    (403, 400)
+    """
+    found = (status for status, problems in _STATUSES.items() if problem in problems)
+    return int(next(found, HTTPStatus.BAD_REQUEST))
+
+
+class ProblemDocument(msgspec.Struct, frozen=True):
+    """What is wrong (RFC 9457). Some problems have further members."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
 
 
 class ProblemError(Exception):

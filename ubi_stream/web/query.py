@@ -98,7 +98,7 @@ def _time(text: str) -> datetime:
 @cache
 def _schema(kind: Any) -> dict[str, Any]:
     """JSON Schema of a parameter's type, without the null of those that may be left out."""
-    if _is_time(msgspec.inspect.type_info(kind)):
+    if is_time(kind):
         return {"type": "string", "format": "date-time"}  # msgspec's has no format unless a zone is required
     schema: dict[str, Any] = msgspec.json.schema(kind)
     defined = schema.pop("$defs", {})
@@ -110,6 +110,11 @@ def _schema(kind: Any) -> dict[str, Any]:
         if words := [word for word in option.get("enum", ()) if word is not None]:
             return {"type": "string", "enum": words}
     raise TypeError(f"no type of a parameter: {kind}")
+
+
+def is_time(kind: Any) -> bool:
+    """Whether a parameter is a time; it may be left out."""
+    return _is_time(msgspec.inspect.type_info(kind))
 
 
 def _is_time(info: msgspec.inspect.Type) -> bool:

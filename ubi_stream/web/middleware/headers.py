@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 from ubi_stream.web.security.guard import BUDGET
 
 # The page's script and style are files of ours: nothing inline, nothing from elsewhere, no frames, no forms.
-_CONTENT_SECURITY_POLICY = "; ".join(
+CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -22,7 +22,7 @@ _CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 HEADERS = {
-    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",  # addresses of the API have user ids in them

@@ -26,7 +26,7 @@ _RANDOM: Final = 43
 _FORM: Final = re.compile(rf"(ubi_(ingest|secret)_[A-Za-z0-9]{{{_RANDOM}}})_([0-9a-f]{{8}})", re.ASCII)
 
 SUBJECTS: Final = (
-    "audit", "dead_letters", "events", "health", "insights", "keys", "labels", "metrics", "models", "privacy",
+    "audit", "dead_letters", "docs", "events", "health", "insights", "keys", "labels", "metrics", "models", "privacy",
     "segments", "users", "visits", "webhooks",
 )  # fmt: skip
 SCOPES: Final = frozenset(f"{subject}:{verb}" for subject in (*SUBJECTS, "*") for verb in ("read", "write"))
