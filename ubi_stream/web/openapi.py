@@ -61,7 +61,7 @@ def openapi(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _kinds(route: Route) -> Iterable[Any]:
-    yield from (answer.type for answer in route.delayed_labels if answer.type is not None)
+    yield from (answer.type for answer in route.answers if answer.type is not None)
     if route.body is not None and (shown := route.body.type or route.body.shows) is not None:
         yield shown
 
@@ -142,7 +142,7 @@ def _flat(schema: dict[str, Any], defined: dict[str, Any]) -> dict[str, Any]:
 
 def _responses(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for answer in route.delayed_labels:
+    for answer in route.answers:
         found[str(int(answer.status))] = _response(answer, schemas)
     public = route.roles == ANYBODY
     problems = [*route.problems, *_ALWAYS, *(() if public else _KNOWN), *(_OF_BODIES if route.body else ())]

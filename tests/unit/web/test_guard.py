@@ -267,11 +267,11 @@ async def test_a_budget_is_a_keys_own_and_said_in_headers(serve: Serve, worker: 
     keyring = Keyring(tmp_path)
     slow, other = keyring.add("models:read", requests=2), keyring.add("models:read")
     client = await serve(worker, keyring.settings)
-    delayed_labels = [await client.get("/api/v1/models", headers={"X-Api-Key": slow}) for _ in range(3)]
-    assert [answer.status for answer in delayed_labels] == [200, 200, 429]
-    assert [answer.headers["RateLimit-Remaining"] for answer in delayed_labels] == ["1", "0", "0"]
-    assert delayed_labels[0].headers["RateLimit-Limit"] == "2"
-    assert 0 < int(delayed_labels[2].headers["Retry-After"]) <= 900
+    answers = [await client.get("/api/v1/models", headers={"X-Api-Key": slow}) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
+    assert answers[0].headers["RateLimit-Limit"] == "2"
+    assert 0 < int(answers[2].headers["Retry-After"]) <= 900
     assert (await client.get("/api/v1/models", headers={"X-Api-Key": other})).status == 200
 
 

@@ -46,7 +46,7 @@ class Documentation:
             _docs("/api/docs/init.js", _script, "Script of that page", "text/javascript"),
             *(_docs(f"/api/docs/{name}", _file, "A file of that page", kind) for name, (_, kind) in _FILES.items()),
             Route("GET", "/llms.txt", self.for_models, "What there is here, for language models", roles=ANYBODY,
-                  delayed_labels=(Answer(media_type="text/plain"),), limit=Limit.PUBLIC),
+                  answers=(Answer(media_type="text/plain"),), limit=Limit.PUBLIC),
         ]  # fmt: skip
 
     async def openapi(self, _request: web.Request) -> web.Response:
@@ -78,8 +78,8 @@ def documentation_routes(routes: Sequence[Route]) -> list[Route]:
 
 
 def _docs(path: str, handler: Handler, summary: str, media_type: str) -> Route:
-    delayed_labels = (Answer(media_type=media_type),)
-    return Route("GET", path, handler, summary, roles=READERS, scope="docs:read", delayed_labels=delayed_labels,
+    answers = (Answer(media_type=media_type),)
+    return Route("GET", path, handler, summary, roles=READERS, scope="docs:read", answers=answers,
                  limit=Limit.PUBLIC, exposure=Exposure.DOCS)  # fmt: skip
 
 

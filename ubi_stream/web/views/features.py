@@ -39,7 +39,7 @@ class Features:
     def routes(self) -> list[Route]:
         """Its row of the route table."""
         summary = "What the features are called"
-        delayed_labels = (Answer(FeaturePage),)
+        answers = (Answer(FeaturePage),)
         return [
             Route(
                 "GET",
@@ -48,7 +48,7 @@ class Features:
                 summary,
                 roles=READERS,
                 scope="models:read",
-                delayed_labels=delayed_labels,
+                answers=answers,
             )
         ]
 

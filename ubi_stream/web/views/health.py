@@ -45,12 +45,12 @@ class Health:
         """Its rows of the route table."""
         return [
             Route("GET", "/health/live", self.live, "The process answers", roles=READERS, scope="health:read",
-                  delayed_labels=(Answer(Alive),), limit=Limit.PUBLIC, exposure=Exposure.HEALTH),
+                  answers=(Answer(Alive),), limit=Limit.PUBLIC, exposure=Exposure.HEALTH),
             Route("GET", "/health/ready", self.ready, "Broker, recovery and database are there", roles=READERS,
-                  scope="health:read", delayed_labels=(Answer(Ready),), problems=(ProblemType.NOT_READY,),
+                  scope="health:read", answers=(Answer(Ready),), problems=(ProblemType.NOT_READY,),
                   limit=Limit.PUBLIC, exposure=Exposure.HEALTH),
             Route("GET", "/metrics", self.metrics, "Metrics for Prometheus", roles=READERS, scope="metrics:read",
-                  delayed_labels=(Answer(media_type="text/plain"),), limit=Limit.PUBLIC, exposure=Exposure.METRICS),
+                  answers=(Answer(media_type="text/plain"),), limit=Limit.PUBLIC, exposure=Exposure.METRICS),
         ]  # fmt: skip
 
     async def live(self, _request: web.Request) -> web.Response:

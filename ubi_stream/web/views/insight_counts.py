@@ -62,7 +62,7 @@ class InsightCounts:
                 roles=READERS,
                 scope="insights:read",
                 query=CountsQuery,
-                delayed_labels=(Answer(Counts),),
+                answers=(Answer(Counts),),
                 problems=(ProblemType.DATABASE_UNAVAILABLE,),
             )
         ]

@@ -60,7 +60,7 @@ class Insights:
                 roles=OWN_READERS,
                 scope="insights:read",
                 query=InsightsQuery,
-                delayed_labels=(Answer(InsightPage),),
+                answers=(Answer(InsightPage),),
                 problems=(ProblemType.DATABASE_UNAVAILABLE,),
                 own="query:user_id",
                 audited=True,

@@ -94,7 +94,7 @@ class Labels:
                 roles=WRITERS,
                 scope="labels:write",
                 body=Body(shows=LabelBody, max_bytes=MAX_LABEL_BYTES),
-                delayed_labels=(Answer(LabelAnswer), Answer(LabelAnswer, HTTPStatus.ACCEPTED)),
+                answers=(Answer(LabelAnswer), Answer(LabelAnswer, HTTPStatus.ACCEPTED)),
                 problems=(
                     ProblemType.UNKNOWN_ENTITY,
                     ProblemType.TOO_MANY_LABELS,

@@ -29,7 +29,7 @@ class Models:
     def routes(self) -> list[Route]:
         """Its row of the route table."""
         summary = "Quality and progress of the models"
-        delayed_labels = (Answer(ModelsPage),)
+        answers = (Answer(ModelsPage),)
         return [
             Route(
                 "GET",
@@ -38,7 +38,7 @@ class Models:
                 summary,
                 roles=READERS,
                 scope="models:read",
-                delayed_labels=delayed_labels,
+                answers=answers,
             )
         ]
 

@@ -37,8 +37,8 @@ def page_routes() -> list[Route]:
 
 def _route(path: str, name: str, summary: str) -> Route:
     file = StaticFile(name)
-    delayed_labels = (Answer(media_type=file.content_type), Answer(status=304, media_type=""))
-    return Route("GET", path, file.serve, summary, roles=ANYBODY, delayed_labels=delayed_labels, limit=Limit.PUBLIC)
+    answers = (Answer(media_type=file.content_type), Answer(status=304, media_type=""))
+    return Route("GET", path, file.serve, summary, roles=ANYBODY, answers=answers, limit=Limit.PUBLIC)
 
 
 class StaticFile:

@@ -179,7 +179,7 @@ def _route(
         roles=READERS,
         scope="segments:read",
         query=query,
-        delayed_labels=(Answer(answer),),
+        answers=(Answer(answer),),
         problems=(ProblemType.DATABASE_UNAVAILABLE,),
     )
 

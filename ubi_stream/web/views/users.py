@@ -136,7 +136,7 @@ def _route(
     summary: str,
     scope: str,
     query: type[msgspec.Struct],
-    delayed_labels: tuple[Answer, ...],
+    answers: tuple[Answer, ...],
     problems: tuple[ProblemType, ...],
 ) -> Route:
     return Route(
@@ -147,7 +147,7 @@ def _route(
         roles=OWN_READERS,
         scope=scope,
         query=query,
-        delayed_labels=delayed_labels,
+        answers=answers,
         problems=problems,
         own="path:id",
         audited=True,

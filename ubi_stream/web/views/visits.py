@@ -62,7 +62,7 @@ class Visits:
             roles=OWN_READERS,
             scope="visits:read",
             query=VisitsQuery,
-            delayed_labels=(Answer(VisitPage),),
+            answers=(Answer(VisitPage),),
             problems=(ProblemType.DATABASE_UNAVAILABLE,),
             own="query:user_id",
             audited=True,
@@ -75,7 +75,7 @@ class Visits:
                 handler=self.one,
                 summary="One visit by its session id",
                 query=VisitQuery,
-                delayed_labels=(Answer(StoredVisit),),
+                answers=(Answer(StoredVisit),),
                 problems=(*page.problems, ProblemType.UNKNOWN_VISIT),
             ),
             msgspec.structs.replace(
@@ -83,7 +83,7 @@ class Visits:
                 path="/api/segments/user_behavior_segments",
                 handler=self.behavior_segments,
                 summary="Visits with the fields of that view",
-                delayed_labels=(Answer(BehaviorPage),),
+                answers=(Answer(BehaviorPage),),
             ),
         ]
 
