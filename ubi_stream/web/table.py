@@ -17,13 +17,9 @@ from ubi_stream.web.reader import Reader
 from ubi_stream.web.routes import Route
 from ubi_stream.web.security.guard import RequestGuard
 from ubi_stream.web.views.access import access_routes
-    table += documentation_routes(table)
-    return table
 from ubi_stream.web.views.collector import CollectorViews
 from ubi_stream.web.views.dead_letters import DeadLetterViews
-=======
 from ubi_stream.web.views.documentation import documentation_routes
->>>>>>> 13c3f51 (The route table as OpenAPI 3.1, a page that shows it without a network, and /llms.txt)
 from ubi_stream.web.views.features import Features
 from ubi_stream.web.views.health import Health
 from ubi_stream.web.views.insight_counts import InsightCounts
@@ -74,81 +70,16 @@ def worker_routes(parts: Parts) -> list[Route]:
         *collector_routes(parts),
         *Health(port, reader, parts.metrics).routes(),
     ]
-<<<<<<< HEAD
-
-
-def collector_routes(parts: Parts) -> list[Route]:
-    """Routes that take events, and those about dead letters; none where no events are taken."""
-    if parts.intake is None:
-        return []
-    collector, letters = parts.intake
-    return [
-        *CollectorViews(collector, parts.clock, origins=parts.settings.collector_origins).routes(),
-        *DeadLetterViews(parts.reader, collector, letters).routes(),
-    ]
-from ubi_stream.web.views.features import Features
-from ubi_stream.web.views.health import Health
-from ubi_stream.web.views.insight_counts import InsightCounts
-from ubi_stream.web.views.insights import Insights
-from ubi_stream.web.views.labels import Labels
-from ubi_stream.web.views.models import Models
-from ubi_stream.web.views.page import page_routes
-from ubi_stream.web.views.segments import Segments
-from ubi_stream.web.views.users import Users
-from ubi_stream.web.views.visits import Visits
-
-
-class CollectorParts(NamedTuple):
-    """What takes events, and what reads those that could not be taken."""
-
-    collector: Collector
-    letters: Letters
-
-
-class Parts(NamedTuple):
-    """What the views are made of."""
-
-    port: WorkerPort
-    pool: asyncpg.Pool | None
-    reader: Reader
-    forwarder: Forwarder
-    metrics: Metrics
-    clock: Clock
-    settings: Settings
-    guard: RequestGuard
-    intake: CollectorParts | None = None
-
-
-def worker_routes(parts: Parts) -> list[Route]:
-    """All routes of a worker, in the order in which the documentation lists them."""
-    port, reader = parts.port, parts.reader
-    table = [
-        *page_routes(),
-        *Users(port, reader, parts.forwarder).routes(),
-        *Insights(reader).routes(),
-        *InsightCounts(port, reader).routes(),
-        *Segments(port, reader).routes(),
-        *Visits(reader).routes(),
-        *Features(port).routes(),
-        *Models(port).routes(),
-        *Labels(port, parts.forwarder, parts.clock).routes(),
-        *access_routes(parts.guard, reader, parts.clock, parts.settings),
-        *collector_routes(parts),
-        *Health(port, reader, parts.metrics).routes(),
-    ]
-<<<<<<< HEAD
-
-
-def collector_routes(parts: Parts) -> list[Route]:
-    """Routes that take events, and those about dead letters; none where no events are taken."""
-    if parts.intake is None:
-        return []
-    collector, letters = parts.intake
-    return [
-        *CollectorViews(collector, parts.clock, origins=parts.settings.collector_origins).routes(),
-        *DeadLetterViews(parts.reader, collector, letters).routes(),
-    ]
-=======
     table += documentation_routes(table)
     return table
->>>>>>> 13c3f51 (The route table as OpenAPI 3.1, a page that shows it without a network, and /llms.txt)
+
+
+def collector_routes(parts: Parts) -> list[Route]:
+    """Routes that take events, and those about dead letters; none where no events are taken."""
+    if parts.intake is None:
+        return []
+    collector, letters = parts.intake
+    return [
+        *CollectorViews(collector, parts.clock, origins=parts.settings.collector_origins).routes(),
+        *DeadLetterViews(parts.reader, collector, letters).routes(),
+    ]
