@@ -12,8 +12,8 @@ from pathlib import Path
 from random import Random
 from time import process_time
 
+from benchmarks.forecasts import Backtested, backtest, daily_sums
 from ubi_stream.evaluate.datasets import DATA_DIR
-from ubi_stream.evaluate.forecasts import Backtested, backtest, daily_sums
 from ubi_stream.models.bandit import POLICIES, ArmChooser
 from ubi_stream.packs.models import ForecastModel
 

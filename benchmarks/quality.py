@@ -15,11 +15,11 @@ from pathlib import Path
 import river
 
 from benchmarks.quality_goals import REPRODUCED, TARGETS
+from benchmarks.series import Found, alarms, chance, judge, read_series
 from ubi_stream.evaluate.datasets import DATA_DIR, Dataset, load_dataset
 from ubi_stream.evaluate.metrics import average_precision, bootstrap_interval, roc_auc
 from ubi_stream.evaluate.panel import make_registered, numeric_columns
 from ubi_stream.evaluate.progressive import Run, progressive
-from ubi_stream.evaluate.series import Found, alarms, chance, judge, read_series
 from ubi_stream.models.catalogue import make_model
 
 QUICK_ROWS = 300

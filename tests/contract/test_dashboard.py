@@ -7,9 +7,9 @@ from collections import defaultdict
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tools.dashboard import WIDTH, dashboard, render
 from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.metrics.status import Lag, ModelReport
-from ubi_stream.operations.dashboard import WIDTH, dashboard, render
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.resources import config_dir
 
@@ -66,6 +66,4 @@ def test_panels_have_places_of_their_own_and_ids() -> None:
 
 def test_the_file_is_what_the_code_makes() -> None:
     file = config_dir() / "dashboards" / "ubi.json"
-    assert file.read_text(encoding="utf-8") == render(), (
-        "python -m ubi_stream.operations.dashboard > config/dashboards/ubi.json"
-    )
+    assert file.read_text(encoding="utf-8") == render(), "python -m tools.dashboard > config/dashboards/ubi.json"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from support.probe import probe_pack
+from tools.features_page import features_page
 from ubi_stream.errors import ConfigError
 from ubi_stream.features import registry
-from ubi_stream.features.document import features_page
 from ubi_stream.features.registry import Feature, add_feature, all_features, feature, select_features
 from ubi_stream.features.stage import Featurizer
 from ubi_stream.packs.loader import load_pack, shipped_packs
@@ -37,7 +37,7 @@ def test_a_feature_says_what_it_means(name: str) -> None:
 
 def test_the_page_is_what_the_registry_says() -> None:
     page = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
-    assert page == features_page(), "run: python -m ubi_stream.features.document > docs/features.md"
+    assert page == features_page(), "run: python -m tools.features_page > docs/features.md"
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(all_features())
 
 

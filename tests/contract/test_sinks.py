@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from support.memory_sink import MemorySink
 from support.sink_rows import (
     DEAD_LETTERS,
     INSIGHTS,
@@ -34,7 +35,6 @@ from ubi_stream.sinks.base import (
     SinkBehindError,
     TopicPartition,
 )
-from ubi_stream.sinks.memory import MemorySink
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
 

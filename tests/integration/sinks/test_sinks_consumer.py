@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from support.memory_sink import MemorySink
 from support.sink_rows import dead_letter_record, insight_record
 from support.waiting import eventually
 from ubi_stream.clock import SystemClock
@@ -24,7 +25,6 @@ from ubi_stream.sinks import consumer as consumer_module
 from ubi_stream.sinks.base import WriteResult
 from ubi_stream.sinks.consumer import SinkConsumer
 from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_window
-from ubi_stream.sinks.memory import MemorySink
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
 

@@ -1,4 +1,4 @@
-"""The Grafana dashboard, made from code: `python -m ubi_stream.operations.dashboard > config/dashboards/ubi.json`.
+"""The Grafana dashboard, made from code: `python -m tools.dashboard > config/dashboards/ubi.json`.
 
 One overview, top to bottom in the order of an operator's questions: is it well, does it keep up, what does it say, how
 good are the models, what goes wrong.

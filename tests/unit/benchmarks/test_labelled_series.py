@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.series import COOL_DOWN_S, Found, Series, alarms, chance, judge, read_series
 from ubi_stream.errors import ConfigError
-from ubi_stream.evaluate.series import COOL_DOWN_S, Found, Series, alarms, chance, judge, read_series
 
 HOUR = 3_600.0
 

@@ -1,4 +1,4 @@
-"""The page about features, made from the registry: `python -m ubi_stream.features.document > docs/features.md`."""
+"""The page about features, made from the registry: `python -m tools.features_page > docs/features.md`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ the anomaly model tells apart: values beyond count as the bound, so it bounds no
 which kind of `entities.windows` a feature needs, if any. A day's window of panes reaches back 23 to 24 hours, one of 7
 or 30 days 6 to 7 or 29 to 30 days: the pane that is still open counts as whole.
 
-This page is made from the code (`python -m ubi_stream.features.document`), and a test holds the two together.
+This page is made from the code (`python -m tools.features_page`), and a test holds the two together.
 
 ## Your own features
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.forecasts import backtest, daily_sums
 from support.public_data import public_file
-from ubi_stream.evaluate.forecasts import backtest, daily_sums
 from ubi_stream.packs.models import ForecastModel
 
 WEEK = ForecastModel(min_days=14)
