@@ -109,7 +109,8 @@ class IdentityFold:
             return Folded()
         note_identity(state, event.identity.other, event.event_time_ms)
         if not event.carried:
-            _seen(state, event.event_time_ms)
+            if state.events == 0:
+                _seen(state, event.event_time_ms)
             return Folded()
         other = decode_state(event.carried)[1]
         visits = merge_visits(
