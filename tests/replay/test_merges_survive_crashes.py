@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ from support.probe import EVENTS_TOPIC, probe_pack
 from ubi_stream.models import stage
 from ubi_stream.models.anomaly import stage as anomaly
 from ubi_stream.models.common.quantile import OnlineQuantile
+from ubi_stream.state.identities import Handover, Handovers
 
 COUNT = 110
+PACK = probe_pack(("retention_days = 1", "retention_days = 3"))
+"""Partitions take turns, and are days apart: nobody is to be forgotten whose events are still on the way."""
 BY_USER = f"{EVENTS_TOPIC}.by-user"
 
 
@@ -36,7 +40,7 @@ def run(
     cluster = Cluster(partitions)
     for key, value, at_ms in PeopleStream(seed, erasures=erasures).contents(COUNT):
         cluster.append(EVENTS_TOPIC, cluster.partition_of(key), key, value, at_ms)
-    tasks = [PartitionTask(cluster, probe_pack(), "user", number, chance()) for number in range(partitions)]
+    tasks = [PartitionTask(cluster, PACK, "user", number, chance()) for number in range(partitions)]
     read: Counter[tuple[str, int]] = Counter()
     topics = (EVENTS_TOPIC, BY_USER)
     while any(read[topic, n] < len(cluster.logs[topic, n]) for topic in topics for n in range(partitions)):
@@ -69,8 +73,37 @@ def differs(seed: int, **options: Any) -> bool:
 
 @pytest.mark.parametrize("partitions", [1, 2, 3])
 def test_partitions_that_crash_come_out_as_ones_that_do_not(partitions: int) -> None:
-    assert [seed for seed in range(4) if differs(seed, partitions=partitions)] == []
+    assert [seed for seed in range(3) if differs(seed, partitions=partitions)] == []
 
 
 def test_so_do_those_with_erasures() -> None:
-    assert [seed for seed in range(20, 24) if differs(seed, partitions=2, erasures=0.05)] == []
+    assert [seed for seed in range(20, 23) if differs(seed, partitions=2, erasures=0.05)] == []
+
+
+def test_the_streams_have_what_matters() -> None:
+    kinds: Counter[str] = Counter()
+    redirected = carried = circles = merged = 0
+    for seed in range(6):
+        cluster, tasks = run(seed, Chance, partitions=2, erasures=0.05)
+        for one in (one for number in (0, 1) for one in cluster.logs[BY_USER, number]):
+            headers, event = dict(one.headers), json.loads(one.value or b"")
+            if "ubi-user" not in headers:
+                continue  # it came under a wrong key
+            kinds[event["event_type"]] += 1
+            redirected += headers["ubi-user"] != event["user_id"].encode()
+            carried += "ubi-state" in headers
+            circles += event.get("properties", {}).get("anonymous_id", "").encode() == headers["ubi-user"]
+        merged += sum(bool(state.identities) for task in tasks for state in task.outcome()["states"].values())
+    assert min(kinds["$merge"], kinds["$unmerge"], kinds["$erase"], redirected, carried, circles, merged) > 0, kinds
+
+
+def test_the_comparison_sees_a_profile_that_no_checkpoint_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that is handed over before it is durable that it was: a crash between the two loses it."""
+
+    def forgetful(handovers: Handovers) -> Sequence[Handover]:
+        waiting = tuple(handovers._waiting)
+        handovers._waiting.clear()
+        return waiting
+
+    monkeypatch.setattr(Handovers, "checkpoint", forgetful)
+    assert any(differs(seed, partitions=2) for seed in range(8))

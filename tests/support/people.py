@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from random import Random
 
-from support.probe import event
 from support.streams import Stream
 from ubi_stream.events.identity import identity_event
 
@@ -17,7 +16,7 @@ class PeopleStream(Stream):
     Among these are ids that nobody has seen, repetitions, a second user of one id, and circles.
     """
 
-    def __init__(self, seed: int, *, users: int = 4, anonymous: int = 8, erasures: float = 0.0) -> None:
+    def __init__(self, seed: int, *, users: int = 3, anonymous: int = 6, erasures: float = 0.0) -> None:
         super().__init__(seed, users=users, erasures=erasures)
         self._identities = Random(f"identities {seed}")
         self._named = list(self._users)
@@ -38,14 +37,9 @@ class PeopleStream(Stream):
 
     def _command(self, now_ms: int) -> Content:
         draw = self._identities
-        kind = draw.choices(["$identify", "$alias", "$split"], [6, 2, 2])[0]
-        old = draw.choice(self._anonymous if draw.random() < 0.8 else [*self._named, "never-seen"])
+        kind = draw.choices(["$identify", "$alias", "$split"], [5, 2, 3])[0]
+        old = draw.choice(self._anonymous if draw.random() < 0.6 else [*self._named, "never-seen"])
         user = draw.choice([name for name in self._named if name != old])
         event_id = f"{kind}/{draw.getrandbits(64)}"
         value = identity_event(kind, event_id, now_ms - draw.choice([0, 0, 90_000]), user, old)
         return old.encode(), value, now_ms
-
-
-def timeline(user: str, at_ms: int, **fields: object) -> dict[str, object]:
-    """An event of a user with an id of its own."""
-    return event(user, at_ms, event_id=f"{user}/{at_ms}", **fields)

@@ -22,7 +22,7 @@ from ubi_stream.state.identities import (
     take_back,
 )
 from ubi_stream.state.merge import merge_state
-from ubi_stream.state.merge_memo import merge_memo
+from ubi_stream.state.merge_history import merge_history
 from ubi_stream.state.merge_visits import MergedVisits, merge_visits
 from ubi_stream.state.model import UserState
 from ubi_stream.state.split import split_state
@@ -37,12 +37,12 @@ class Folded(NamedTuple):
     ----------
     visits
         What it brought to an end.
-    memo_changed
+    history_changed
         Whether what was told of the entity is other than before.
     """
 
     visits: MergedVisits = NOTHING
-    memo_changed: bool = False
+    history_changed: bool = False
 
 
 class IdentityFold:
@@ -100,7 +100,7 @@ class IdentityFold:
         _seen(state, event.event_time_ms)
         if new:
             hand_over(self._handovers, event, state, watermark_ms, carried=carried)
-        return Folded(memo_changed=moved)
+        return Folded(history_changed=moved)
 
     def _take_in(self, event: Event, entity_id: str, state: UserState, watermark_ms: int, *, new: bool) -> Folded:
         assert event.identity is not None, "an identity command names two ids"
@@ -120,8 +120,8 @@ class IdentityFold:
         for one, since_ms in other.identities.items():
             note_identity(state, one, since_ms)
         if new:
-            merge_memo(state.history, other.history)
-        return Folded(visits, memo_changed=new and other.history != InsightHistory())
+            merge_history(state.history, other.history)
+        return Folded(visits, history_changed=new and other.history != InsightHistory())
 
     def _split(self, event: Event, state: UserState, *, new: bool) -> None:
         assert event.identity is not None, "an identity command names two ids"
@@ -148,7 +148,7 @@ def _seen(state: UserState, at_ms: int) -> None:
 def _begin_anew(state: UserState) -> None:
     """Empty a state, in place, but for the marks of delivery and the time that says which record is newer."""
     fresh = UserState()
-    kept = ("last_ms", "forwarded", "applied", "recent_ids", "memo", "merged_into")
+    kept = ("last_ms", "forwarded", "applied", "recent_ids", "history", "merged_into")
     for name in UserState.__struct_fields__:
         if name not in kept:
             setattr(state, name, getattr(fresh, name))

@@ -221,7 +221,7 @@ class Fold:
         state = live.state
         folded = self._identities.fold(event, entity_id, state, watermark_ms, new=new)
         self._mark_applied(event, entity_id, live, event_hash)
-        if folded.memo_changed:
+        if folded.history_changed:
             self._states.touch(entity_id)
         self._timers.touch(entity_id, state.last_ms, watermark_ms)
         if state.merged_into:
