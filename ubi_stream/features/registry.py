@@ -23,6 +23,8 @@ Notable = Literal["high", "low", "both", "never"]
 """Which values of a feature are worth an alert. Many are none: a rare hour, a long pause, a short visit."""
 
 MISSING: Final = float("nan")
+HOUR_OF_DAY: Final = "hour of day"
+"""Unit of a local time of day: 3.5 is 03:30."""
 EXTENSIONS: Final = "ubi_stream.features"
 """Group of the entry points that name modules with further features."""
 FAMILIES: Final = ("active_days", "baseline", "exact", "rhythm", "spend", "visit", "visit_totals", "volume")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ubi_stream.features.registry import MISSING, Described, family
+from ubi_stream.features.registry import HOUR_OF_DAY, MISSING, Described, family
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.ewma import Baseline
 from ubi_stream.state.model import UserState
@@ -53,7 +53,7 @@ _NIGHT_HOURS = 5
     Described(
         "local_hour",
         title="time of day",
-        unit="hour of day",
+        unit=HOUR_OF_DAY,
         notable="never",
         high=24,
         meaning="Time of day of the newest event on the user's clock; missing where the zone is not known",

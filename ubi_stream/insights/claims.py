@@ -13,7 +13,8 @@ from typing import Final, Literal
 import msgspec
 
 from ubi_stream.features.declared import pack_features
-from ubi_stream.insights.wording import HOUR_OF_DAY, in_clear_unit
+from ubi_stream.features.registry import HOUR_OF_DAY
+from ubi_stream.insights.wording import in_clear_unit
 from ubi_stream.packs.base import COMPARE, Operator
 from ubi_stream.packs.schema import Pack
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from ubi_stream.features.registry import HOUR_OF_DAY
 from ubi_stream.packs.texts import Texts
 
-HOUR_OF_DAY: Final = "hour of day"
-"""Unit of a local time of day: 3.5 is 03:30."""
 SPOKEN_UNITS: Final = frozenset(
     ("ms", "seconds", "minutes", "hours", "days", "deviations", "bits", "times", "events a minute")
 )

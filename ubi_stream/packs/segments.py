@@ -97,7 +97,10 @@ class Rule(Model):
     cool_down_min: float = Field(60, ge=0)
     cause: Literal["user", "visit", "day"] = Field("user", description="Another cause is reported at once")
     usual_share: float = Field(0.001, ge=0, le=1, description="Share of a day's users that is expected to meet it")
-    common_above: float = Field(0.01, gt=0, le=1, description="Severity is low where a larger share meets it")
+    common_above: float = Field(0.01, gt=0, le=1, description="It is common where a larger share goes as far")
+    when_common: Literal["low", "context"] = Field(
+        "low", description="What is common has severity low, or is reported only where it is unusual for the user"
+    )
     beyond_peers: Beyond | None = Field(
         None, description="Severity is low where the last condition's value is not far beyond what the peers do"
     )
@@ -121,6 +124,11 @@ class Rule(Model):
     def ways(self) -> tuple[tuple[Condition, ...], ...]:
         """The lists of conditions of which one must hold as a whole."""
         return tuple((*self.when, *one.when) for one in self.any_of) or (self.when,)
+
+    @property
+    def leading(self) -> int:
+        """Position, in each of the ways, of the condition that says how far a user goes: the first of its own."""
+        return len(self.when) if self.any_of else 0
 
     @property
     def features(self) -> tuple[str, ...]:

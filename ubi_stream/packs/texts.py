@@ -141,6 +141,10 @@ class Texts(Model):
     rule_usual: Annotated[str, _says("statement", "days")] = (
         "{statement}; usually so for this user, on {days} of the last month"
     )
+    rule_never: Annotated[str, _says("statement", "days")] = (
+        "{statement}; never before for this user, in {days} with events"
+    )
+    rule_common: Annotated[str, _says("statement", "share")] = "{statement}; so do {share} of users on a day"
     clock_of_user: Words = "on the user's clock"
     clock_of_pack: Annotated[str, _says("zone")] = "by the time of {zone}"
     separator: str = Field("; ", min_length=1, max_length=10, description="Between two reasons")

@@ -2,65 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from ubi_stream.features.event_context import EventContext
-from ubi_stream.features.registry import Feature
-from ubi_stream.features.stage import NO_ROW, Featurized
+from ubi_stream.features.registry import HOUR_OF_DAY, Feature
+from ubi_stream.features.stage import NO_ROW, Featurized, Matrix
+from ubi_stream.models.rule_shares import PRIOR_USER_DAYS, RuleShares, ordinary_share, steps_past, way_name
 from ubi_stream.packs.plan import DAY_MS, Plan
-from ubi_stream.packs.segments import Rule
 from ubi_stream.rules.conditions import Checks, Conditions
-from ubi_stream.state.risks import days_of_habit, note_day, note_rule
+from ubi_stream.state.risks import HABIT_DAYS, HABIT_SHARE, days_before, note_day, note_rule, note_step
 from ubi_stream.state.stage import StateChange
 
-PRIOR_USER_DAYS: Final = 200.0
-"""What the pack expects counts as much as so many days of users."""
-FADING_USER_DAYS: Final = 5000.0
-"""Days of users after which a third is left of what was counted: what is common may change."""
-
-
-class RuleShares(msgspec.Struct):
-    """How common each rule is in a partition; older days of users fade.
-
-    Attributes
-    ----------
-    users
-        Days of users: each user counts once a day.
-    met
-        By rule, those on which the user met it.
-    """
-
-    users: float = 0.0
-    met: dict[str, float] = {}
-
-    def add_user(self) -> None:
-        """Count the first event of a user on a day."""
-        keep = 1.0 - 1.0 / FADING_USER_DAYS
-        self.users = self.users * keep + 1.0
-        for name in self.met:
-            self.met[name] *= keep
-
-    def add_met(self, name: str) -> None:
-        """Count a user who meets the rule for the first time on a day."""
-        self.met[name] = self.met.get(name, 0.0) + 1.0
-
-    def of(self, rule: Rule) -> float:
-        """Share of a day's users that meet the rule, in [0, 1]."""
-        return min(1.0, self._met(rule) / (self.users + PRIOR_USER_DAYS))
-
-    def is_common(self, rule: Rule) -> bool:
-        """Whether more meet the rule than the pack's `common_above`, by a deviation at least: not a few by chance."""
-        met = self._met(rule)
-        return met - sqrt(met) > rule.common_above * (self.users + PRIOR_USER_DAYS)
-
-    def _met(self, rule: Rule) -> float:
-        return self.met.get(rule.name, 0.0) + rule.usual_share * PRIOR_USER_DAYS
+UNUSUAL_FOR_USER: Final = 0.005
+"""Chance that a user meets a rule on a day, below which it is unusual for this user: one day in two hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +29,24 @@ class Met:
     ----------
     rule, way
         Positions of the rule, and of the way in which it is met.
-    common_share, is_common
-        Share of a day's users that meet it, and whether that makes it common.
+    common_share, is_common, ordinary_share
+        Share of a day's users that go as far past the threshold, whether that makes it common, and above which it does.
     peers_known
         Whether enough users were seen to say what is typical of them.
     habit_days
         Earlier days on which the user met it, where that is usual for the user; else 0.
+    never_days
+        Earlier days with events of a user who never met it, where that makes it unusual for the user; else 0.
     """
 
     rule: int
     way: int
     common_share: float
     is_common: bool
+    ordinary_share: float
     peers_known: bool
     habit_days: int
+    never_days: int
 
 
 @dataclass(slots=True)
@@ -104,6 +66,7 @@ class Rules:
         self._ways = [(rule, way) for rule, ways in enumerate(self.conditions) for way in range(len(ways))]
         self._checks = Checks([one for ways in self.conditions for one in ways]) if self.rules else None
         self._alone = tuple(rule.name for rule in self.rules if rule.alone)
+        self._hours = frozenset(column for column, feature in enumerate(features) if feature.unit == HOUR_OF_DAY)
         self._plan = plan
         self._shares = shares
 
@@ -116,10 +79,10 @@ class Rules:
         assessed = Assessed()
         if self._checks is None:
             return assessed
-        holding: dict[int, dict[int, int]] = {}
+        holding: dict[int, dict[int, list[int]]] = {}
         for row, position in np.argwhere(self._checks.hold(batch.checked)).tolist():
             rule, way = self._ways[position]
-            holding.setdefault(row, {}).setdefault(rule, way)  # the first way is named
+            holding.setdefault(row, {}).setdefault(rule, []).append(way)
         for change, row in zip(batch.changes, batch.rows, strict=True):
             if row == NO_ROW:
                 continue
@@ -127,19 +90,52 @@ class Rules:
             if note_day(change.state, known.day) and change.new:
                 self._shares.add_user()
             if row in holding:
-                assessed.met[row] = [self._met(change, known, rule, way) for rule, way in holding[row].items()]
+                values = batch.checked[row]
+                assessed.met[row] = [
+                    self._met(change, known, rule, self._steps(rule, ways, values))
+                    for rule, ways in holding[row].items()
+                ]
             if change.state.rules and self._is_explained(change, known.visit):
                 assessed.explained.add(row)
         return assessed
 
-    def _met(self, change: StateChange, known: EventContext, position: int, way: int) -> Met:
-        rule = self.rules[position]
-        if note_rule(change.state, rule.name, change.at_ms, known.day, known.visit, self._plan) and change.new:
-            self._shares.add_met(rule.name)
-        habit_days = days_of_habit(change.state, rule.name) if rule.habit else 0
-        shares = self._shares
-        peers_known = shares.users >= PRIOR_USER_DAYS
-        return Met(position, way, shares.of(rule), shares.is_common(rule), peers_known, habit_days)
+    def _steps(self, rule: int, ways: Sequence[int], values: Matrix) -> dict[int, int]:
+        """By way that holds, how far past its threshold the value of its leading condition is.
+
+        A time of day is not further past a threshold at another hour.
+        """
+        place = self.rules[rule].leading
+        found = ((way, self.conditions[rule][way]) for way in ways)
+        return {
+            way: steps_past(one.items[place], values.item(column)) if column not in self._hours else 0
+            for way, one in found
+            for column in (one.columns[place],)
+        }
+
+    def _met(self, change: StateChange, known: EventContext, position: int, steps: Mapping[int, int]) -> Met:
+        """The first way in which a rule is met and that is not common; else the first of all."""
+        rule, state, shares = self.rules[position], change.state, self._shares
+        note_rule(state, rule.name, change.at_ms, known.day, known.visit, self._plan)
+        for way, step in steps.items():
+            before = note_step(state, rule.name, known.day, way, step)
+            if change.new and before < step:
+                shares.add_reached(way_name(rule, way), before + 1, step)
+        common = {way: shares.is_common(rule, way, step) for way, step in steps.items()}
+        way = next((way for way, is_common in common.items() if not is_common), min(steps))
+        share = shares.share(rule, way, steps[way])
+        met_days, active_days = days_before(state, rule.name)
+        is_habit = met_days >= HABIT_DAYS and met_days >= HABIT_SHARE * active_days
+        is_unusual = not met_days and active_days >= HABIT_DAYS and share / (1 + active_days) <= UNUSUAL_FOR_USER
+        return Met(
+            rule=position,
+            way=way,
+            common_share=share,
+            is_common=common[way],
+            ordinary_share=ordinary_share(rule, steps[way]),
+            peers_known=shares.users >= PRIOR_USER_DAYS,
+            habit_days=met_days if rule.habit and is_habit else 0,
+            never_days=active_days if rule.habit and is_unusual else 0,
+        )
 
     def _is_explained(self, change: StateChange, visit: int) -> bool:
         met = (change.state.rules.get(name) for name in self._alone)

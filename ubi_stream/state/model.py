@@ -97,7 +97,8 @@ class RuleMet(msgspec.Struct, array_like=True, gc=False):
     """When an entity met a rule of the pack.
 
     `since_ms` is the first event of the run that it last met it in, `last_ms` the newest. `days` has a bit for each of
-    the 30 days until `day` on which it did, the lowest for `day`. `visit` is the number of the visit.
+    the 30 days until `day` on which it did, the lowest for `day`. `visit` is the number of the visit. `reached` has for
+    each way to meet the rule the steps past its threshold on `day`, and 1; 0 where it was not met so.
     """
 
     since_ms: int
@@ -105,6 +106,7 @@ class RuleMet(msgspec.Struct, array_like=True, gc=False):
     day: int
     days: int
     visit: int
+    reached: list[int] = []
 
 
 class UserState(msgspec.Struct, array_like=True, gc=False):

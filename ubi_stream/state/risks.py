@@ -24,28 +24,38 @@ def note_day(state: UserState, day: int) -> bool:
     return is_new
 
 
-def note_rule(state: UserState, name: str, at_ms: int, day: int, visit: int, plan: Plan) -> bool:
-    """Note that the rule is met at an event; whether it is for the first time on a newer day."""
+def note_rule(state: UserState, name: str, at_ms: int, day: int, visit: int, plan: Plan) -> None:
+    """Note that the rule is met at an event."""
     met = state.rules.get(name)
     if met is None:
         state.rules = {**state.rules, name: RuleMet(at_ms, at_ms, day, 1, visit)}
-        return True
-    is_new = day > met.day
+        return
     if at_ms - met.last_ms > plan.risk_ms:
         met.since_ms = at_ms
+    if day > met.day:
+        met.reached = []
     met.days = _noted(met.days, met.day, day)
     met.day, met.last_ms, met.visit = max(met.day, day), max(met.last_ms, at_ms), visit
-    return is_new
 
 
-def days_of_habit(state: UserState, name: str) -> int:
-    """On how many earlier days the entity met a rule, where that is usual for it; else 0."""
+def note_step(state: UserState, name: str, day: int, way: int, step: int) -> int:
+    """Note how far past its threshold a rule is met in one of its ways; the furthest step before on that day.
+
+    -1 says that it was not met so on that day. An event of an earlier day than the newest changes nothing.
+    """
+    met = state.rules[name]
+    if day < met.day:
+        return step
+    met.reached = [*met.reached, *[0] * (way + 1 - len(met.reached))]
+    before = met.reached[way] - 1
+    met.reached[way] = max(met.reached[way], step + 1)
+    return before
+
+
+def days_before(state: UserState, name: str) -> tuple[int, int]:
+    """Number of earlier days on which the entity met a rule, and of those with events, of the last month."""
     met = state.rules.get(name)
-    if met is None:
-        return 0
-    before = (met.days & ~1).bit_count()
-    active = (state.active_days & ~1).bit_count()
-    return before if before >= HABIT_DAYS and before >= HABIT_SHARE * active else 0
+    return 0 if met is None else (met.days & ~1).bit_count(), (state.active_days & ~1).bit_count()
 
 
 def holds_still(met: RuleMet, now_ms: int, plan: Plan) -> bool:

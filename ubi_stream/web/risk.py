@@ -49,7 +49,7 @@ def _dimension(rule: Rule, plan: Plan, state: UserState) -> dict[str, Any]:
     row = np.array([feature.extract(state, state.last_ms, plan) for feature in features])
     ways = [Conditions(way, features) for way in rule.ways]
     closest = max(ways, key=lambda way: way.margin(row))
-    condition, column = closest.items[0], closest.columns[0]
+    condition, column = closest.items[rule.leading], closest.columns[rule.leading]
     value, met = float(row[column]), state.rules.get(rule.name)
     is_held = met is not None and holds_still(met, state.last_ms, plan)
     return {
@@ -59,14 +59,15 @@ def _dimension(rule: Rule, plan: Plan, state: UserState) -> dict[str, Any]:
         "threshold": condition.value,
         "holds": is_held,
         "since": iso_time(met.since_ms) if met is not None and is_held else None,
-        "summary": _sentence(closest, row, features, plan.pack.texts),
+        "summary": _sentence(closest, rule.leading, row, features, plan.pack.texts),
         "score": round(1.0 / (1.0 + exp(-_STEEPNESS * closest.margin(row))), 6),
     }
 
 
-def _sentence(way: Conditions, row: Matrix, features: tuple[Feature, ...], texts: Texts) -> str:
-    """Where the user is now, by the first condition: on which side of which threshold."""
-    condition, feature, value = way.items[0], features[way.columns[0]], float(row[way.columns[0]])
+def _sentence(way: Conditions, leading: int, row: Matrix, features: tuple[Feature, ...], texts: Texts) -> str:
+    """Where the user is now, by the leading condition: on which side of which threshold."""
+    column = way.columns[leading]
+    condition, feature, value = way.items[leading], features[column], float(row[column])
     title = texts.features.get(feature.name, feature.title)
     if isnan(value):
         return texts.feature.format(feature=title, value=texts.unknown)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ubi_stream.features.registry import select_features
+from ubi_stream.features.registry import HOUR_OF_DAY, select_features
 from ubi_stream.insights.claims import OPPOSITE, Claim, compared, holds, titles_of, unclaimed_numbers
 from ubi_stream.insights.explanation import Explainer
 from ubi_stream.insights.model import Contribution
-from ubi_stream.insights.wording import HOUR_OF_DAY
 from ubi_stream.packs.base import Operator
 from ubi_stream.packs.loader import load_pack
 

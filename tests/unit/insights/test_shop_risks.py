@@ -103,9 +103,9 @@ def test_a_hurry_is_found_within_15_events() -> None:
 
 
 def test_carts_by_the_dozen_are_a_hurry_at_any_pace() -> None:
-    (burst,) = risks_of(visit([9.0] * 6, types="cart"))
-    assert (burst.label, order_of(burst)) == ("impulsivity", 6)
-    assert "6 times something was put into the cart within a minute" in burst.explanation.summary
+    (burst,) = risks_of(visit([7.0] * 8, types="cart"))
+    assert (burst.label, order_of(burst)) == ("impulsivity", 8)
+    assert "8 times something was put into the cart within a minute" in burst.explanation.summary
 
 
 def think(rng: Random, mean_s: float) -> float:
@@ -148,7 +148,8 @@ def test_the_night_is_reported_at_its_first_event_and_once() -> None:
     assert (found.label, order_of(found)) == ("night_watch", 1)
     assert found.explanation.summary == "Active at night: at 02:00 on the user's clock, between 00:00 and 05:00"
     next_night = [event("u", content["event_time"] + DAY_MS - HOUR_MS, context=ZONE) for content in night]
-    assert len(risks_of([*night, *next_night])) == 2
+    others = sorted([*by_day(300, 1), *night, *next_night], key=lambda one: one["event_time"])
+    assert len(risks_of(others)) == 2
 
 
 def test_there_is_no_night_where_nobody_knows_the_zone_and_the_packs_is_named() -> None:
@@ -216,21 +217,55 @@ def test_what_is_new_in_two_ways_alone_is_no_takeover(change: dict[str, Any]) ->
     assert "takeover" not in labels([*known_customer(), event("u", at_ms, "purchase", context=ZONE, **fields)])
 
 
+def by_day(users: int, days: int) -> list[dict[str, Any]]:
+    """So many who come at noon on each day."""
+    return [event(f"d{n}", NOON_MS + day * DAY_MS + n, context=ZONE) for day in range(days) for n in range(users)]
+
+
 def test_what_is_usual_for_the_user_is_low_and_says_so() -> None:
     nights = [event("u", START_MS + day * DAY_MS + HOUR_MS, context=ZONE) for day in range(9)]
-    found = risks_of(nights)
+    found = risks_of(sorted([*by_day(800, 9), *nights], key=lambda one: one["event_time"]))
     assert len(found) == 4  # four nights, and then once a week
     assert "usually so for this user, on 3 days of the last month" in found[3].explanation.summary
     assert found[3].severity is Severity.LOW
 
 
-def test_what_is_rare_here_is_high_and_what_many_do_is_low() -> None:
-    def shop_with(night_owls: int) -> Severity:
-        at_noon = [event(f"u{n}", NOON_MS + n, context=ZONE) for n in range(6000 - night_owls)]
-        owls = [event(f"o{n}", NOON_MS + 13 * HOUR_MS + n, context=ZONE) for n in range(night_owls)]
-        found = risks_of([*at_noon, *owls])
-        assert len(found) == night_owls
-        return found[-1].severity
+def nights_of(owls: int) -> list[Insight]:
+    """What is reported of so many of 6,000 users who come at night; the others are known by day."""
+    at_noon = [event(f"u{n}", NOON_MS + n, context=ZONE) for n in range(6000 - owls)]
+    at_night = [event(f"o{n}", NOON_MS + 13 * HOUR_MS + n, context=ZONE) for n in range(owls)]
+    return risks_of([*at_noon, *at_night])
 
-    assert shop_with(3) is Severity.HIGH
-    assert shop_with(400) is Severity.LOW
+
+def test_a_night_that_is_rare_here_is_high_and_one_of_many_is_context() -> None:
+    rare, common = nights_of(3), nights_of(400)
+    assert [one.severity for one in rare] == [Severity.HIGH] * 3
+    assert {one.severity for one in common} == {Severity.HIGH}
+    assert len(common) < 40  # until it is known to be common
+
+
+def test_a_night_of_who_never_was_up_is_reported_though_others_are() -> None:
+    owls = [event(f"o{n}{day}", START_MS + day * DAY_MS + n, context=ZONE) for day in range(8) for n in range(8)]
+    first = event("d0", START_MS + 8 * DAY_MS + 2 * HOUR_MS, context=ZONE)
+    *_, found = risks_of(sorted([*by_day(400, 8), *owls, first], key=lambda one: one["event_time"]))
+    assert (found.user_id, found.severity) == ("d0", Severity.LOW)
+    assert found.explanation.summary.endswith("never before for this user, in 8 days with events")
+
+
+def test_a_long_visit_is_low_where_many_stay_as_long_and_high_far_beyond() -> None:
+    rng = Random(6)
+
+    def minutes(user: str, count: int) -> list[dict[str, Any]]:
+        """A visit of about so many minutes, with two events a minute."""
+        at = [round(60_000 * (n / 2 + rng.uniform(0.0, 0.4))) for n in range(2 * count)]
+        return [event(user, NOON_MS + ms, context=ZONE) for ms in at]
+
+    crowd = [event(f"u{n}", NOON_MS + n, context=ZONE) for n in range(1000)]
+    usual = [one for n in range(30) for one in minutes(f"s{n}", 33)]
+    found = [one for one in risks_of([*crowd, *usual, *minutes("t", 90)]) if one.label == "fatigue"]
+    assert {one.severity for one in found if one.user_id != "t"} == {Severity.LOW}
+    low, high = [one for one in found if one.user_id == "t"]
+    assert (low.severity, high.severity) == (Severity.LOW, Severity.HIGH)
+    assert "; so do " in low.explanation.summary
+    assert "; so do " not in high.explanation.summary
+    assert high.at_ms - NOON_MS < 61 * MINUTE_MS

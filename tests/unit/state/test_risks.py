@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.folding import PLAN
 from support.probe import DAY_MS, START_MS
 from ubi_stream.state.model import UserState
-from ubi_stream.state.risks import days_of_habit, holds_still, note_day, note_rule
+from ubi_stream.state.risks import days_before, holds_still, note_day, note_rule, note_step
 
 DAY = START_MS // DAY_MS
 
@@ -26,17 +26,23 @@ def test_a_day_is_new_once_also_when_an_earlier_one_comes_late() -> None:
     assert state.active_days == 0b111
 
 
-def test_what_was_done_on_most_days_is_a_habit_and_today_does_not_count() -> None:
-    assert days_of_habit(met_on(0, 1, 2, active=(0, 1, 2)), "late") == 0
-    assert days_of_habit(met_on(0, 1, 2, 3, active=(0, 1, 2, 3)), "late") == 3
+def test_earlier_days_are_counted_and_today_is_not() -> None:
+    assert days_before(met_on(0, 1, 2, active=(0, 1, 2)), "late") == (2, 2)
+    assert days_before(met_on(0, 2, 9, active=tuple(range(10))), "late") == (2, 9)
 
 
-def test_three_days_of_many_are_no_habit() -> None:
-    assert days_of_habit(met_on(0, 1, 2, 9, active=tuple(range(10))), "late") == 0
+def test_who_never_did_it_has_days_without_it() -> None:
+    assert days_before(UserState(), "late") == (0, 0)
+    assert days_before(met_on(active=(0, 1, 2)), "late") == (0, 2)
 
 
-def test_what_was_never_done_is_no_habit() -> None:
-    assert days_of_habit(UserState(), "late") == 0
+def test_a_step_counts_once_a_day_for_each_way_and_a_late_event_not_at_all() -> None:
+    state = met_on(5, active=(5,))
+    steps = [note_step(state, "late", DAY + 5, way, step) for way, step in ((1, 0), (1, 2), (1, 1), (0, 3))]
+    assert steps == [-1, 0, 2, -1]
+    assert note_step(state, "late", DAY + 4, 1, 8) == 8
+    note_rule(state, "late", START_MS + 6 * DAY_MS, DAY + 6, 6, PLAN)
+    assert note_step(state, "late", DAY + 6, 1, 0) == -1
 
 
 def test_days_of_more_than_a_month_ago_are_forgotten() -> None:

@@ -33,7 +33,8 @@ def test_an_ordinary_user_is_standard_and_each_dimension_says_where_they_are() -
     night = dimensions["nocturnal"]
     assert (night["value"], night["threshold"], night["holds"], night["since"]) == (14.0, 5.0, False, None)
     assert night["summary"] == "time of day: 14:00, at least 05:00"
-    assert dimensions["impulsivity"]["summary"] == "put into the cart in a minute: 0, at most 5"
+    assert dimensions["impulsivity"]["summary"] == "put into the cart in a minute: 0, less than 8"
+    assert dimensions["volatility"]["threshold"] == 150.0
 
 
 def test_who_is_up_at_night_is_high_risk_for_a_week() -> None:
@@ -47,7 +48,7 @@ def test_who_is_up_at_night_is_high_risk_for_a_week() -> None:
 
 
 def test_a_hurry_is_high_risk_by_its_pace() -> None:
-    hurry = [event("u", START_MS + 12 * HOUR_MS + n * 1500, context=ZONE) for n in range(9)]
+    hurry = [event("u", START_MS + 12 * HOUR_MS + n * 1500, "cart", context=ZONE) for n in range(9)]
     risk, dimensions = risk_after(*hurry)
     assert risk["level"] == "high_risk"
     assert risk["score"] > 0.5

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ubi_stream.features.registry import HOUR_OF_DAY
 from ubi_stream.insights.builder import MINUTE_MS, InsightBuilder
 from ubi_stream.insights.claims import Claim, compared
 from ubi_stream.insights.explanation import Explainer
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
-from ubi_stream.insights.wording import HOUR_OF_DAY, in_words, short
+from ubi_stream.insights.wording import in_words, short
 from ubi_stream.models.drift.losses import OURS as LOSS_OURS
 from ubi_stream.models.drift.losses import Worsened
 from ubi_stream.models.drift.metrics import MetricKind, WatchedMetric

@@ -54,6 +54,8 @@ class RiskInsights:
             subject = _ALONE if rule.alone else rule.name
             cause = {"user": "", "visit": str(context.visit), "day": str(context.day)}[rule.cause]
             cool_down_min = rule.cool_down_min
+            if met.is_common and rule.when_common == "context" and not met.never_days:
+                continue
             if met.habit_days:
                 cause, cool_down_min = "habit", max(cool_down_min, _HABIT_COOL_DOWN_MIN)
             elif met.is_common:
@@ -78,9 +80,7 @@ class RiskInsights:
         texts = self._texts_of(builder)
         summary = rule.summary_of(met.way).format(clock=self._clock(builder, texts), **_quantities(claims, texts))
         typical = self._typical(scores, row, rule, conditions) if met.peers_known else None
-        if met.habit_days:
-            claims.append(Claim(f"days_of_{rule.name}", met.habit_days, "days", ">=", HABIT_DAYS, "own_usual"))
-            summary = texts.rule_usual.format(statement=summary, days=in_words(met.habit_days, "days", texts))
+        summary = self._in_context(rule, met, summary, claims, texts)
         severity = Severity(rule.severity)
         if (met.is_common or met.habit_days or typical is not None) and severity is not Severity.INFO:
             severity = Severity.LOW
@@ -89,7 +89,7 @@ class RiskInsights:
             InsightKind.RISK,
             label=rule.name,
             score=min(1.0, 0.5 + margin),
-            confidence=_confidence(margin, met.common_share, rule.common_above),
+            confidence=_confidence(margin, met.common_share, met.ordinary_share),
             severity=severity,
             explanation=Explanation(summary, self._contributions(scores, row, distances), tuple(claims)),
             window=rule.name,
@@ -99,9 +99,24 @@ class RiskInsights:
                 "common": met.is_common,
                 "typical": typical,
                 "habit_days": met.habit_days,
+                "never_days": met.never_days,
                 "recommendations": _recommended(rule),
             },
         )
+
+    def _in_context(self, rule: Rule, met: Met, summary: str, claims: list[Claim], texts: Texts) -> str:
+        """The sentence, and how usual that is: for this user, else among all; with the claims of it."""
+        days = f"days_of_{rule.name}"
+        if met.habit_days:
+            claims.append(Claim(days, met.habit_days, "days", ">=", HABIT_DAYS, "own_usual"))
+            return texts.rule_usual.format(statement=summary, days=in_words(met.habit_days, "days", texts))
+        if met.never_days:
+            claims.append(Claim(days, 0.0, "days", "<", met.never_days, "own_usual"))
+            return texts.rule_never.format(statement=summary, days=in_words(met.never_days, "days", texts))
+        if met.is_common and met.peers_known:
+            claims.append(Claim("common_share", met.common_share, "share", ">", met.ordinary_share, "peers"))
+            return texts.rule_common.format(statement=summary, share=in_words(met.common_share, "share", texts))
+        return summary
 
     def _typical(self, scores: Scores, row: int, rule: Rule, conditions: Conditions) -> float | None:
         """What is typical of the peers where the user's value is not far beyond it; else None."""

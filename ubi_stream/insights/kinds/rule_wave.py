@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ubi_stream.features.registry import Feature
+from ubi_stream.features.registry import HOUR_OF_DAY, Feature
 from ubi_stream.insights.builder import MINUTE_MS, InsightBuilder
 from ubi_stream.insights.claims import Claim, compared
 from ubi_stream.insights.kinds.drift import hour_of
 from ubi_stream.insights.kinds.population import INCIDENT_MIN
 from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity
-from ubi_stream.insights.wording import HOUR_OF_DAY, in_words, short
+from ubi_stream.insights.wording import in_words, short
 from ubi_stream.models.drift.verdict import DriftVerdict
 from ubi_stream.packs.plan import Plan
 from ubi_stream.packs.segments import Rule
