@@ -20,7 +20,7 @@ STEPS: Final = 9
 RARER_BY_STEP: Final = STEP**-3
 """What the pack expects of the next step: twice as far is an eighth as common, as in many heavy-tailed figures."""
 
-ORDINARY_BY_STEP: Final = 2.0
+ORDINARY_BY_STEP: Final = 1.5
 """It takes so many times the users at each step further until it is ordinary: how far one goes is evidence too."""
 
 
