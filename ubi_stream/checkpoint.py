@@ -12,7 +12,7 @@ import msgspec
 
 from ubi_stream.errors import RecoveryError
 from ubi_stream.insights.windows import OpenWindows
-from ubi_stream.models.rule_shares import RuleShares
+from ubi_stream.rules.user_shares import RuleShares
 from ubi_stream.state.erasure import Erasure
 from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.identities import Handover

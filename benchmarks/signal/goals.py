@@ -16,7 +16,12 @@ _FOUND = (
     ("impulsive", 0.95, "impulsive visit", "≥ 95 % within 15 events"),
     ("erratic", 0.95, "erratic spending", "≥ 95 % by the fifth purchase"),
     ("tired", 1.0, "visit over 30 minutes", "100 % within a minute after it"),
-    ("night", 1.0, "night, zone known", "100 % at the first event"),
+    (
+        "night",
+        1.0,
+        "night, zone known",
+        "100 % in the risk level at the first event; an insight if rare or new",
+    ),
     ("night_unknown", 1.0, "night, zone unknown", "never reported"),
     ("takeover", 0.80, "account taken over", "≥ 80 % by the third event"),
     ("more_visits", 0.9, "comes more than twice as often, for good", "≥ 90 % within ten days"),

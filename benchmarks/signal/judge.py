@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
@@ -85,7 +85,6 @@ EXPECTED: Final[dict[str, Expected]] = {
     "impulsive": Expected(_reason(r"impuls|cart|pause|pace|hurry"), 2, _within_events(15)),
     "erratic": Expected(_reason(r"spen[dt]|amount|purchase|price|paid|order"), 2, _by_purchase(5)),
     "tired": Expected(_reason(r"tired|fatigue|lasted|long"), 1, _after_half_an_hour),
-    "night": Expected(_reason(r"night|00:00|midnight"), 1, _within_events(1)),
     "more_visits": Expected(_reason(r"^behaviour_change \w*(?:up|rise|more)"), 0, _within_minutes(_SOME_DAYS)),
     "fewer_visits": Expected(_reason(r"^behaviour_change \w*(?:down|fall|less|fewer)"), 0, _within_minutes(_SOME_DAYS)),
     "takeover": Expected(
@@ -150,8 +149,8 @@ class Row:
         self.levels.update(other.levels)
 
 
-def judge_users(stream: Stream, found: Sequence[Found]) -> dict[str, Row]:
-    """A row for each kind of planted user."""
+def judge_users(stream: Stream, found: Sequence[Found], nocturnal: Mapping[str, int]) -> dict[str, Row]:
+    """A row for each kind of planted user; `nocturnal` is since when the risk level says so of whom."""
     by_user: dict[str, list[Found]] = {}
     for one in found:
         if not one.is_about_all:
@@ -161,7 +160,9 @@ def judge_users(stream: Stream, found: Sequence[Found]) -> dict[str, Row]:
         row = rows.setdefault(planted.kind, Row())
         about = [one for one in by_user.get(planted.user_id, []) if is_about(stream, planted, one)]
         if planted.kind == "night_unknown":
-            _judge_silence(row, stream, planted, about)
+            _judge_silence(row, stream, planted, about, nocturnal)
+        elif planted.kind == "night":
+            _judge_night(row, stream, planted, about, nocturnal)
         else:
             _judge_user(row, stream, planted, about)
     return rows
@@ -195,11 +196,30 @@ def _judge_user(row: Row, stream: Stream, planted: Planted, about: list[Found]) 
         row.misses.append(f"{stream.name} {stream.seed}: {planted.user_id} ({how})")
 
 
-def _judge_silence(row: Row, stream: Stream, planted: Planted, about: list[Found]) -> None:
-    """Where nobody knows the clock, nothing may be said of the night."""
+def _judge_night(row: Row, stream: Stream, planted: Planted, about: list[Found], nocturnal: Mapping[str, int]) -> None:
+    """The risk level says so from the first event on; it is an insight only where that is rare, or new for the user."""
+    row.planted += 1
+    reported = [one for one in about if _NIGHT.search(one.text)]
+    row.insights += len(reported)
+    row.sentences.extend(one.insight.explanation.summary for one in reported[:1])
+    row.levels.update(one.insight.severity.value for one in reported[:1])
+    since_ms = nocturnal.get(planted.user_id)
+    first_ms = min(stream.times[position] for position in planted.positions)
+    if since_ms is not None and since_ms <= first_ms:
+        row.found += 1
+        row.events.append(1)
+        row.minutes.append(0.0)
+    else:
+        row.misses.append(f"{stream.name} {stream.seed}: {planted.user_id}")
+
+
+def _judge_silence(
+    row: Row, stream: Stream, planted: Planted, about: list[Found], nocturnal: Mapping[str, int]
+) -> None:
+    """Where nobody knows the clock, nothing may be said of the night: no insight, and no risk."""
     row.planted += 1
     wrong = [one for one in about if _NIGHT.search(one.text)]
-    row.found += not wrong
+    row.found += not wrong and planted.user_id not in nocturnal
     row.sentences.extend(one.insight.explanation.summary for one in wrong[:1])
     row.misses.extend(f"{stream.name} {stream.seed}: {planted.user_id}" for _ in wrong[:1])
 

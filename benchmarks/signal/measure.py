@@ -110,7 +110,8 @@ def measure(task: Task) -> Measured:
     stream = make(task.seed, task.events) if task.days is None else make(task.seed, task.events, task.days)
     started_s = clock.monotonic_s()
     pack = pack_of(task.stream) if task.stream in FILES else None
-    found = run(stream, partitions=task.partitions, pack=pack)
+    result = run(stream, partitions=task.partitions, pack=pack)
+    found = result.found
     seconds = clock.monotonic_s() - started_s
     titles = titles_of(load_pack(pack or Settings().pack))
     changed, returns = _changes(stream, found)
@@ -119,7 +120,7 @@ def measure(task: Task) -> Measured:
         stream.calendar.days,
         seconds,
         figures_of(stream, found, titles),
-        judge_users(stream, found) | judge_incidents(stream, found),
+        judge_users(stream, found, result.nocturnal) | judge_incidents(stream, found),
         _apart(stream, found),
         changed,
         returns,

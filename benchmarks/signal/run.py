@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from benchmarks.signal.streams import Stream
 from ubi_stream.insights.model import Insight, Severity
 from ubi_stream.packs.loader import load_pack
+from ubi_stream.packs.plan import compile_plan
 from ubi_stream.replay.offline import OfflineRun, partition_of
 from ubi_stream.settings import Settings
+from ubi_stream.web.risk import risk_of
 
 POPULATION = "population"
 """Entity of an insight about everybody."""
@@ -50,12 +53,24 @@ class Found:
         return self.level >= LEVELS.index(Severity.MEDIUM)
 
 
-def run(stream: Stream, *, partitions: int | None = None, pack: str | None = None) -> list[Found]:
-    """Insights about a stream in the order in which they come; `partitions` and `pack` are the product's default if
-    None.
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the product makes of a stream.
 
-    An insight that several partitions have under one id is one.
+    Attributes
+    ----------
+    found
+        Insights in the order in which they come. One that several partitions have under one id is one.
+    nocturnal
+        Of planted users: since when the risk level of their page says that they are up at night, Unix milliseconds.
     """
+
+    found: list[Found]
+    nocturnal: dict[str, int]
+
+
+def run(stream: Stream, *, partitions: int | None = None, pack: str | None = None) -> Result:
+    """Run the product on a stream; `partitions` and `pack` are its default if None."""
     given = {"partitions": partitions, "pack": pack}
     settings = Settings.model_validate({name: value for name, value in given.items() if value is not None})
     end_ms = max(stream.arrivals)
@@ -69,4 +84,17 @@ def run(stream: Stream, *, partitions: int | None = None, pack: str | None = Non
             position = positions[insight.source.partition][insight.source.offset]
             level = LEVELS.index(insight.severity)
             found.setdefault(insight.id, Found(insight, position, stream.arrivals[position], level))
-    return sorted(found.values(), key=lambda one: one.position)
+    return Result(sorted(found.values(), key=lambda one: one.position), _nocturnal(stream, offline, settings))
+
+
+def _nocturnal(stream: Stream, offline: OfflineRun, settings: Settings) -> dict[str, int]:
+    plan = compile_plan(load_pack(settings.pack), "user")
+    since: dict[str, int] = {}
+    for user_id in {planted.user_id for planted in stream.planted}:
+        partition = offline.partition("user", partition_of(user_id.encode(), 0, settings.partitions))
+        live = partition.store.get(user_id)
+        risk = None if live is None else risk_of(plan, live.state)
+        for dimension in risk["dimensions"] if risk else ():
+            if dimension["name"] == "nocturnal" and dimension["holds"]:
+                since[user_id] = round(datetime.fromisoformat(dimension["since"]).timestamp() * 1000)
+    return since

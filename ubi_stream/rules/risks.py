@@ -11,9 +11,9 @@ import numpy as np
 from ubi_stream.features.event_context import EventContext
 from ubi_stream.features.registry import HOUR_OF_DAY, Feature
 from ubi_stream.features.stage import NO_ROW, Featurized, Matrix
-from ubi_stream.models.rule_shares import PRIOR_USER_DAYS, RuleShares, ordinary_share, steps_past, way_name
 from ubi_stream.packs.plan import DAY_MS, Plan
 from ubi_stream.rules.conditions import Checks, Conditions
+from ubi_stream.rules.user_shares import PRIOR_USER_DAYS, RuleShares, ordinary_share, steps_past, way_name
 from ubi_stream.state.risks import HABIT_DAYS, HABIT_SHARE, days_before, note_day, note_rule, note_step
 from ubi_stream.state.stage import StateChange
 

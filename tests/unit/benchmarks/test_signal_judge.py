@@ -66,7 +66,7 @@ def bot_report(stream: Stream, event: int, summary: str = "60 pages within a min
 def test_a_bot_is_found_for_its_pace_within_60_events_at_high(
     stream: Stream, report: tuple[int, str, str], is_found: int, is_late: int
 ) -> None:
-    row = judge_users(stream, [bot_report(stream, *report)])["fast_bot"]
+    row = judge_users(stream, [bot_report(stream, *report)], {})["fast_bot"]
     assert (row.planted, row.found, row.late) == (2, is_found, is_late)
     assert len(row.misses) == 2 - is_found
 
@@ -74,14 +74,21 @@ def test_a_bot_is_found_for_its_pace_within_60_events_at_high(
 def test_a_report_before_the_bot_began_is_about_something_else(stream: Stream) -> None:
     bot = of_kind(stream, "fast_bot")
     early = found(stream, bot.positions[0] - 1, "60 pages within a minute", user=bot.user_id)
-    assert judge_users(stream, [early])["fast_bot"].found == 0
+    assert judge_users(stream, [early], {})["fast_bot"].found == 0
 
 
 def test_nothing_may_be_said_of_a_night_that_nobody_knows(stream: Stream) -> None:
     unknown = of_kind(stream, "night_unknown")
-    assert judge_users(stream, [])["night_unknown"].share == 1.0
+    assert judge_users(stream, [], {})["night_unknown"].share == 1.0
     predicted = found(stream, unknown.positions[0], "active at 02:00, at night", user=unknown.user_id, severity="low")
-    assert judge_users(stream, [predicted])["night_unknown"].found == 1
+    assert judge_users(stream, [predicted], {})["night_unknown"].found == 1
+
+
+def test_a_night_is_found_if_the_risk_level_says_so_since_its_first_event(stream: Stream) -> None:
+    night = of_kind(stream, "night")
+    first_ms = stream.times[night.positions[0]]
+    assert judge_users(stream, [], {night.user_id: first_ms})["night"].found == 1
+    assert judge_users(stream, [], {night.user_id: first_ms + 1})["night"].found == 0
 
 
 def first_of(stream: Stream, kind: str) -> tuple[Incident, int]:

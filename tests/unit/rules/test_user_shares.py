@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ubi_stream.models.rule_shares import FADING_USER_DAYS, PRIOR_USER_DAYS, STEPS, RuleShares, steps_past
 from ubi_stream.packs.segments import Condition, Rule
+from ubi_stream.rules.user_shares import FADING_USER_DAYS, PRIOR_USER_DAYS, STEPS, RuleShares, steps_past
 
 
 def rule(usual_share: float = 0.001, common_above: float = 0.001) -> Rule:
