@@ -68,6 +68,7 @@ class Pipeline:
         not_kept = [event for event in read.not_kept if is_new(event.record.topic, event.record.offset)]
         findings = [one for one in read.findings if is_new(one.record.topic, one.record.offset)]
         misrouted = [event for event in misrouted if is_new(event.topic, event.offset)]
+        self.windows.count_personal_data(findings, not_kept)
         self.progress.learn_up_to(records[-1].topic, records[-1].offset)
         counts = self.folder.take_counts()
         return Effects(

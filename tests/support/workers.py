@@ -132,6 +132,11 @@ class WorkerProcess:
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}{path}") as response:
             return response.status, await response.json(content_type=None)
 
+    async def delete(self, path: str) -> tuple[int, Any]:
+        """Status and JSON of what one of its views deletes."""
+        async with aiohttp.ClientSession() as http, http.delete(f"{self.url}{path}") as response:
+            return response.status, await response.json(content_type=None)
+
     async def metric(self, series: str) -> float:
         """Value of one series of `/metrics`, written as it is there; 0 if it isn't."""
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/metrics") as response:

@@ -7,12 +7,13 @@ import msgspec
 from ubi_stream.packs.schema import ERASE_TYPE
 
 
-def erase_event(event_id: str, at_ms: int, user_id: str) -> bytes:
-    """An erasure as an event; it belongs on the events topic, under the user's id as key.
+def erase_event(event_id: str, at_ms: int, entity_id: str, *, key: str | None = None) -> bytes:
+    """An erasure as an event; it belongs on the topic of the entity's events, under its id.
+
+    `key` is the property with the id where the entity is no user.
 
     >>> erase_event("erase/1", 0, "u-1")
     b'{"event_id":"erase/1","event_time":0,"event_type":"$erase","user_id":"u-1"}'
     """
-    return msgspec.json.encode(
-        {"event_id": event_id, "event_time": at_ms, "event_type": ERASE_TYPE, "user_id": user_id}
-    )
+    event = {"event_id": event_id, "event_time": at_ms, "event_type": ERASE_TYPE, "user_id": entity_id}
+    return msgspec.json.encode({**event, "properties": {key: entity_id}} if key else event)

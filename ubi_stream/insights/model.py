@@ -102,7 +102,8 @@ class WindowCount(msgspec.Struct, frozen=True):
     that is `closed` is final. `measure` is `events` (`key` is the event type), `users_by_segment` (active entities by
     their present segment, in panes of five minutes, an hour and a day), `segment_distribution` (visits that ended, by
     visit class) or `conversion_funnel` (events of these visits; `key` is "class/step", with "class/visit" for the
-    visits themselves).
+    visits themselves). Two more are totals since the first event, in no pane (both times are 0), with the newest
+    arrival in ms as `amount`: `personal_data` (records, by "property/rule/action") and `withheld` (events, by reason).
     """
 
     pack: str

@@ -6,15 +6,18 @@ its counts so far can be had as well; the next ones replace them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
 from typing import Final, NamedTuple
 
 import msgspec
 
+from ubi_stream.events.model import Findings, NotKept
 from ubi_stream.features.event_context import EventContext
 from ubi_stream.features.stage import NO_ROW, Featurized
 from ubi_stream.insights.model import WindowCount
 from ubi_stream.packs.plan import Plan
+from ubi_stream.privacy.filter import OTHER as OTHER_NAME
 from ubi_stream.rules.segments import Assigned
 from ubi_stream.state.fold import PANE_MS as STATE_PANE_MS
 from ubi_stream.state.fold import number
@@ -31,6 +34,10 @@ EVENTS: Final = "events"
 USERS: Final = "users_by_segment"
 VISITS: Final = "segment_distribution"
 FUNNEL: Final = "conversion_funnel"
+PERSONAL_DATA: Final = "personal_data"
+WITHHELD: Final = "withheld"
+MAX_TOTALS: Final = 500
+"""Properties with personal data that are counted apart; further ones are counted together."""
 NO_CLASS: Final = "none"
 """Class of visits where the pack has no visit classes."""
 
@@ -44,12 +51,13 @@ class OpenWindows(msgspec.Struct):
     """Panes that are still open: part of the partition's record.
 
     `panes` are those of five minutes by their start in ms, `wide` longer ones by width and start; `watermark_ms` is the
-    newest watermark seen.
+    newest watermark seen. `totals` belong to no pane: they count from the first event on.
     """
 
     panes: dict[int, Measures] = {}
     watermark_ms: int = -1
     wide: dict[int, dict[int, Measures]] = {}
+    totals: Measures = {}
 
 
 class _Place(NamedTuple):
@@ -69,7 +77,9 @@ class WindowCounter:
         self._partition = partition
         self._windows = windows
         self._cells: dict[_Place, Cell] = {}  # those of the open panes, to be found at once
-        self._changed: dict[_Place, Cell] = {}
+        self._changed: dict[_Place, Cell] = {
+            _Place(0, 0, measure, key): cell for measure, cells in windows.totals.items() for key, cell in cells.items()
+        }  # totals never close: what a crashed worker did not send is sent again
         self._closes_ms = self._next_close_ms()
 
     def count(self, batch: Featurized, assigned: Assigned) -> list[WindowCount]:
@@ -95,6 +105,14 @@ class WindowCounter:
                 self._count_visit(change.ended, change.at_ms, told_ms)
         closed += self._close()
         return closed
+
+    def count_personal_data(self, findings: Iterable[Findings], not_kept: Iterable[NotKept]) -> None:
+        """Count records with personal data, and events that were not kept; `amount` is the newest arrival in ms."""
+        for one in findings:
+            for name, rule, action in one.found:
+                self._add_total(PERSONAL_DATA, name, f"{rule}/{action}", one.record.timestamp_ms)
+        for event in not_kept:
+            self._add_total(WITHHELD, "", event.reason.value, event.record.timestamp_ms)
 
     def open_counts(self) -> list[WindowCount]:
         """Cells of open panes that changed since they were asked for last, as they are now."""
@@ -160,6 +178,16 @@ class WindowCounter:
         cell[0] += count
         cell[1] += amount
         self._changed[place] = cell
+
+    def _add_total(self, measure: str, name: str, rest: str, at_ms: int) -> None:
+        cells = self._windows.totals.setdefault(measure, {})
+        key = f"{name}/{rest}" if name else rest
+        if key not in cells and len(cells) >= MAX_TOTALS:
+            key = f"{OTHER_NAME}/{rest}"
+        cell = cells.setdefault(key, [0, 0.0])
+        cell[0] += 1
+        cell[1] = max(cell[1], float(at_ms))
+        self._changed[_Place(0, 0, measure, key)] = cell
 
     def _close(self) -> list[WindowCount]:
         windows = self._windows

@@ -32,6 +32,7 @@ class ProblemType(StrEnum):
     UNKNOWN_VISIT = "unknown-visit"
     UNKNOWN_DEAD_LETTER = "unknown-dead-letter"
     UNKNOWN_KEY = "unknown-key"
+    UNKNOWN_ERASURE = "unknown-erasure"
     REBALANCING = "rebalancing"
     WORKER_UNREACHABLE = "worker-unreachable"
     BROKER_UNAVAILABLE = "broker-unavailable"

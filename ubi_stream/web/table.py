@@ -27,6 +27,7 @@ from ubi_stream.web.views.insights import Insights
 from ubi_stream.web.views.labels import Labels
 from ubi_stream.web.views.models import Models
 from ubi_stream.web.views.page import page_routes
+from ubi_stream.web.views.privacy import PrivacyViews
 from ubi_stream.web.views.segments import Segments
 from ubi_stream.web.views.users import Users
 from ubi_stream.web.views.visits import Visits
@@ -66,6 +67,7 @@ def worker_routes(parts: Parts) -> list[Route]:
         *Features(port).routes(),
         *Models(port).routes(),
         *Labels(port, parts.forwarder, parts.clock).routes(),
+        *PrivacyViews(port, reader, parts.forwarder, parts.clock).routes(),
         *access_routes(parts.guard, reader, parts.clock, parts.settings),
         *collector_routes(parts),
         *Health(port, reader, parts.metrics).routes(),

@@ -26,7 +26,7 @@ def viewed(user: str, at_ms: int, number: int) -> ProducerRecord:
         "event_time": at_ms,
         "event_type": "view",
         "user_id": user,
-        "properties": {"latency_ms": 9_000},
+        "properties": {"latency_ms": 9_000, "note": "mail bob@example.com", "password": "hunter2"},
     }
     return ProducerRecord(user.encode(), json.dumps(event).encode())
 
@@ -51,6 +51,36 @@ async def visitors(settings: Settings) -> set[str]:
         return {row["user_id"] for row in await connection.fetch("SELECT user_id FROM visits")}
     finally:
         await connection.close()
+
+
+async def erased_by_api(worker: WorkerProcess, *, records: int) -> None:
+    """What the views do for a person who asks; `records` had an address and a password in them."""
+
+    async def everything_is_counted() -> bool:
+        _, report = await worker.get("/api/v1/privacy/report")
+        found = {(one["property"], one["rule"], one["action"]): one["records"] for one in report["found"]}
+        return found == dict.fromkeys([("note", "email", "mask"), ("password", "secret", "mask")], records)
+
+    await eventually(everything_is_counted, 20, "personal data is counted once a record, over the crash too")
+    status, export = await worker.get("/api/v1/users/u-here/export")
+    assert status == 200
+    assert export["complete"]
+    assert {row["user_id"] for table in ("insights", "visits") for row in export[table]} == {"u-here"}
+    assert export["state"]["events"] > 20
+    status, erasure = await worker.delete("/api/v1/users/u-here")
+    assert (status, erasure["status"]) == (202, "pending")
+
+    async def receipt_is_there() -> bool:
+        status, found = await worker.get(f"/api/v1/erasures/{erasure['erasure_id']}")
+        return status == 200 and found["status"] == "done" and found["receipt"]["label"] == "erased"
+
+    await eventually(receipt_is_there, 20, "the receipt is stored")
+
+    async def nothing_is_kept() -> bool:
+        return (await worker.get("/api/v1/users/u-here/export"))[0] == 404
+
+    await eventually(nothing_is_kept, 20, "visits and recommendations are deleted too")
+    assert (await worker.get("/api/v1/erasures/0-0"))[0] == 404
 
 
 async def test_an_erased_user_is_gone_and_stays_gone(settings: Settings, make_worker: MakeWorker) -> None:
@@ -93,6 +123,7 @@ async def test_an_erased_user_is_gone_and_stays_gone(settings: Settings, make_wo
         assert (await worker.get("/api/v1/users/u-gone"))[0] == 404
         assert (await worker.get("/api/v1/users/u-here"))[0] == 200
         await eventually(rows_are_gone, 20, "and no row came back")
-    assert (await read_states(settings, "user")).keys() == {"u-here"}
+        await erased_by_api(worker, records=len(both) + 2)
+    assert (await read_states(settings, "user")).keys() == set()
     assert "u-gone" not in worker.log_tail()
     assert await worker.stop() == 0

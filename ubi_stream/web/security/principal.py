@@ -26,6 +26,7 @@ OWN_READERS: Final = READERS | {Role.USER}
 WRITERS: Final = frozenset({Role.ANALYST, Role.ADMIN})
 INGESTERS: Final = frozenset({Role.INGEST, Role.ADMIN})
 PRIVACY: Final = frozenset({Role.PRIVACY, Role.ADMIN})
+OWN_PRIVACY: Final = PRIVACY | {Role.USER}
 ADMINS: Final = frozenset({Role.ADMIN})
 EVERY_ROLE: Final = frozenset(Role)
 
