@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import secrets
-import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Final, NamedTuple, TypeVar
@@ -33,6 +32,7 @@ from ubi_stream.runtime.label_replies import LabelReplies
 from ubi_stream.runtime.logs import configure_logging
 from ubi_stream.runtime.observer import MetricsObserver, SinkMetrics
 from ubi_stream.runtime.state_stores import StateStores
+from ubi_stream.runtime.stop import stop_signal
 from ubi_stream.runtime.task_manager import TaskManager
 from ubi_stream.runtime.topic_check import differing_configs, require_harmless
 from ubi_stream.runtime.topics import ensure_topics
@@ -102,7 +102,7 @@ class Worker:
 
     async def run(self) -> int:
         """Start, work until told to stop, and stop."""
-        stop = _stop_signal()
+        stop = stop_signal()
         async with AsyncExitStack() as stack:
             stack.enter_context(self._stores)
             try:
@@ -297,20 +297,6 @@ async def _until_crash(app: faust.App, stop: asyncio.Event) -> None:
     await app.wait_until_stopped()
     if not stop.is_set():
         raise DeliveryError(f"Faust ended: {app.crash_reason!r}") from app.crash_reason
-
-
-def _stop_signal() -> asyncio.Event:
-    """Set by SIGTERM or SIGINT; the second signal ends the process at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: int) -> None:
-        loop.remove_signal_handler(number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
-    return stop
 
 
 def _with_snapshot_key(settings: Settings) -> Settings:

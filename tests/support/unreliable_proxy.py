@@ -19,8 +19,8 @@ class UnreliableProxy:
     Attributes
     ----------
     refuse_first, lose_first
-        How many requests to each path are answered by 429 without being passed on; and, of those after them, how many
-        are passed on and answered by 503, as if the answer was lost.
+        How many requests of each client to a path are answered by 429 without being passed on; and, of those after
+        them, how many are passed on and answered by 503, as if the answer was lost.
     taken
         Requests that the collector took: method, path with query, headers, body.
     """
@@ -46,8 +46,9 @@ class UnreliableProxy:
 
     async def _handle(self, request: web.Request) -> web.Response:
         body = await request.read()
-        self._seen[request.path] += 1
-        number = self._seen[request.path]
+        sender = request.path + request.headers.get("User-Agent", "")
+        self._seen[sender] += 1
+        number = self._seen[sender]
         if request.method == "GET":  # a client of ours sends what is refused here never again, whatever the answer says
             number = self.refuse_first + self.lose_first + 1
         if number <= self.refuse_first:

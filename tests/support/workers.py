@@ -40,6 +40,7 @@ class WorkerProcess:
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    command: Sequence[str] = field(default_factory=lambda: COMMAND)
 
     @property
     def log_file(self) -> Path:
@@ -59,7 +60,7 @@ class WorkerProcess:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("UBI_")}
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                COMMAND,
+                self.command,
                 cwd=self.folder,
                 env={
                     **inherited,

@@ -12,6 +12,7 @@ from ubi_stream import __version__
 from ubi_stream.cli.commands import (
     backup,
     config,
+    connect,
     dead_letters,
     demo,
     doctor,
@@ -27,6 +28,7 @@ from ubi_stream.cli.commands import (
     repartition,
     replay,
     segments,
+    serve,
     status,
     topics,
     try_file,
@@ -89,6 +91,8 @@ app.command("down", rich_help_panel=_FIRST)(up.down)
 app.command("generate", rich_help_panel=_FIRST)(generate.generate)
 app.command("replay", rich_help_panel=_FIRST)(replay.replay)
 app.command("worker", rich_help_panel=_RUN)(worker.worker)
+app.command("connect", rich_help_panel=_RUN)(connect.connect)
+app.command("serve", rich_help_panel=_RUN)(serve.serve)
 app.command("topics", rich_help_panel=_RUN)(topics.topics)
 app.command("migrate", rich_help_panel=_RUN)(migrate.migrate)
 app.command("backup", rich_help_panel=_KEEP)(backup.backup)

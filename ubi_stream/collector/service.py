@@ -12,7 +12,7 @@ from ubi_stream.collector.delivery import Delivery, Outgoing
 from ubi_stream.collector.intake import Accepted, Intake, Outcome, Read, Rejected
 from ubi_stream.collector.registry import DIALECTS, Dialect
 from ubi_stream.collector.request import CollectorRequest
-from ubi_stream.errors import ConfigError, likely
+from ubi_stream.errors import ConfigError, DeliveryError, likely
 from ubi_stream.insights.encoding import encode_dead_letter
 from ubi_stream.mappings.model import Mapping as MappingFile
 from ubi_stream.mappings.model import load_mapping
@@ -89,6 +89,7 @@ class Collector:
         self._delivery = delivery
         self._observer = observer
         self._own_mappings = named_mappings(settings.source_mappings)
+        self._delivers = True
         self._intakes: dict[str, Intake] = {}
         self._recent: OrderedDict[tuple[bytes, str], None] = OrderedDict()
         self.intake("default")  # what is wrong with a mapping is said at the start
@@ -97,6 +98,11 @@ class Collector:
     def pack(self) -> Pack:
         """The pack whose events are taken."""
         return self._pack
+
+    @property
+    def delivers(self) -> bool:
+        """Whether Kafka took the newest events; so too before the first ones."""
+        return self._delivers
 
     @property
     def hash_key(self) -> bytes:
@@ -169,7 +175,12 @@ class Collector:
                 new[identity] = None
                 topic = self._settings.events_topic
                 records.append(Outgoing(topic, outcome.key, outcome.value, outcome.urgent))
-        await self._delivery.send(records)
+        try:
+            await self._delivery.send(records)
+        except DeliveryError:
+            self._delivers = False
+            raise
+        self._delivers = True
         self._recent |= new
         while len(self._recent) > REMEMBERED_EVENTS:
             self._recent.popitem(last=False)

@@ -11,9 +11,9 @@ from ubi_stream.collector.letters import KafkaLetters
 from ubi_stream.collector.registry import DIALECTS
 from ubi_stream.collector.service import Collector
 from ubi_stream.kafka.client import client_options
+from ubi_stream.metrics.collector_metrics import CollectorMetrics
 from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.packs.schema import Pack
-from ubi_stream.runtime.collector_metrics import CollectorMetrics
 from ubi_stream.settings import Settings
 from ubi_stream.web.table import CollectorParts
 

@@ -12,6 +12,23 @@ from ubi_stream.runtime.label_replies import LabelKey
 from ubi_stream.state.model import UserState
 
 
+class PackPort(Protocol):
+    """What views of the database need."""
+
+    @property
+    def pack(self) -> Pack:
+        """The pack that runs."""
+        ...
+
+
+class ReadinessPort(Protocol):
+    """What the health of a process is read from."""
+
+    def readiness(self) -> Sequence[Check]:
+        """What the process needs besides the database."""
+        ...
+
+
 class WorkerPort(Protocol):
     """A worker as its views see it. What is not awaited answers at once, from memory, on the worker's event loop."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import asyncpg
 
@@ -12,7 +12,7 @@ from ubi_stream.collector.service import Collector
 from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.settings import Settings
 from ubi_stream.web.forward import Forwarder
-from ubi_stream.web.ports import WorkerPort
+from ubi_stream.web.ports import PackPort, ReadinessPort, WorkerPort
 from ubi_stream.web.reader import Reader
 from ubi_stream.web.routes import Route
 from ubi_stream.web.security.guard import RequestGuard
@@ -40,8 +40,18 @@ class CollectorParts(NamedTuple):
     letters: Letters
 
 
+class Shared(NamedTuple):
+    """What the views of any process are made of."""
+
+    reader: Reader
+    metrics: Metrics
+    clock: Clock
+    settings: Settings
+    guard: RequestGuard
+
+
 class Parts(NamedTuple):
-    """What the views are made of."""
+    """What the views of a worker are made of."""
 
     port: WorkerPort
     pool: asyncpg.Pool | None
@@ -69,19 +79,41 @@ def worker_routes(parts: Parts) -> list[Route]:
         *Labels(port, parts.forwarder, parts.clock).routes(),
         *PrivacyViews(port, reader, parts.forwarder, parts.clock).routes(),
         *access_routes(parts.guard, reader, parts.clock, parts.settings),
-        *collector_routes(parts),
+        *collector_routes(_shared(parts), parts.intake),
         *Health(port, reader, parts.metrics).routes(),
     ]
     table += documentation_routes(table)
     return table
 
 
-def collector_routes(parts: Parts) -> list[Route]:
-    """Routes that take events, and those about dead letters; none where no events are taken."""
-    if parts.intake is None:
-        return []
-    collector, letters = parts.intake
+class TierPort(PackPort, ReadinessPort, Protocol):
+    """A process without partitions, as its views see it."""
+
+
+def tier_routes(port: TierPort, shared: Shared, intake: CollectorParts) -> list[Route]:
+    """Routes of a process without partitions: what takes events, and what is read from the database."""
+    reader = shared.reader
     return [
-        *CollectorViews(collector, parts.clock, origins=parts.settings.collector_origins).routes(),
-        *DeadLetterViews(parts.reader, collector, letters).routes(),
+        *Insights(reader).routes(),
+        *InsightCounts(port, reader).routes(),
+        *Segments(port, reader).routes(),
+        *Visits(reader).routes(),
+        *access_routes(shared.guard, reader, shared.clock, shared.settings),
+        *collector_routes(shared, intake),
+        *Health(port, reader, shared.metrics).routes(),
     ]
+
+
+def collector_routes(shared: Shared, intake: CollectorParts | None) -> list[Route]:
+    """Routes that take events, and those about dead letters; none where no events are taken."""
+    if intake is None:
+        return []
+    collector, letters = intake
+    return [
+        *CollectorViews(collector, shared.clock, origins=shared.settings.collector_origins).routes(),
+        *DeadLetterViews(shared.reader, collector, letters).routes(),
+    ]
+
+
+def _shared(parts: Parts) -> Shared:
+    return Shared(parts.reader, parts.metrics, parts.clock, parts.settings, parts.guard)

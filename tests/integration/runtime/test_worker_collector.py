@@ -15,7 +15,7 @@ import aiohttp
 from support.topics import read_topic
 from support.unreliable_proxy import UnreliableProxy, serving
 from support.waiting import eventually
-from support.workers import WorkerProcess
+from support.workers import WorkerProcess, worker_environment
 from ubi_stream.clock import SystemClock
 from ubi_stream.sinks.database import create_pool
 
@@ -84,6 +84,38 @@ async def test_sdks_lose_nothing_while_the_worker_is_killed(make_worker: MakeWor
             return await events_of_profile(worker) == sent
 
         await eventually(all_there, 20.0, f"{sent} events are in the profile")
+
+
+async def test_the_command_shows_what_becomes_of_the_first_event_and_of_a_rejected_one(
+    make_worker: MakeWorker,
+) -> None:
+    worker = await make_worker().started()
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("UBI_")}
+    command = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ubi_stream.cli.main", "connect", "curl", "--user", "u-1", "--web-url", worker.url,
+        "--broker", worker.settings.broker, "--wait", "30",
+        env={**inherited, **worker_environment(worker.settings)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert command.stderr is not None
+    sent = 0
+    async with asyncio.timeout(60):
+        while b"Waiting" not in await command.stderr.readline():
+            pass
+        ended = asyncio.create_task(command.communicate())
+        while not ended.done():  # it reads from some time after it says so on
+            event = {"event_time": now(), "user_id": "u-1", "properties": {"n": sent}}
+            await post(worker, [event | {"event_type": "dance"}, event | {"event_type": "view"}])
+            sent += 1
+            await asyncio.wait([ended], timeout=1.0)
+    out = (await ended)[0].decode()
+    assert command.returncode == 0
+    assert f"curl -X POST {worker.url}/api/v1/events" in out
+    found = [line.split()[0] for line in out.splitlines() if line[:1].isalpha()]
+    assert {"event", "profile", "rejected"} <= set(found)
+    assert "unknown_event_type at $.event_type" in out
+    assert "UBI_SOURCE_MAPPINGS" in out
 
 
 async def test_dead_letters_are_listed_repaired_and_sent_once(make_worker: MakeWorker, database: str) -> None:

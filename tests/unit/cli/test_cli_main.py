@@ -35,6 +35,8 @@ COMMANDS = [
     "generate",
     "replay",
     "worker",
+    "connect",
+    "serve",
     "topics",
     "migrate",
     "backup",

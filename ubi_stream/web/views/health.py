@@ -10,7 +10,7 @@ from aiohttp import web
 from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.metrics.status import Check
 from ubi_stream.sinks.queries import Database
-from ubi_stream.web.ports import WorkerPort
+from ubi_stream.web.ports import ReadinessPort
 from ubi_stream.web.problems import ProblemError, ProblemType, json_response, unavailable
 from ubi_stream.web.reader import Reader
 from ubi_stream.web.routes import Answer, Exposure, Limit, Route
@@ -36,7 +36,7 @@ class Ready(msgspec.Struct, frozen=True):
 class Health:
     """Routes for supervisors and for Prometheus."""
 
-    def __init__(self, port: WorkerPort, reader: Reader, metrics: Metrics) -> None:
+    def __init__(self, port: ReadinessPort, reader: Reader, metrics: Metrics) -> None:
         self._port = port
         self._reader = reader
         self._metrics = metrics

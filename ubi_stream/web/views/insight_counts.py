@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from ubi_stream.sinks.insight_counts import SeverityCount, insight_counts, newest_insight_end
 from ubi_stream.sinks.queries import Database
-from ubi_stream.web.ports import WorkerPort
+from ubi_stream.web.ports import PackPort
 from ubi_stream.web.problems import ProblemType, json_response
 from ubi_stream.web.query import ordered
 from ubi_stream.web.reader import Reader
@@ -47,7 +47,7 @@ class CountsQuery(msgspec.Struct, frozen=True):
 class InsightCounts:
     """Route of the numbers of insights."""
 
-    def __init__(self, port: WorkerPort, reader: Reader) -> None:
+    def __init__(self, port: PackPort, reader: Reader) -> None:
         self._port = port
         self._reader = reader
 

@@ -23,7 +23,7 @@ from ubi_stream.sinks.segment_queries import (
     segment_history,
     segment_shares,
 )
-from ubi_stream.web.ports import WorkerPort
+from ubi_stream.web.ports import PackPort
 from ubi_stream.web.problems import ProblemType, json_response
 from ubi_stream.web.query import ordered
 from ubi_stream.web.reader import Reader
@@ -115,7 +115,7 @@ class DistributionQuery(FunnelQuery, frozen=True):
 class Segments:
     """Routes of segments and of visit classes."""
 
-    def __init__(self, port: WorkerPort, reader: Reader) -> None:
+    def __init__(self, port: PackPort, reader: Reader) -> None:
         self._port = port
         self._reader = reader
 
