@@ -101,7 +101,7 @@ live-page: $(TOOLS) ## Take README's pictures of the live page; URL=address of a
 docs: $(TOOLS) ## The documentation's site, in build/site; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-house: $(TOOLS) ## Sizes of modules, classes that share a name, arrows and circles between packages
+house: $(TOOLS) ## Sizes of modules, classes that share a name, arrows and circles of imports
 	@$(BIN)/python -m tools.house
 
 # Other stream processors; apart, because not all of them go with the product's versions.

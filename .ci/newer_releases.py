@@ -17,6 +17,7 @@ _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 
 
 def main(folder: Path, locks: list[Path]) -> None:
+    """Write an empty wheel for each package of the locks."""
     names = {name for lock in locks for name in _PINNED.findall(lock.read_text(encoding="utf-8"))}
     folder.mkdir(parents=True)
     for name in sorted(names):

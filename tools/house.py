@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = "ubi_stream"
 
 Graph = Mapping[str, set[str]]
-"""Packages that each package imports."""
+"""What each module, or room, imports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +55,30 @@ def shared_names(found: Iterable[Module]) -> dict[str, list[str]]:
     return {name: places for name, places in sorted(places_of.items()) if len(places) > 1}
 
 
-def package_graph() -> Graph:
-    """Return which folder imports which; a module that lies beside the folders is one of its own."""
+def module_graph() -> Graph:
+    """Return which module imports which, imports for types alone included."""
     imports = grimp.build_graph(PACKAGE, cache_dir=None)
-    folders = {module.rpartition(".")[0] for module in imports.modules} - {PACKAGE}
+    return {module: set(imports.find_modules_directly_imported_by(module)) for module in imports.modules}
 
-    def folder_of(module: str) -> str:
-        return module if module in folders or module.count(".") == 1 else module.rpartition(".")[0]
 
-    graph: dict[str, set[str]] = {folder_of(module): set() for module in imports.modules - {PACKAGE}}
-    for module in imports.modules - {PACKAGE}:
-        targets = imports.find_modules_directly_imported_by(module) - {PACKAGE}
-        graph[folder_of(module)] |= {folder_of(target) for target in targets} - {folder_of(module)}
+def room_graph(imports: Graph) -> Graph:
+    """Return which room imports which: a room is a folder right below the package, or a module there.
+
+    >>> room_graph({"ubi_stream.a.b": {"ubi_stream.a.c", "ubi_stream.d"}, "ubi_stream.d": set()})
+    {'ubi_stream.a': {'ubi_stream.d'}, 'ubi_stream.d': set()}
+    """
+    graph: dict[str, set[str]] = {_room(module): set() for module in sorted(imports) if module != PACKAGE}
+    for module in imports.keys() - {PACKAGE}:
+        graph[_room(module)] |= {_room(target) for target in imports[module] - {PACKAGE}} - {_room(module)}
     return graph
 
 
+def _room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
 def circles(graph: Graph) -> list[list[str]]:
-    """Return the groups of packages of which each reaches each other one by imports.
+    """Return the groups of which each member reaches each other one by imports.
 
     >>> circles({"a": {"b"}, "b": {"c"}, "c": {"b"}})
     [['b', 'c']]
@@ -97,7 +104,8 @@ def _reached(graph: Graph, start: str) -> set[str]:
 
 def main() -> None:
     """Print the figures."""
-    found, graph = modules(), package_graph()
+    found, imports = modules(), module_graph()
+    rooms = room_graph(imports)
     largest = max(found, key=lambda module: module.lines)
     shared = shared_names(found)
     print(f"modules              {len(found)}")
@@ -109,11 +117,12 @@ def main() -> None:
     print(f"names of several     {len(shared)}")
     for name, places in shared.items():
         print(f"  {name}: {', '.join(places)}")
-    print(f"packages             {len(graph)}")
-    print(f"arrows between them  {sum(len(targets) for targets in graph.values())}")
-    print(f"circles              {len(circles(graph))}")
-    for circle in circles(graph):
-        print(f"  {' '.join(circle)}")
+    print(f"rooms                {len(rooms)}")
+    print(f"arrows between them  {sum(len(targets) for targets in rooms.values())}")
+    for what, graph in (("rooms", rooms), ("modules", imports)):
+        print(f"circles of {what:<9} {len(circles(graph))}")
+        for circle in circles(graph):
+            print(f"  {' '.join(circle)}")
 
 
 if __name__ == "__main__":

@@ -35,9 +35,9 @@ def linked(markdown: str, repository_path: str) -> list[str]:
 
 
 def navigation(readme: str) -> list[dict[str, Any]]:
-    """Return the groups of pages in README's last section: paragraphs such as "Use: [commands](docs/commands.md), …".
+    r"""Return the groups of pages in README's last section: paragraphs such as "Use: [commands](docs/commands.md), …".
 
-    >>> navigation("# A\\n\\n## Where to go\\n\\nUse: [the API](docs/api.md),\\n[packs](docs/packs.md#texts).")
+    >>> navigation("# A\n\n## Where to go\n\nUse: [the API](docs/api.md),\n[packs](docs/packs.md#texts).")
     [{'Use': [{'The API': 'api.md'}, {'Packs': 'packs.md'}]}]
     """
     groups: list[dict[str, Any]] = []

@@ -97,7 +97,7 @@ class Effects:
         return cls(Tally(), [], [], [], [], [])
 
 
-def tally(
+def tally(  # noqa: PLR0913 - named by keyword, each of its own kind
     records: int,
     changes: Iterable[StateChange],
     counts: FoldCounts,

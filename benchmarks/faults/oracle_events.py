@@ -160,7 +160,7 @@ def _optional(value: object, rules: Rules) -> str | None:
     return None if text.strip().casefold() in rules.nobody else text
 
 
-def _check_properties(properties: dict[str, Any], event_type: str, rules: Rules) -> None:
+def _check_properties(properties: dict[str, Any], event_type: str, rules: Rules) -> None:  # noqa: C901 - one check for each rule of the form
     """Refuse what the pack's roles and limits can't do with."""
     roles, get = rules.roles, properties.get
     if event_type == "$label":

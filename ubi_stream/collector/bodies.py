@@ -81,7 +81,7 @@ def inflated(body: bytes) -> bytes:
 
 
 def from_base64(text: str | bytes) -> bytes:
-    """Bytes of base64 or base64url, padded or not; spaces stand for `+`, which forms turn into them.
+    r"""Bytes of base64 or base64url, padded or not; spaces stand for `+`, which forms turn into them.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def from_base64(text: str | bytes) -> bytes:
         It is none.
 
     >>> from_base64("eyJhIjoxfQ"), from_base64(b"_w==")
-    (b'{"a":1}', b'\\xff')
+    (b'{"a":1}', b'\xff')
     """
     raw = text.encode("ascii", "replace") if isinstance(text, str) else text
     raw = raw.strip().translate(bytes.maketrans(b"-_ ", b"+/+")).rstrip(b"=")

@@ -70,7 +70,7 @@ class Tracker:
         What is hidden before an event leaves the process.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - named by keyword, each of its own kind
         self,
         batcher: EventBatcher,
         *,

@@ -96,7 +96,7 @@ def _hour_surprise(state: UserState) -> float:
     windows="paned",
 )
 def rates(state: UserState, _at_ms: int, _plan: Plan) -> tuple[float, ...]:
-    """This hour and this day against those before."""
+    """Return how this hour and this day compare with those before."""
     return _activity_z(state), _rate_ratio(state)
 
 

@@ -69,7 +69,7 @@ class Feature:
 _features: dict[str, Feature] = {}
 
 
-def feature(
+def feature(  # noqa: PLR0913 - named by keyword, each of its own kind
     name: str,
     *,
     unit: str,

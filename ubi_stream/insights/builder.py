@@ -61,7 +61,7 @@ class InsightBuilder:
         """The same of all entities of the partition together."""
         return self._begin(self._population, kind, label, cause, cool_down_min)
 
-    def insight(
+    def insight(  # noqa: PLR0913 - named by keyword, each of its own kind
         self,
         kind: InsightKind,
         *,

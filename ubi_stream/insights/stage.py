@@ -54,7 +54,7 @@ class DecideStage:
     An entity is not told about twice for the same thing within the cool-down that the pack sets.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - named by keyword, each of its own kind
         self,
         plan: Plan,
         features: tuple[Feature, ...],

@@ -74,7 +74,7 @@ class OfflineSummary(msgspec.Struct, frozen=True):
     events_per_second: float
 
 
-def run_offline(
+def run_offline(  # noqa: C901 - one output after the other
     source: ReplaySource,
     out: OfflineOutputs,
     account: Account,

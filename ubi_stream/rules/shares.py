@@ -72,7 +72,7 @@ class ShareTests:
     Quality Technology 31, 1999.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - named by keyword, each of its own kind
         self,
         n: int,
         *,

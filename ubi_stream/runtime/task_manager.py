@@ -47,7 +47,7 @@ class TaskManager:
         Called when lanes were opened, before they are given up, and after: counts of a lane begin and end there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - named by keyword, each of its own kind
         self,
         pack: Pack,
         settings: Settings,

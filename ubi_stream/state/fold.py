@@ -32,7 +32,7 @@ _MAX_WAIT_MS: Final = 2**31
 _FAST_ALPHA: Final = 0.3
 
 
-def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:
+def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:  # noqa: C901, PLR0915 - the hottest function: calls would cost a tenth of it
     """Take one event into a state, in place; returns the visit that it ended, if any.
 
     Windows count an event in its own pane, also when it comes late, as long as that pane is kept; else `late` goes up.

@@ -99,7 +99,7 @@ def ask(
     return opened
 
 
-def labels_at_event(
+def labels_at_event(  # noqa: C901 - one branch for each way of an answer
     state: UserState, event: Event, ended: EndedVisit | None, plan: Plan, watermark_ms: int
 ) -> list[DelayedLabel]:
     """Answers that an event of the user has learned, which `state` contains already.

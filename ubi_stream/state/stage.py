@@ -111,7 +111,7 @@ class Fold:
                 if time_ms > since_ms and (self._timers.is_due(time_ms) or self._due_timers.is_due(time_ms)):
                     yield from self._inactivity(event, since_ms)
 
-    def _own_change(self, event: Event) -> StateChange | None:
+    def _own_change(self, event: Event) -> StateChange | None:  # noqa: C901 - the order of the checks is what matters
         plan, progress = self._plan, self._progress
         new = progress.is_new(event.topic, event.offset)
         entity_id = plan.entity_id(event.user_id, event.properties)
@@ -248,7 +248,7 @@ class Fold:
             time_ms = min(event.event_time_ms, event.origin.timestamp_ms)
             self._progress.advance(time_ms - self._plan.lateness_ms)
 
-    def _change(
+    def _change(  # noqa: PLR0913 - named by keyword, each of its own kind
         self,
         event: Event,
         entity_id: str,

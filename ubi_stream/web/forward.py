@@ -57,8 +57,10 @@ class Forwarder:
         self._session = None
 
     def may_ask(self, owner: Owner, request: web.Request) -> bool:
-        """Whether a request is sent on: never twice, so that two workers that hold each other for the owner do not
-        send it back and forth."""
+        """Whether a request is sent on.
+
+        Never twice: two workers that each take the other for the owner would send it back and forth.
+        """
         return owner.place is StateLocation.ELSEWHERE and owner.url is not None and not principal_of(request).hop
 
     async def fetch(self, owner: Owner, request: web.Request, query: Mapping[str, str]) -> web.Response:

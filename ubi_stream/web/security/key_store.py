@@ -165,7 +165,7 @@ async def create_key(
     )
 
 
-def make_key(
+def make_key(  # noqa: PLR0913 - named by keyword, each of its own kind
     kind: KeyKind,
     name: str,
     *,
