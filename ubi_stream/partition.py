@@ -134,8 +134,7 @@ class Partition:
     def _assemble(self, plan: Plan) -> Pipeline:
         identities = IdentityFold(plan, self.handovers)
         pack, memory, features = plan.pack, self._memory, self._featurizer.features
-        segments = pack.segments if plan.entity.key is None else ()
-        assigner = Segments(segments, features, self.models.segment_rates, dormant_ms=plan.dormant_ms)
+        assigner = Segments(plan.parts.segments, features, self.models.segment_rates, dormant_ms=plan.dormant_ms)
         rule_features = self._featurizer.rule_features
         rules = Rules(plan, rule_features, memory.rule_shares)
         return Pipeline(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.packs import base, candidates, declared, models, outcomes, privacy, schema, segments, texts
+from ubi_stream.packs import base, candidates, declared, entities, models, outcomes, privacy, schema, segments, texts
 from ubi_stream.packs.loader import load_pack, parse_pack, shipped_packs
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.partition import Partition, PartitionSetup
@@ -20,7 +20,7 @@ SECTIONS: dict[str, type[base.Model]] = {
     "`[events.limits]`": schema.Limit,
     "`[events.roles]`": schema.Roles,
     "`[times]`": schema.Times,
-    "`[[entities]]`": schema.Entity,
+    "`[[entities]]`": entities.Entity,
     "`[[features]]`": declared.DeclaredFeature,
     "`[[segments]]`": segments.Segment,
     "`[[rules]]`": segments.Rule,

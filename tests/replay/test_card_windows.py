@@ -24,9 +24,10 @@ from support.public_data import public_file
 from ubi_stream.data.records import ProducerRecord
 from ubi_stream.data.source import ReplaySource
 from ubi_stream.insights.model import FeatureRow
+from ubi_stream.packs.entities import Entity
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.models import ModelsSpec
-from ubi_stream.packs.schema import Entity, Pack
+from ubi_stream.packs.schema import Pack
 from ubi_stream.replay.offline import OfflineRun
 from ubi_stream.settings import Settings
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ubi_stream.events.fields import IdReader, missing_or_wrong, refuse, short
 from ubi_stream.events.numbers import MAX_AMOUNT, read_flag, read_number
 from ubi_stream.packs.declared import DeclaredFeature, Form, forms_of
-from ubi_stream.packs.schema import RESERVED_TYPES, Events
+from ubi_stream.packs.schema import RESERVED_TYPES, Events, Roles
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 
@@ -36,10 +36,17 @@ class PropertyReader:
         Reads ids.
     declared
         Features that the pack declares.
+    further_roles
+        Roles of single kinds of entities, where they differ from those of the events.
     """
 
     def __init__(
-        self, events: Events, entity_keys: Collection[str], ids: IdReader, declared: Collection[DeclaredFeature] = ()
+        self,
+        events: Events,
+        entity_keys: Collection[str],
+        ids: IdReader,
+        declared: Collection[DeclaredFeature] = (),
+        further_roles: Collection[Roles] = (),
     ) -> None:
         roles = events.roles
         self._roles = roles
@@ -55,11 +62,8 @@ class PropertyReader:
         }
         self._ids = ids
         self._entity_keys = tuple(entity_keys)
-        self._of_any_type = _forms_by_name(one for one in declared if not one.read_types)
-        self._of_features = {
-            event_type: _forms_by_name(one for one in declared if not one.read_types or event_type in one.read_types)
-            for event_type in events.types
-        }
+        self._of_any_type = _forms_of(None, declared, further_roles)
+        self._of_features = {name: _forms_of(name, declared, further_roles) for name in events.types}
         self._limits = {
             event_type: tuple(
                 _Limit(
@@ -153,9 +157,18 @@ class PropertyReader:
             _put(properties, name, None if blank else read_number(value, f"properties.{name}"))
 
 
-def _forms_by_name(declared: Iterable[DeclaredFeature]) -> tuple[tuple[str, Form], ...]:
-    """Properties that some features read, each once."""
-    return tuple(dict(found for one in declared for found in forms_of(one)).items())
+def _forms_of(
+    event_type: str | None, declared: Iterable[DeclaredFeature], further_roles: Iterable[Roles]
+) -> tuple[tuple[str, Form], ...]:
+    """Properties that an event of a type needs for features and for roles of single kinds; None is any other type."""
+    found: dict[str, Form] = {}
+    for one in declared:
+        if not one.read_types or event_type in one.read_types:
+            found.update(forms_of(one))
+    for roles in further_roles:
+        is_priced = event_type in roles.priced_types
+        found |= {name: form for name, form in roles.forms.items() if is_priced or name != roles.amount}
+    return tuple(found.items())
 
 
 def _put(properties: dict[str, Any], name: str, value: Any) -> None:

@@ -32,6 +32,7 @@ from ubi_stream.packs.schema import (
     RESERVED_TYPES,
     Events,
     Pack,
+    Roles,
 )
 from ubi_stream.reasons import DeadLetterReason as Reason
 
@@ -57,6 +58,8 @@ class Validator:
         Names of the pack's outcomes, which a person's label may name.
     declared
         Features that the pack declares: what they read must be readable.
+    further_roles
+        Roles of single kinds of entities, where they differ from those of the events.
 
     Attributes
     ----------
@@ -70,9 +73,10 @@ class Validator:
         entity_keys: tuple[str, ...] = (),
         outcomes: Collection[str] = (),
         declared: Collection[DeclaredFeature] = (),
+        further_roles: Collection[Roles] = (),
     ) -> None:
         self._ids = IdReader(events.nobody)
-        self._properties = PropertyReader(events, entity_keys, self._ids, declared)
+        self._properties = PropertyReader(events, entity_keys, self._ids, declared, further_roles)
         self._outcomes = outcomes
         self._derived = TypeDeriver(events.derived)
         self._types = frozenset(events.types) | RESERVED_TYPES
@@ -84,7 +88,9 @@ class Validator:
     def of(cls, pack: Pack) -> Validator:
         """Make the validator of a pack's events."""
         keys = tuple(entity.key for entity in pack.entities if entity.key)
-        return cls(pack.events, keys, tuple(outcome.name for outcome in pack.outcomes), pack.features)
+        outcomes = tuple(outcome.name for outcome in pack.outcomes)
+        further = tuple(roles for entity in pack.entities if (roles := pack.roles_of(entity)) != pack.events.roles)
+        return cls(pack.events, keys, outcomes, pack.features, further)
 
     def validate(
         self, data: dict[str, Any], record: Record, origin: Origin, sender: ForwardSource | None

@@ -79,7 +79,7 @@ def history_until(state: UserState, day: int, plan: Plan) -> DailyHistory | None
 
     The first day is left out: everybody does something on it, whatever the habits.
     """
-    model = plan.pack.models.change
+    model = plan.parts.models.change
     if model is None:
         return None
     limits = Limits(model.factor, model.info_z, model.min_visits)
@@ -98,7 +98,7 @@ def history_until(state: UserState, day: int, plan: Plan) -> DailyHistory | None
 
 def _totals(state: UserState, plan: Plan, days: Sequence[Pane], first: int, last: int) -> Iterator[Measure]:
     events = tuple(float(sum(pane[1:])) for pane in days)
-    if plan.entity.key is None:
+    if plan.has_visits:
         visits = tuple(map(float, counts_of(state.habits.visits, state.habits.head, first, last)))
         yield Measure("visits", "visits", visits, 1.0)
         yield Measure("events", "events", events, _events_clump(state))
@@ -119,7 +119,7 @@ def _of_types(state: UserState, plan: Plan, days: Sequence[Pane]) -> Iterator[Me
         if any(values := tuple(float(pane[index + 1]) if len(pane) > index + 1 else 0.0 for pane in days))
     }
     total = sum(map(sum, by_type.values()))
-    clump = _events_clump(state) if plan.entity.key is None else 1.0
+    clump = _events_clump(state) if plan.has_visits else 1.0
     if len(by_type) > 1:
         for name, values in by_type.items():
             yield Measure(f"type/{name}", "events", values, 1.0 + sum(values) / total * (clump - 1.0))

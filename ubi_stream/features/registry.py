@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.packs.entities import Windows
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.schema import Windows
 from ubi_stream.state.model import UserState
 
 Extractor = Callable[[UserState, int, Plan], float]

@@ -146,7 +146,7 @@ class Featurizer:
         self._plan = plan
         self.features: tuple[Feature, ...] = features_of(plan.entity.features, plan)
         self.names = tuple(feature.name for feature in self.features)
-        rules = plan.pack.rules if plan.entity.key is None else ()
+        rules = plan.parts.rules
         of_rules = tuple(dict.fromkeys(name for rule in rules for name in rule.features))
         self.rule_features = features_of(of_rules, plan)
         self._layout = _Layout([_column(one) for one in self.features], [_column(one) for one in self.rule_features])
@@ -154,7 +154,7 @@ class Featurizer:
         low, high = (np.array([getattr(f, bound) for f in self.features]) for bound in ("low", "high"))
         self._low = np.where(self._is_log, np.log1p(np.maximum(low, 0)), low)
         self._span = np.where(self._is_log, np.log1p(np.maximum(high, 0)), high) - self._low
-        self._forecast = plan.pack.models.forecast if plan.entity.key is None else None
+        self._forecast = plan.parts.models.forecast
         self._asks = bool(plan.outcomes)
 
     def featurize(self, changes: Iterable[StateChange]) -> Featurized:

@@ -84,7 +84,7 @@ class VisitRecorder:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        which = plan.pack.outputs.sessions if plan.entity.key is None else "none"  # a terminal visits nobody
+        which = plan.pack.outputs.sessions if plan.has_visits else "none"
         self._least_events = {"all": 1, "several_events": 2, "none": None}[which]
 
     def records(self, batch: Featurized, assigned: Assigned) -> Iterator[VisitOutput]:

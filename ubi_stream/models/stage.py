@@ -54,19 +54,18 @@ class PartitionModels:
         self.segment_rates = FrequencyTable()
         self.visit_rates = FrequencyTable()
         self.outcomes = Outcomes(plan, names, seed=seed)
-        if plan.pack.models.anomaly is not None:
+        if plan.parts.models.anomaly is not None:
             self.anomaly = AnomalyEnsemble(plan, featurizer.features, seed=seed)
         self.drift: DriftStage | None = None
-        if plan.pack.models.drift is not None and plan.entity.key is None:
-            self.drift = DriftStage(plan.pack.models.drift, plan, names, seed=seed)
-        rules = plan.pack.rules if plan.entity.key is None else ()
-        self.rule_watch = RuleWatch(rules, featurizer.rule_features)
+        if plan.parts.models.drift is not None:
+            self.drift = DriftStage(plan.parts.models.drift, plan, names, seed=seed)
+        self.rule_watch = RuleWatch(plan.parts.rules, featurizer.rule_features)
         self.change_watch = ChangeWatch()
         self.choosers: dict[str, ArmChooser] = {}
-        if (bandit := plan.pack.models.bandit) is not None and plan.entity.key is None:
+        if (bandit := plan.parts.models.bandit) is not None:
             self.choosers = {
                 segment.name: ArmChooser(bandit.policy, [a.action for a in segment.advice], explore=bandit.explore)
-                for segment in plan.pack.segments
+                for segment in plan.parts.segments
                 if len(segment.advice) > 1
             }
 

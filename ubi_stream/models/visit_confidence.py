@@ -22,7 +22,7 @@ class VisitConfidence:
     def __init__(self, plan: Plan, rates: FrequencyTable) -> None:
         self._plan = plan
         self._rates = rates
-        self._names = tuple(one.name for one in plan.visit_classes)
+        self._names = tuple(one.name for one in plan.parts.visit_classes)
 
     def learn(self, batch: Featurized) -> None:
         """Learn from the visits that ended in a batch."""

@@ -8,7 +8,6 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field, JsonValue, model_validator
 
 from ubi_stream.packs.base import Model, Name
-from ubi_stream.packs.outcomes import Outcome
 
 Task: TypeAlias = Literal["classification", "anomaly", "change", "forecast"]
 
@@ -42,6 +41,7 @@ class CandidateModel(Model):
     name: Name = Field(description="As metrics, insights and the API call it")
     task: Task = "classification"
     outcome: Name | None = Field(None, description="That it predicts, or whose losses it watches for a change")
+    entity: Name = Field("user", description="Whose anomalies, features or days; an outcome says by itself")
     kind: Annotated[str, Field(min_length=1, max_length=500)] = Field(
         description="A name of `ubi evaluate`'s list, of an installed extension, or steps of River by dotted name"
     )
@@ -68,23 +68,23 @@ class CandidateModel(Model):
 
 
 def check_looks(
-    candidates: Sequence[CandidateModel], outcomes: Sequence[Outcome], features: Sequence[str], watched: Sequence[str]
+    candidates: Sequence[CandidateModel],
+    features: Sequence[str],
+    watched: Sequence[str],
+    entity: str,
 ) -> None:
-    """Refuse candidates that predict or look at what there isn't; those for anomalies and change see what is watched.
+    """Refuse candidates that look at what their entity lacks; those for anomalies and change see what is watched.
 
     Raises
     ------
     ValueError
         With the candidate, and what it names.
     """
-    asked = [outcome.name for outcome in outcomes]
     for candidate in candidates:
-        if candidate.outcome is not None and candidate.outcome not in asked:
-            raise ValueError(
-                f"candidate {candidate.name!r} predicts {candidate.outcome!r}, which is no outcome of the pack"
-            )
         of_events = candidate.task in ("anomaly", "change")
-        seen, where = (watched, "the anomaly features don't") if of_events else (features, "the user entity does not")
+        seen, where = (
+            (watched, "the anomaly features don't") if of_events else (features, f"the {entity} entity does not")
+        )
         if unknown := [name for name in candidate.features if name not in seen]:
             raise ValueError(f"candidate {candidate.name!r} looks at {unknown[0]!r}, which {where} list")
 

@@ -19,6 +19,7 @@ class Outcome(Model):
     """
 
     name: Name
+    entity: Name = Field("user", description="Kind of entity that it is about")
     by: Literal["visit", "event", "return", "label"]
     types: tuple[EventType, ...] = Field((), description="Event types that are a yes, for `visit` and `event`")
     within_h: float | None = Field(None, gt=0, le=2160, description="Horizon in hours; a visit has its own")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ubi_stream.packs.aggregations import DeclaredPlan, compile_declared
-from ubi_stream.packs.schema import MAX_TYPES, RESERVED_TYPES, Entity, Pack
-from ubi_stream.packs.visit_classes import VisitClass
+from ubi_stream.packs.entities import Entity, EntityParts
+from ubi_stream.packs.schema import MAX_TYPES, RESERVED_TYPES, Pack
 
 DAY_MS = 86_400_000
 OTHER_TYPE: Final = "other"
@@ -70,8 +70,10 @@ class Plan:
     exact: bool
     delay_ms: int
     outcomes: tuple[PlannedOutcome, ...]
-    visit_classes: tuple[VisitClass, ...]
-    """Of users' visits; other entities have none."""
+    parts: EntityParts
+    """Segments, visit classes, rules, outcomes and models of this kind of entity."""
+    has_visits: bool
+    """Whether records of its visits may be written."""
     habits: bool
     declared: DeclaredPlan | None
     """Features that the pack declares for this kind of entity."""
@@ -113,7 +115,7 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         Two of its declared features can't be told apart.
     """
     entity = next(entity for entity in pack.entities if entity.name == entity_name)
-    roles, times = pack.events.roles, pack.times
+    roles, times, parts = pack.roles_of(entity), pack.times, pack.parts_of(entity)
     index = {name: position for position, name in enumerate(pack.events.types)}
 
     def positions(names: tuple[str, ...]) -> tuple[int, ...]:
@@ -146,7 +148,7 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         dedup_max_ids=times.dedup_max_ids,
         exact=entity.windows == "exact",
         delay_ms=round(entity.delay_days * DAY_MS),
-        habits=pack.models.change is not None,
+        habits=parts.models.change is not None,
         outcomes=tuple(
             PlannedOutcome(
                 number,
@@ -156,8 +158,9 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
                 round((outcome.within_h or 0) * 3_600_000),
                 outcome.max_open or _MAX_OPEN[outcome.by],
             )
-            for number, outcome in enumerate(pack.outcomes if entity.key is None else ())
+            for number, outcome in enumerate(parts.outcomes)
         ),
-        visit_classes=pack.visit_classes if entity.key is None else (),
+        parts=parts,
+        has_visits=entity.key is None or entity.visits,
         declared=compile_declared(pack.features, entity_name, index, MAX_TYPES),
     )

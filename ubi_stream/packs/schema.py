@@ -7,14 +7,14 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, model_validator
 
 from ubi_stream.packs.base import Currency, EventType, Model, Name, ZoneName, no_twins
-from ubi_stream.packs.candidates import check_looks
 from ubi_stream.packs.declared import MAX_DECLARED, Conditions, DeclaredFeature, Form, check_declared
+from ubi_stream.packs.entities import Entity, EntityParts, check_parts, parts_of
 from ubi_stream.packs.models import ModelsSpec
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.privacy import Privacy
 from ubi_stream.packs.segments import Rule, Segment
 from ubi_stream.packs.texts import Texts
-from ubi_stream.packs.visit_classes import VisitClass, check_visit_classes
+from ubi_stream.packs.visit_classes import VisitClass
 
 LABEL_TYPE: Final = "$label"
 """Reserved type: tells what became of an earlier event. Every pack knows it."""
@@ -166,12 +166,9 @@ class Events(Model):
     @model_validator(mode="after")
     def _roles_name_known_types(self) -> Events:  # noqa: C901 - one check for each role
         no_twins("types", self.types)
+        self.check_types("roles", self.roles)
         for name in RESERVED_TYPES.intersection(self.types):
             raise ValueError(f"types list {name!r}, which is reserved: every pack knows it")
-        for role in ("amount_types", "interest_types", "intent_types", "conversion_types"):
-            for name in getattr(self.roles, role):
-                if name not in self.types:
-                    raise ValueError(f"roles.{role} names {name!r}, which is not among events.types {self.types}")
         if unknown := sorted(set(self.critical) - set(self.types)):
             raise ValueError(f"critical names {unknown[0]!r}, which is not among events.types {self.types}")
         for name in self.roles.by_type:
@@ -187,6 +184,19 @@ class Events(Model):
                 if name not in self.types:
                     raise ValueError(f"limits.{key}.types names {name!r}, which is not among events.types {self.types}")
         return self
+
+    def check_types(self, where: str, roles: Roles) -> None:
+        """Refuse roles of types that the pack does not have; `where` names them.
+
+        Raises
+        ------
+        ValueError
+            With the role and the type.
+        """
+        for role in ("amount_types", "interest_types", "intent_types", "conversion_types"):
+            for name in getattr(roles, role):
+                if name not in self.types:
+                    raise ValueError(f"{where}.{role} names {name!r}, which is not among events.types {self.types}")
 
 
 class Times(Model):
@@ -217,34 +227,6 @@ class Times(Model):
                 f"dedup_window_h = {self.dedup_window_h:g} h is more than retention_days = {self.retention_days:g} d, "
                 "after which an entity is forgotten with its event ids"
             )
-        return self
-
-
-Windows = Literal["paned", "exact"]
-"""Panes of 5 minutes, 1 hour and 1 day, in little space; or a log of all events of the last month."""
-
-
-class Entity(Model):
-    """Whom state is kept for."""
-
-    name: Name
-    key: str | None = Field(None, description="Property with the entity's id; the user needs none")
-    types: tuple[EventType, ...] = Field((), description="Event types that are about it; none means all")
-    windows: Windows = "paned"
-    delay_days: float = Field(0, ge=0, le=90, description="Windows end this long before the event (labels come late)")
-    exact_max_events: int = Field(5000, ge=10, le=15_000, description="Events kept in exact mode; oldest go first")
-    features: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]
-    anomaly_features: tuple[Name, ...] = Field(
-        (), description="What the anomaly model looks at; none means all features"
-    )
-
-    @model_validator(mode="after")
-    def _features_fit_together(self) -> Entity:
-        no_twins("features", self.features)
-        no_twins("anomaly_features", self.anomaly_features)
-        for name in self.anomaly_features:
-            if name not in self.features:
-                raise ValueError(f"anomaly_features names {name!r}, which is not among the entity's features")
         return self
 
 
@@ -298,72 +280,39 @@ class Pack(Model):
     @model_validator(mode="after")
     def _declared_features_count_what_there_is(self) -> Pack:
         entities = [entity.name for entity in self.entities]
-        check_declared(self.features, self.events.types, entities, self.events.roles.forms)
+        known = {name: form for entity in self.entities for name, form in self.roles_of(entity).forms.items()}
+        check_declared(self.features, self.events.types, entities, known)
         return self
 
     @model_validator(mode="after")
-    def _segments_cover_everybody(self) -> Pack:
-        no_twins("segments", [segment.name for segment in self.segments])
-        if len([segment for segment in self.segments if segment.silent]) > 1:
-            raise ValueError("segments: more than one is silent")
-        names = {segment.name for segment in self.segments}
-        for segment in self.segments:
-            _check_conditions(segment, self.entities[0].features)
-            if unknown := sorted(set(segment.announced_from or ()) - names):
-                raise ValueError(f"segment {segment.name!r}: announced_from names {unknown[0]!r}, which is no segment")
-        lively = [segment for segment in self.segments if not segment.silent]
-        if self.segments and not (lively and not lively[-1].when):
-            raise ValueError("segments: the last must have no conditions, for everybody else")
-        for segment in lively[:-1]:
-            if not segment.when:
-                raise ValueError(f"segment {segment.name!r} has no conditions: those behind it would never be reached")
-        return self
-
-    @model_validator(mode="after")
-    def _visit_classes_cover_every_visit(self) -> Pack:
-        check_visit_classes(self.visit_classes)
+    def _parts_fit_their_entities(self) -> Pack:
+        entities = [entity.name for entity in self.entities]
+        for table in ("segments", "visit_classes", "rules", "outcomes"):
+            parts = getattr(self, table)
+            no_twins(table, [part.name for part in parts])
+            if lost := [part for part in parts if part.entity not in entities]:
+                raise ValueError(f"{table}: {lost[0].name!r} is about {lost[0].entity!r}, which is no entity")
+        if lost := [one for one in self.models.candidates if one.entity not in entities]:
+            raise ValueError(f"candidate {lost[0].name!r} is about {lost[0].entity!r}, which is no entity")
+        for entity in self.entities:
+            roles = self.roles_of(entity)
+            self.events.check_types(f"entity {entity.name!r}: roles", roles)
+            spends, converts = bool(roles.amount and roles.amount_types), bool(roles.conversion_types)
+            check_parts(entity, self.parts_of(entity), spends=spends, converts=converts)
         return self
 
     @model_validator(mode="after")
     def _outcomes_can_be_known(self) -> Pack:
-        no_twins("outcomes", [outcome.name for outcome in self.outcomes])
         roles = self.events.roles
         labelled, retention_h = bool(roles.reference and roles.outcome), self.times.retention_days * 24
         for outcome in self.outcomes:
             outcome.check(self.events.types, labelled=labelled, retention_h=retention_h)
-        features = self.entities[0].features
-        watched = self.entities[0].anomaly_features or features
-        check_looks(self.models.candidates, self.outcomes, features, watched)
-        return self
-
-    @model_validator(mode="after")
-    def _rules_have_names_and_peers(self) -> Pack:
-        no_twins("rules", [rule.name for rule in self.rules])
-        for rule in self.rules:
-            if rule.beyond_peers is not None and rule.beyond_peers.feature not in self.entities[0].features:
+        names = [outcome.name for outcome in self.outcomes]
+        for candidate in self.models.candidates:
+            if candidate.outcome is not None and candidate.outcome not in names:
                 raise ValueError(
-                    f"rule {rule.name!r}: beyond_peers names {rule.beyond_peers.feature!r}, which the user entity does "
-                    "not list: what is typical is known of its features alone"
+                    f"candidate {candidate.name!r} predicts {candidate.outcome!r}, which is no outcome of the pack"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _models_have_what_they_need(self) -> Pack:
-        features, roles = self.entities[0].features, self.events.roles
-        forecast, bandit = self.models.forecast, self.models.bandit
-        if forecast and forecast.target == "amount" and not (roles.amount and roles.amount_types):
-            raise ValueError("models.forecast: target = 'amount' needs events.roles.amount and amount_types")
-        several = [segment.name for segment in self.segments if segment.recommendations]
-        if several and bandit is None:
-            raise ValueError(
-                f"segment {several[0]!r} has several recommendations: models.bandit must say how to choose"
-            )
-        if bandit is None:
-            return self
-        if unknown := [name for name in bandit.context if name not in features]:
-            raise ValueError(f"models.bandit: context names {unknown[0]!r}, which the user entity does not list")
-        if bandit.reward == "conversion" and not roles.conversion_types:
-            raise ValueError("models.bandit: reward = 'conversion' needs events.roles.conversion_types")
         return self
 
     @model_validator(mode="after")
@@ -381,10 +330,17 @@ class Pack(Model):
                 raise ValueError(f"texts.{table} names {unknown[0]!r}, which the pack does not have")
         return self
 
+    def roles_of(self, entity: Entity) -> Roles:
+        """Which property or event type plays which part for a kind of entity."""
+        return self.events.roles.model_copy(update=entity.roles.model_dump(exclude_none=True))
 
-def _check_conditions(segment: Segment, features: tuple[str, ...]) -> None:
-    for condition in (*segment.when, *segment.stay):
-        if condition.feature not in features:
-            raise ValueError(
-                f"segment {segment.name!r} uses feature {condition.feature!r}, which the user entity does not list"
-            )
+    def parts_of(self, entity: Entity) -> EntityParts:
+        """What the pack has for a kind of entity."""
+        return parts_of(
+            entity,
+            segments=self.segments,
+            visit_classes=self.visit_classes,
+            rules=self.rules,
+            outcomes=self.outcomes,
+            models=self.models,
+        )

@@ -31,6 +31,7 @@ class Segment(Model):
     """A named group: the first segment whose conditions all hold is the entity's."""
 
     name: Name
+    entity: Name = Field("user", description="Kind of entity that it is about")
     when: tuple[Condition, ...] = ()
     stay: tuple[Condition, ...] = Field(
         (), description="Looser conditions by which an entity that is in the segment stays in it"
@@ -88,6 +89,7 @@ class Rule(Model):
     """A risk: reported when all conditions hold, then not again for the cool-down of its cause."""
 
     name: Name
+    entity: Name = Field("user", description="Kind of entity that it is about")
     when: tuple[Condition, ...] = Field((), description="All must hold")
     any_of: tuple[Alternative, ...] = Field((), max_length=8, description="One must hold besides; the first is named")
     severity: SeverityName = "medium"

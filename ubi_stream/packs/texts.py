@@ -34,12 +34,16 @@ def _says(*places: str) -> AfterValidator:
 class Texts(Model):
     """Sentences with places in braces, and words for names. What fills a place is words already."""
 
-    segment_before: Annotated[str, _says("segment", "before")] = "The user is now {segment} (before: {before})"
-    segment_silent: Annotated[str, _says("segment", "before", "days")] = (
-        "The user has been silent for {days} days and is now {segment} (before: {before})"
+    segment_before: Annotated[str, _says("segment", "before", "entity")] = (
+        "The {entity} is now {segment} (before: {before})"
+    )
+    segment_silent: Annotated[str, _says("segment", "before", "days", "entity")] = (
+        "The {entity} has been silent for {days} days and is now {segment} (before: {before})"
     )
     because: Annotated[str, _says("statement", "why")] = "{statement}: {why}"
-    recommendation: Annotated[str, _says("text", "segment")] = "{text} (because the user is now {segment})"
+    recommendation: Annotated[str, _says("text", "segment", "entity")] = (
+        "{text} (because the {entity} is now {segment})"
+    )
     anomaly: Annotated[str, _says("entity", "why")] = "Unusual for this {entity}: {why}"
     anomaly_among: Annotated[str, _says("entity", "why")] = "Unusual compared with others ({entity}): {why}"
     population: Annotated[str, _says("count", "entity", "minutes", "factor", "why")] = (
@@ -138,8 +142,8 @@ class Texts(Model):
     at_most: Annotated[str, _says("bound")] = "at most {bound}"
     exactly: Annotated[str, _says("bound")] = "exactly {bound}"
     other_than: Annotated[str, _says("bound")] = "not {bound}"
-    rule_usual: Annotated[str, _says("statement", "days")] = (
-        "{statement}; usually so for this user, on {days} of the last month"
+    rule_usual: Annotated[str, _says("statement", "days", "entity")] = (
+        "{statement}; usually so for this {entity}, on {days} of the last month"
     )
     rule_never: Annotated[str, _says("statement", "days")] = (
         "{statement}; never before for this user, in {days} with events"

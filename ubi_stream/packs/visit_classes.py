@@ -30,6 +30,7 @@ class VisitClass(Model):
     """A named kind of visit: the first class whose conditions all hold is the visit's."""
 
     name: Name
+    entity: Name = Field("user", description="Kind of entity that it is about")
     when: tuple[Condition, ...] = ()
     color: Color = Field("grey", description="What pages and reports paint it with")
     score: float = Field(ge=0, le=100, description="How good such a visit is for the business")

@@ -61,7 +61,7 @@ class Rules:
     """Checks the pack's rules, and notes in each entity's state which it meets."""
 
     def __init__(self, plan: Plan, features: Sequence[Feature], shares: RuleShares) -> None:
-        self.rules = plan.pack.rules if plan.entity.key is None else ()
+        self.rules = plan.parts.rules
         self.conditions = tuple(tuple(Conditions(way, features) for way in rule.ways) for rule in self.rules)
         self._ways = [(rule, way) for rule, ways in enumerate(self.conditions) for way in range(len(ways))]
         self._checks = Checks([one for ways in self.conditions for one in ways]) if self.rules else None

@@ -151,15 +151,17 @@ async def segment_history(
     return [SegmentCount(row["pane_start"], row["pane_start"] + width, row["key"], row["count"]) for row in rows]
 
 
-async def newest_visit_end(database: Database, *, pack: str) -> datetime | None:
+async def newest_visit_end(database: Database, *, pack: str, entity: str = "user") -> datetime | None:
     """Just after the end of the newest visit, which a span up to there includes; None if there is none."""
-    rows = await database.fetch("SELECT max(session_end) AS newest FROM visits WHERE pack = $1", pack)
+    rows = await database.fetch(
+        "SELECT max(session_end) AS newest FROM visits WHERE pack = $1 AND entity = $2", pack, entity
+    )
     newest: datetime | None = rows[0]["newest"]
     return None if newest is None else newest + timedelta(milliseconds=1)
 
 
 async def class_distribution(
-    database: Database, *, pack: str, since: datetime, until: datetime, bucket: timedelta
+    database: Database, *, pack: str, since: datetime, until: datetime, bucket: timedelta, entity: str = "user"
 ) -> list[ClassShare]:
     """Visits by class that ended in [since, until), in buckets that begin at whole multiples since 1970, UTC.
 
@@ -172,13 +174,14 @@ async def class_distribution(
     rows = await database.fetch(
         "SELECT date_bin($4, session_end, $5) AS window_start, behavior_segment, count(*) AS session_count, "
         "count(DISTINCT user_id) AS unique_users, coalesce(sum(total_amount), 0) AS total_revenue FROM visits "
-        "WHERE pack = $1 AND session_end >= $2 AND session_end < $3 "
+        "WHERE pack = $1 AND session_end >= $2 AND session_end < $3 AND entity = $6 "
         "GROUP BY window_start, behavior_segment ORDER BY window_start, session_count DESC, behavior_segment",
         pack,
         since,
         until,
         bucket,
         EPOCH,
+        entity,
     )
     return [
         ClassShare(
@@ -193,17 +196,21 @@ async def class_distribution(
     ]
 
 
-async def class_funnel(database: Database, *, pack: str, since: datetime, until: datetime) -> list[ClassFunnel]:
+async def class_funnel(
+    database: Database, *, pack: str, since: datetime, until: datetime, entity: str = "user"
+) -> list[ClassFunnel]:
     """The funnel of the visits that ended in [since, until), by class, the most visits first."""
     rows = await database.fetch(
         "SELECT behavior_segment, count(*) AS total_sessions, count(DISTINCT user_id) AS unique_users, "
         "sum(view_count) AS total_views, sum(cart_count) AS total_carts, sum(purchase_count) AS total_purchases, "
         "sum(session_duration_minutes) AS total_minutes, coalesce(sum(total_amount), 0) AS total_revenue, "
-        "now() AS processing_time FROM visits WHERE pack = $1 AND session_end >= $2 AND session_end < $3 "
+        "now() AS processing_time FROM visits "
+        "WHERE pack = $1 AND session_end >= $2 AND session_end < $3 AND entity = $4 "
         "GROUP BY behavior_segment ORDER BY total_sessions DESC, behavior_segment",
         pack,
         since,
         until,
+        entity,
     )
     return [ClassFunnel.of(row) for row in rows]
 

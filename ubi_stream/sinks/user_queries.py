@@ -40,7 +40,8 @@ async def newest_users(database: Database, *, segment: str | None, limit: int) -
         "SELECT newest.user_id, newest.segment, behavior_segment AS visit_class, session_end AS last_visit_end, "
         "month.visits_30d, month.amount_30d FROM newest CROSS JOIN LATERAL ("
         "SELECT count(*) AS visits_30d, coalesce(sum(total_amount), 0) AS amount_30d FROM visits "
-        "WHERE visits.user_id = newest.user_id AND visits.session_end > newest.session_end - interval '30 days') "
+        "WHERE entity = 'user' AND visits.user_id = newest.user_id "
+        "AND visits.session_end > newest.session_end - interval '30 days') "
         "AS month WHERE $1::text IS NULL OR newest.segment = $1 ORDER BY session_end DESC, user_id LIMIT $2",
         segment,
         limit,

@@ -13,7 +13,10 @@ from ubi_stream.sinks.queries import MAX_PAGE, Cursor, Database, InvalidQueryErr
 
 
 class VisitFilter(msgspec.Struct, frozen=True):
-    """Which visits, by their end; None is any. `since` is included, `until` is not; `segment` is the visit's class."""
+    """Which visits, by their end; None is any. `since` is included, `until` is not; `segment` is the visit's class.
+
+    `user_id` is the id of an entity of the kind `entity`.
+    """
 
     user_id: str | None = None
     segment: str | None = None
@@ -21,6 +24,7 @@ class VisitFilter(msgspec.Struct, frozen=True):
     pack: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    entity: str = "user"
 
 
 class StoredVisit(msgspec.Struct, frozen=True):

@@ -83,7 +83,7 @@ def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:  # no
         state.habits.count(time_ms // DAY_MS, category, begins_visit=begins_visit)
     if category is not None:
         _count_category(state.categories, category)
-        if spent is not None and plan.pack.models.forecast is not None:
+        if spent is not None and plan.parts.models.forecast is not None:
             add_spent(state.spent, category, time_ms // DAY_MS, micros, days=PANES_OF_1_DAY)
     state.events += 1
     if time_ms > state.last_ms:

@@ -30,7 +30,7 @@ FIGURES: Final[dict[str, Callable[[Session], float]]] = {
 def class_of(session: Session, plan: Plan) -> VisitClass | None:
     """Return the first class of the pack whose conditions all hold; None where the pack has no visit classes."""
     visit = whole(session)
-    for one in plan.visit_classes:
+    for one in plan.parts.visit_classes:
         if all(_holds(condition, visit) for condition in one.when):
             return one
     return None
@@ -39,7 +39,7 @@ def class_of(session: Session, plan: Plan) -> VisitClass | None:
 def criteria_met(session: Session, plan: Plan) -> tuple[str, ...]:
     """Return the conditions of any class that hold, each once: classes overlap, so they say how close others were."""
     visit = whole(session)
-    conditions = (condition for one in plan.visit_classes for condition in one.when)
+    conditions = (condition for one in plan.parts.visit_classes for condition in one.when)
     held = (f"{c.feature} {c.op} {c.value:g}" for c in conditions if _holds(c, visit))
     return tuple(dict.fromkeys(held))
 

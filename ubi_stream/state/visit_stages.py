@@ -24,7 +24,7 @@ _MOST_MINUTES: Final = 7
 
 def note_stage(session: Session, plan: Plan) -> None:
     """Note where a visit stands after an event, if that is one at which it is looked at."""
-    if plan.visit_classes and session.events in _LOOKED_AT:
+    if plan.parts.visit_classes and session.events in _LOOKED_AT:
         session.stages = [*session.stages, stage_of(session, plan)]
 
 
@@ -38,4 +38,4 @@ def stage_of(session: Session, plan: Plan) -> int:
     events = min(_MOST_EVENTS, int(2 * log2(visit.events)))
     minutes = min(_MOST_MINUTES, int(log2(1 + active_ms(visit) / MINUTE_MS)))
     cell = ((events * (_MOST_MINUTES + 1) + minutes) * 2 + (visit.intents > 0)) * 2 + (visit.conversions > 0)
-    return plan.visit_classes.index(found) * CELLS + cell
+    return plan.parts.visit_classes.index(found) * CELLS + cell

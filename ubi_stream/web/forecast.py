@@ -33,7 +33,7 @@ def forecast_of(plan: Plan, entity_id: str, state: UserState, model: ForecastMod
     `status` is `warming_up`, and `forecast` null, while there are too few days with events.
     """
     days = days_before_today(state, plan, model.target)
-    found, further = None, candidates_of(plan.pack.models)
+    found, further = None, candidates_of(plan.parts.models)
     if days.active >= model.min_days:
         found = forecast(days.values, horizon=model.horizon_days, interval=model.interval, further=further)
     return {

@@ -31,7 +31,7 @@ def risk_of(plan: Plan, state: UserState) -> dict[str, Any] | None:
     `high_risk` while one of high severity does. The score is that of the dimension that is closest to its threshold, or
     furthest past it: 0.5 at the threshold.
     """
-    rules = [rule for rule in plan.pack.rules if rule.dimension is not None] if plan.entity.key is None else []
+    rules = [rule for rule in plan.parts.rules if rule.dimension is not None]
     if not rules:
         return None
     found = [_dimension(rule, plan, state) for rule in rules]

@@ -56,7 +56,9 @@ def test_the_classes_of_a_shops_visits_at_their_bounds(session: Session, name: s
 
 
 def test_the_classes_have_the_colours_scores_and_priorities_that_were_agreed() -> None:
-    assert {one.name: (one.color, one.score, one.priority, len(one.recommendations)) for one in SHOP.visit_classes} == {
+    assert {
+        one.name: (one.color, one.score, one.priority, len(one.recommendations)) for one in SHOP.parts.visit_classes
+    } == {
         "power_user": ("blue", 100, 1, 3),
         "engaged_shopper": ("green", 75, 3, 3),
         "bouncer": ("red", 25, 4, 3),

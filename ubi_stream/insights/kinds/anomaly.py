@@ -69,7 +69,7 @@ class AnomalyInsights:
         self._plan = plan
         self._explain = explain
         self._features = {feature.name: feature for feature in features}
-        model = plan.pack.models.anomaly
+        model = plan.parts.models.anomaly
         self._cool_down_min = model.cool_down_min if model else 0.0
         self._warm_up = model.warm_up if model else 0
         asked = (model.high_one_in, model.medium_one_in, model.low_one_in) if model else (1.0, 1.0, 1.0)

@@ -21,7 +21,7 @@ class HabitChangeInsights:
     """Tells of a few days that are unlike the same weekdays of the weeks before."""
 
     def __init__(self, plan: Plan) -> None:
-        self._model = plan.pack.models.change
+        self._model = plan.parts.models.change
         self._texts = plan.pack.texts
 
     def insights(self, builder: InsightBuilder, habit_change: HabitChange) -> Iterator[Insight]:

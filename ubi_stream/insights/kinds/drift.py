@@ -33,7 +33,7 @@ class DriftInsights:
     def __init__(self, plan: Plan, explain: Explainer) -> None:
         self._plan = plan
         self._explain = explain
-        model = plan.pack.models.drift
+        model = plan.parts.models.drift
         self._cool_down_min = model.cool_down_min if model else 0.0
 
     def insights(self, builder: InsightBuilder, drift: Drift) -> Iterator[Insight]:

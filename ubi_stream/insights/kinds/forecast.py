@@ -25,8 +25,8 @@ class ForecastInsights:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._model = plan.pack.models.forecast
-        self._further = candidates_of(plan.pack.models)
+        self._model = plan.parts.models.forecast
+        self._further = candidates_of(plan.parts.models)
         self._texts = plan.pack.texts
 
     def insights(self, builder: InsightBuilder, days: Days) -> Iterator[Insight]:

@@ -55,7 +55,7 @@ class WaveInsights:
         )
 
     def _begins(self, wave: Wave) -> tuple[str, tuple[Claim, ...]]:
-        texts, model = self._plan.pack.texts, self._plan.pack.models.anomaly
+        texts, model = self._plan.pack.texts, self._plan.parts.models.anomaly
         assert model is not None, "there is no wave of alerts without the model"
         settings, leads = model.population, wave.leads[:2]
         common = [

@@ -23,7 +23,7 @@ class PredictionInsights:
     def __init__(self, plan: Plan, explain: Explainer) -> None:
         self._plan = plan
         self._explain = explain
-        self._outcomes = {outcome.name: outcome for outcome in plan.pack.outcomes}
+        self._outcomes = {outcome.name: outcome for outcome in plan.parts.outcomes}
 
     def insights(self, builder: InsightBuilder, scores: Scores, row: int, likely: LikelyOutcome) -> Iterator[Insight]:
         """Tell of one outcome, unless the entity was told about it a short while ago."""

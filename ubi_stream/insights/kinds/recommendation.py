@@ -74,8 +74,8 @@ class RecommendationInsights:
         self._plan = plan
         self._texts = plan.pack.texts
         self._choosers = choosers
-        self._advice = {segment.name: segment.advice for segment in plan.pack.segments}
-        self._bandit = plan.pack.models.bandit
+        self._advice = {segment.name: segment.advice for segment in plan.parts.segments}
+        self._bandit = plan.parts.models.bandit
         self._as_insights = plan.pack.outputs.recommendations == "insights"
         context = self._bandit.context if self._bandit else ()
         self._columns = tuple((name, names.index(name)) for name in context)
@@ -281,6 +281,7 @@ class RecommendationInsights:
 
     def _insight(self, builder: InsightBuilder, occasion: Occasion, advice: Advice) -> Insight:
         segment, recommendation = self._texts.segment_word(occasion.segment), advice.recommendation
+        entity = self._texts.entity_word(self._plan.entity.name)
         return builder.insight(
             InsightKind.RECOMMENDATION,
             cause=occasion.cause,
@@ -290,7 +291,7 @@ class RecommendationInsights:
             confidence=occasion.confidence,
             severity=Severity.MEDIUM if recommendation.priority == 1 else Severity.INFO,
             explanation=Explanation(
-                self._texts.recommendation.format(text=recommendation.text, segment=segment),
+                self._texts.recommendation.format(text=recommendation.text, segment=segment, entity=entity),
                 occasion.contributions,
                 occasion.claims,
             ),

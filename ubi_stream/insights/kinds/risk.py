@@ -109,7 +109,10 @@ class RiskInsights:
         days = f"days_of_{rule.name}"
         if met.habit_days:
             claims.append(Claim(days, met.habit_days, "days", ">=", HABIT_DAYS, "own_usual"))
-            return texts.rule_usual.format(statement=summary, days=in_words(met.habit_days, "days", texts))
+            entity = texts.entity_word(self._plan.entity.name)
+            return texts.rule_usual.format(
+                statement=summary, days=in_words(met.habit_days, "days", texts), entity=entity
+            )
         if met.never_days:
             claims.append(Claim(days, 0.0, "days", "<", met.never_days, "own_usual"))
             return texts.rule_never.format(statement=summary, days=in_words(met.never_days, "days", texts))

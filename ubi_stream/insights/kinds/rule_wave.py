@@ -27,7 +27,7 @@ class RuleWaveInsights:
 
     def __init__(self, plan: Plan, features: tuple[Feature, ...]) -> None:
         self._plan = plan
-        self._rules = {rule.name: rule for rule in plan.pack.rules}
+        self._rules = {rule.name: rule for rule in plan.parts.rules}
         self._units = {feature.name: feature.unit for feature in features}
 
     def insights(self, builder: InsightBuilder, wave: RuleWave) -> Iterator[Insight]:

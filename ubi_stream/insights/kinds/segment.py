@@ -84,10 +84,11 @@ class SegmentInsights:
     def _sentence(self, segment_change: SegmentChange, claims: tuple[Claim, ...]) -> str:
         texts = self._plan.pack.texts
         segment, before = texts.segment_word(segment_change.name), texts.segment_word(segment_change.before)
+        entity = texts.entity_word(self._plan.entity.name)
         if segment_change.row is None:
             days = self._plan.dormant_ms / DAY_MS
-            return texts.segment_silent.format(segment=segment, before=before, days=f"{days:g}")
-        statement = texts.segment_before.format(segment=segment, before=before)
+            return texts.segment_silent.format(segment=segment, before=before, days=f"{days:g}", entity=entity)
+        statement = texts.segment_before.format(segment=segment, before=before, entity=entity)
         if not claims:
             return statement
         return texts.because.format(statement=statement, why=self._explain.say_all(claims[:2]))

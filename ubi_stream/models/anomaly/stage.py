@@ -71,7 +71,7 @@ class AnomalyEnsemble:
     """
 
     def __init__(self, plan: Plan, features: tuple[Feature, ...], *, seed: int) -> None:
-        config = plan.pack.models.anomaly
+        config = plan.parts.models.anomaly
         assert config is not None, "made only for a pack with the model"
         self.names = names = tuple(feature.name for feature in features)
         watched = plan.entity.anomaly_features or names
@@ -210,9 +210,9 @@ class AnomalyEnsemble:
 
 
 def custom_detectors_of(plan: Plan, watched: tuple[str, ...], *, seed: int) -> list[CustomDetector]:
-    """The voices that the pack adds to the ensemble of its users; those whose features are not watched see all."""
-    models = plan.pack.models
-    added = of_task("anomaly", models.candidates, costly=models.costly) if plan.entity.key is None else []
+    """The voices that the pack adds to the ensemble of an entity; those whose features are not watched see all."""
+    models = plan.parts.models
+    added = of_task("anomaly", models.candidates, costly=models.costly)
     custom_detectors = []
     for one in added:
         features = one.features if one.features and set(one.features) <= set(watched) else watched

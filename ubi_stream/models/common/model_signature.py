@@ -17,15 +17,17 @@ _LAYOUT: Final = "5"
 
 def shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
     """Hash of what learned models can't be carried over from; thresholds of the policy are not among it."""
-    models = plan.pack.models
+    models = plan.parts.models
     anomaly = models.anomaly.model_dump_json(exclude={"cool_down_min"}) if models.anomaly else ""
     drift = models.drift.model_dump_json(exclude={"cool_down_min"}) if models.drift else ""
     candidates = [
-        c.model_dump_json(exclude={"budget_us"}) for c in models.candidates if c.tier == "default" or models.costly
+        c.model_dump_json(exclude={"budget_us", "entity"})
+        for c in models.candidates
+        if c.tier == "default" or models.costly
     ]
-    bandit = models.bandit.model_dump_json(exclude={"horizon_h"}) if models.bandit and plan.entity.key is None else ""
-    arms = [f"{segment.name}/{advice.action}" for segment in plan.pack.segments for advice in segment.recommendations]
-    asked = [part.model_dump_json(include=_ASKED) for part in plan.pack.outcomes]
+    bandit = models.bandit.model_dump_json(exclude={"horizon_h"}) if models.bandit else ""
+    arms = [f"{segment.name}/{advice.action}" for segment in plan.parts.segments for advice in segment.recommendations]
+    asked = [part.model_dump_json(include=_ASKED) for part in plan.parts.outcomes]
     return _hash(
         _LAYOUT,
         *plan.pack.events.types,
@@ -40,7 +42,7 @@ def shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
         *arms,
         *asked,
         *candidates,
-        *(rule.name for rule in plan.pack.rules if rule.together),
+        *(rule.name for rule in plan.parts.rules if rule.together),
         *(str(aggregation.key) for _, aggregation in (plan.declared.features if plan.declared else ())),
         str(seed),
     )

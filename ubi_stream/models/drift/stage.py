@@ -37,7 +37,7 @@ class DriftStage:
         watched = plan.entity.anomaly_features or names
         self._columns = np.array([names.index(name) for name in watched])
         self._combinations = Combinations(plan)
-        further = feature_watches(plan.pack.models, watched, seed=seed)
+        further = feature_watches(plan.parts.models, watched, seed=seed)
         self.watch = DriftWatch(config, self._combinations, watched, further)
         self._quiet_until_ms = -1
         self._types, self._other = plan.type_index, len(plan.type_index)

@@ -67,9 +67,9 @@ class Outcomes:
     """
 
     def __init__(self, plan: Plan, names: tuple[str, ...], *, seed: int) -> None:
-        models = plan.pack.models
+        models = plan.parts.models
         planned = {outcome.name: outcome for outcome in plan.outcomes}
-        asked = {outcome.name: outcome for outcome in plan.pack.outcomes if outcome.name in planned}
+        asked = {outcome.name: outcome for outcome in plan.parts.outcomes if outcome.name in planned}
         self.n_changes = 0
         self.panels: dict[str, OutcomePanel] = {}
         for name, outcome in asked.items():

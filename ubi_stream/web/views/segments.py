@@ -78,6 +78,7 @@ class Funnel(msgspec.Struct, frozen=True):
 
 _Bucket = Literal["5m", "1h", "1d"]
 _Pack = Annotated[str | None, Meta(description="Name of a pack; the worker's unless given")]
+_Entity = Annotated[str, Meta(description="Kind of entity")]
 _Since = Annotated[datetime | None, Meta(description="Start of the span, included")]
 _Until = Annotated[datetime | None, Meta(description="End of the span, not included")]
 
@@ -86,7 +87,7 @@ class SharesQuery(msgspec.Struct, frozen=True):
     """Parameters of users by segment."""
 
     pack: _Pack = None
-    entity: Annotated[str, Meta(description="Kind of entity")] = "user"
+    entity: _Entity = "user"
     since: _Since = None
     until: _Until = None
     bucket: Annotated[_Bucket, Meta(description="Width of a bucket")] = "1d"
@@ -102,6 +103,7 @@ class FunnelQuery(msgspec.Struct, frozen=True):
     """Parameters of what visits come to."""
 
     pack: _Pack = None
+    entity: _Entity = "user"
     since: _Since = None
     until: _Until = None
 
@@ -154,7 +156,9 @@ class Segments:
         since, until = ordered(asked.since, asked.until)
         pack = self._pack(asked.pack)
         return json_response(
-            await self._reader.ask(partial(_distribution, pack=pack, since=since, until=until, bucket=asked.bucket))
+            await self._reader.ask(
+                partial(_distribution, pack=pack, entity=asked.entity, since=since, until=until, bucket=asked.bucket)
+            )
         )
 
     async def funnel(self, request: web.Request) -> web.Response:
@@ -162,7 +166,8 @@ class Segments:
         asked = query_of(request, FunnelQuery)
         since, until = ordered(asked.since, asked.until)
         pack = self._pack(asked.pack)
-        return json_response(await self._reader.ask(partial(_funnel, pack=pack, since=since, until=until)))
+        query = partial(_funnel, pack=pack, entity=asked.entity, since=since, until=until)
+        return json_response(await self._reader.ask(query))
 
     def _pack(self, pack: str | None) -> str:
         return pack or self._port.pack.name
@@ -214,28 +219,32 @@ async def _history(
 
 
 async def _distribution(
-    database: Database, *, pack: str, since: datetime | None, until: datetime | None, bucket: str
+    database: Database, *, pack: str, entity: str, since: datetime | None, until: datetime | None, bucket: str
 ) -> Distribution:
-    since, until = await _span(database, pack, since, until)
+    since, until = await _span(database, pack, entity, since, until)
     if since is None or until is None:
         return Distribution(pack, since, until, bucket, [])
-    found = await class_distribution(database, pack=pack, since=since, until=until, bucket=BUCKETS[bucket])
+    found = await class_distribution(
+        database, pack=pack, since=since, until=until, bucket=BUCKETS[bucket], entity=entity
+    )
     return Distribution(pack, since, until, bucket, found)
 
 
-async def _funnel(database: Database, *, pack: str, since: datetime | None, until: datetime | None) -> Funnel:
-    since, until = await _span(database, pack, since, until)
+async def _funnel(
+    database: Database, *, pack: str, entity: str, since: datetime | None, until: datetime | None
+) -> Funnel:
+    since, until = await _span(database, pack, entity, since, until)
     if since is None or until is None:
         return Funnel(pack, since, until, [])
-    return Funnel(pack, since, until, await class_funnel(database, pack=pack, since=since, until=until))
+    return Funnel(pack, since, until, await class_funnel(database, pack=pack, since=since, until=until, entity=entity))
 
 
 async def _span(
-    database: Database, pack: str, since: datetime | None, until: datetime | None
+    database: Database, pack: str, entity: str, since: datetime | None, until: datetime | None
 ) -> tuple[datetime | None, datetime | None]:
     """Both ends of a span: up to the newest visit, and a day long, where nothing else was asked for."""
     if until is None:
-        until = await newest_visit_end(database, pack=pack)
+        until = await newest_visit_end(database, pack=pack, entity=entity)
     if until is not None and since is None:
         since = max(until, _EARLIEST + _DAY) - _DAY
     return since, until

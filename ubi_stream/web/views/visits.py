@@ -20,11 +20,14 @@ from ubi_stream.web.routes import Answer, Route, query_of
 from ubi_stream.web.security.principal import OWN_READERS
 from ubi_stream.web.views.insights import DEFAULT_PAGE
 
+_Entity = Annotated[str, Meta(description="Kind of entity whose visits are meant")]
+
 
 class VisitsQuery(msgspec.Struct, frozen=True):
     """Parameters of a page of visits."""
 
-    user_id: Annotated[str | None, Meta(description="Id of a user")] = None
+    entity: _Entity = "user"
+    user_id: Annotated[str | None, Meta(description="Id of a user, or of another entity")] = None
     segment: Annotated[str | None, Meta(description="Class of the visit")] = None
     session_id: Annotated[str | None, Meta(description="Session id of the visit")] = None
     since: Annotated[datetime | None, Meta(description="Earliest end of the visit, included")] = None
@@ -36,7 +39,8 @@ class VisitsQuery(msgspec.Struct, frozen=True):
 class VisitQuery(msgspec.Struct, frozen=True):
     """Parameters of one visit."""
 
-    user_id: Annotated[str | None, Meta(description="Id of the user")] = None
+    entity: _Entity = "user"
+    user_id: Annotated[str | None, Meta(description="Id of the user, or of another entity")] = None
 
 
 class BehaviorPage(msgspec.Struct, frozen=True):
@@ -99,7 +103,8 @@ class Visits:
 
     async def one(self, request: web.Request) -> web.Response:
         """The visit with a session id; the newest, if a producer used that id again."""
-        wanted = VisitFilter(session_id=entity_id(request), user_id=query_of(request, VisitQuery).user_id)
+        asked = query_of(request, VisitQuery)
+        wanted = VisitFilter(session_id=entity_id(request), user_id=asked.user_id, entity=asked.entity)
         page = await self._reader.ask(partial(newest_visits, wanted=wanted, limit=1))
         if not page.visits:
             raise ProblemError(
@@ -111,6 +116,11 @@ class Visits:
         asked = query_of(request, VisitsQuery)
         since, until = ordered(asked.since, asked.until)
         wanted = VisitFilter(
-            user_id=asked.user_id, segment=asked.segment, session_id=asked.session_id, since=since, until=until
+            user_id=asked.user_id,
+            segment=asked.segment,
+            session_id=asked.session_id,
+            since=since,
+            until=until,
+            entity=asked.entity,
         )
         return await self._reader.ask(partial(newest_visits, wanted=wanted, limit=asked.limit, cursor=asked.cursor))
