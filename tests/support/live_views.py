@@ -12,6 +12,7 @@ from support.sink_rows import INSIGHTS, insight_row, stretch
 from support.web_worker import T0, MemoryWorker, event
 from ubi_stream.clock import SystemClock
 from ubi_stream.metrics.metrics import Metrics
+from ubi_stream.settings import Settings
 from ubi_stream.sinks.base import InsightRow
 from ubi_stream.sinks.postgres import PostgresSink
 from ubi_stream.web.app import create_web
@@ -46,9 +47,11 @@ class LiveViews:
         self._written = 0
         self.url = f"http://127.0.0.1:{self._port}/"
 
-    async def start(self) -> None:
+    async def start(self, settings: Settings | None = None) -> None:
         worker = MemoryWorker(events=[event("u1", "view", T0 + 1_000 * n, category="shoes") for n in range(5)])
-        app = create_web(worker, self._pool, Metrics(worker.pack), SystemClock(), query_timeout_s=5.0)
+        app = create_web(
+            worker, self._pool, Metrics(worker.pack), SystemClock(), query_timeout_s=5.0, settings=settings
+        )
         self._server = TestServer(app, port=self._port)
         await self._server.start_server()
 

@@ -5,6 +5,7 @@ import { ask, byId, clock, noAnswer, patch, moment } from "./dom.js";
 import { countInsights, showFigures, showSegments, showVisits } from "./figures.js";
 import { distinct, forgetShown, insightItem, loadTitles, say } from "./insights.js";
 import { showModels } from "./models.js";
+import { whoLooks } from "./session.js";
 import { chosenUser, showUser } from "./user.js";
 import { showWorth, toggleAll } from "./worth.js";
 
@@ -15,6 +16,7 @@ const known = new Set(); // insights that the list has shown
 let round = 0;
 let fetched = null; // when all parts last had an answer
 let paused = false;
+let locked = true; // until it is known who looks
 let wake = () => {};
 
 // What the parts learn from each other: `asOf` is the time of the newest event that any of them knows of.
@@ -83,10 +85,12 @@ function showState(state, text) {
 }
 
 async function part(name, show) {
+  if (locked) return false;
   try {
     byId(`${name}-note`).textContent = await show();
     return true;
   } catch (error) {
+    locked ||= error.status === 401; // the session is over
     byId(`${name}-note`).textContent = noAnswer(error) ? "No answer; trying again." : error.message;
     return false;
   }
@@ -115,6 +119,8 @@ function showAsOf() {
 
 async function run() {
   for (;;) {
+    if (locked) await whoLooks();
+    locked = false;
     if (!paused && !document.hidden) await refresh();
     if (paused) showState("", "paused");
     await new Promise((done) => {

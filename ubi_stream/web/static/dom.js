@@ -45,7 +45,7 @@ export async function ask(path, options = {}) {
   const headers = { Accept: "application/json", ...options.headers };
   const answer = await fetch(path, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS), ...options, headers });
   const document_ = await answer.json();
-  if (!answer.ok) throw new Error(document_.detail || answer.statusText);
+  if (!answer.ok) throw Object.assign(new Error(document_.detail || answer.statusText), { status: answer.status });
   return document_;
 }
 

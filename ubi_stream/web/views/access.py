@@ -130,7 +130,8 @@ class Access:
         found = (*stored, ProblemType.UNKNOWN_KEY)
         return [
             Route("POST", "/api/v1/session", self.log_in, "Opens a session of the live page", roles=ANYBODY,
-                  body=Body(type=Login, max_bytes=16_384), answers=(Answer(Caller),), limit=Limit.PUBLIC, audited=True),
+                  body=Body(type=Login, max_bytes=16_384), answers=(Answer(Caller),),
+                  problems=(ProblemType.UNAUTHENTICATED,), limit=Limit.PUBLIC, audited=True),
             Route("DELETE", "/api/v1/session", self.log_out, "Ends a session", roles=ANYBODY,
                   answers=(Answer(status=204),), limit=Limit.PUBLIC, audited=True),
             Route("GET", "/api/v1/session", self.who, "Who asks, and with which rights", roles=AUTHENTICATED,

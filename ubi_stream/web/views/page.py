@@ -17,6 +17,7 @@ STATIC_FILES: Final = (
     "figures.js",
     "insights.js",
     "models.js",
+    "session.js",
     "user.js",
     "worth.js",
     "app.css",
