@@ -103,7 +103,7 @@ def test_what_the_pipeline_writes_of_recommendations_becomes_rows() -> None:
         insight_record(1, id="no uuid"),
         insight_record(1, explanation={}),
         insight_record(1).replace(b'"views"', b'"\xff"'),
-        insight_record(1, evidence=0).replace(b'"evidence":0', b'"evidence":' + b"[" * 5_000 + b"]" * 5_000),
+        insight_record(1, evidence=0).replace(b'"evidence":0', b'"evidence":' + b"[" * 50_000 + b"]" * 50_000),
     ],
 )
 def test_unreadable_insight_is_none(value: bytes | None) -> None:
