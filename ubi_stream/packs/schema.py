@@ -164,7 +164,7 @@ class Events(Model):
     roles: Roles = Roles()
 
     @model_validator(mode="after")
-    def _roles_name_known_types(self) -> Events:  # noqa: C901 - one check for each role
+    def _roles_name_known_types(self) -> Events:
         no_twins("types", self.types)
         self.check_types("roles", self.roles)
         for name in RESERVED_TYPES.intersection(self.types):
