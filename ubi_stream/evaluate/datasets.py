@@ -33,6 +33,8 @@ class Dataset:
     ----------
     examples
         In order, once read.
+    warm_up
+        Predictions made on fewer labels are not judged.
     at_once
         Whether each label is known before the next prediction.
     """
@@ -40,6 +42,7 @@ class Dataset:
     name: str
     task: Task
     examples: list[Example]
+    warm_up: int = 0
 
     @property
     def at_once(self) -> bool:
@@ -116,7 +119,7 @@ def load_dataset(name: str, folder: Path = DATA_DIR, *, limit: int | None = None
         file, description = _FILES[name]
         return load_file(folder / file, description, name=name, limit=limit)
     if name == "cards":
-        return Dataset(name, "classification", payment_examples(folder / _CARDS, limit=limit))
+        return Dataset(name, "classification", payment_examples(folder / _CARDS, limit=limit), warm_up=1)
     if name == "rees46":
         return Dataset(name, "classification", shop_examples(folder / _REES46, limit=limit))
     limit = min(limit or _SHUTTLE_ROWS, _SHUTTLE_ROWS) if name == "shuttle" else limit

@@ -113,7 +113,7 @@ def evaluate(
         raise ConfigError(f"{chosen.name} is for {chosen.task}, {model} is for {able}")
     fresh = make_registered(model, numeric_columns(chosen), seed=seed) if registered else None
     fresh = fresh or make_model(model, seed, at_once=chosen.at_once)
-    run = progressive(chosen.examples, fresh, chosen.task).after(warm_up)
+    run = progressive(chosen.examples, fresh, chosen.task).after(max(warm_up, chosen.warm_up))
     if plot is not None:
         save_curve(run, plot, f"{model} on {chosen.name}")
     _show(chosen, model, seed, run, as_json=as_json)

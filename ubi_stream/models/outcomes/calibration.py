@@ -41,6 +41,8 @@ class OnlineCalibrator:
         Labels' worth of belief that a bin has no error.
     half_life
         Labels of a bin after which an old error counts half.
+    slope_variance, offset_variance
+        Beliefs before any label, of log-odds: smaller where the probabilities are good already.
 
     Examples
     --------
@@ -60,13 +62,22 @@ class OnlineCalibrator:
     D. P. Foster, S. Hart: "Calibeating": beating forecasters at their own game. Theoretical Economics 18, 2023.
     """
 
-    def __init__(self, *, bins: int = 20, prior: float = 100.0, half_life: float = 500.0) -> None:
+    def __init__(
+        self,
+        *,
+        bins: int = 20,
+        prior: float = 100.0,
+        half_life: float = 500.0,
+        slope_variance: float = _SLOPE_VARIANCE,
+        offset_variance: float = _OFFSET_VARIANCE,
+    ) -> None:
         self.n_seen = 0
         self._prior = prior
         self._decay = 0.5 ** (1.0 / half_life)
         self._slope = 1.0
         self._offset = 0.0
-        self._covariance = (_SLOPE_VARIANCE, 0.0, _OFFSET_VARIANCE)  # symmetric 2 x 2: ss, so, oo
+        self._limits = (slope_variance, offset_variance)
+        self._covariance = (slope_variance, 0.0, offset_variance)  # symmetric 2 x 2: ss, so, oo
         self._weights = [0.0] * bins
         self._errors = [0.0] * bins
 
@@ -122,7 +133,8 @@ class OnlineCalibrator:
         ss = growth * (ss - gain * toward_slope * toward_slope)
         so = growth * (so - gain * toward_slope * toward_offset)
         oo = growth * (oo - gain * toward_offset * toward_offset)
-        excess_s, excess_o = max(ss / _SLOPE_VARIANCE, 1.0), max(oo / _OFFSET_VARIANCE, 1.0)
+        most_s, most_o = self._limits
+        excess_s, excess_o = max(ss / most_s, 1.0), max(oo / most_o, 1.0)
         self._covariance = (ss / excess_s, so / math.sqrt(excess_s * excess_o), oo / excess_o)
 
 

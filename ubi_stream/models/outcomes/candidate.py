@@ -69,7 +69,7 @@ class Candidate:
         self.columns = np.array([features.index(feature) for feature in recipe.features], dtype=np.intp)
         self.model: OnlineModel = recipe.make()
         self.calibrator = OnlineCalibrator()
-        self.emission = OnlineCalibrator()
+        self.emission = OnlineCalibrator(slope_variance=0.01, offset_variance=0.1)  # of calibrated probabilities
         self.emitted = QualitySums()
         self.quality = RollingQuality(window)
         self.paired_test = PairedLossTest()
