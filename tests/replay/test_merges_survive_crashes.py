@@ -16,6 +16,7 @@ from support.probe import EVENTS_TOPIC, probe_pack
 from ubi_stream.models import stage
 from ubi_stream.models.anomaly import stage as anomaly
 from ubi_stream.models.common.quantile import OnlineQuantile
+from ubi_stream.state.codec import decode_state
 from ubi_stream.state.identities import Handover, Handovers
 
 COUNT = 110
@@ -93,7 +94,8 @@ def test_the_streams_have_what_matters() -> None:
             redirected += headers["ubi-user"] != event["user_id"].encode()
             carried += "ubi-state" in headers
             circles += event.get("properties", {}).get("anonymous_id", "").encode() == headers["ubi-user"]
-        merged += sum(bool(state.identities) for task in tasks for state in task.outcome()["states"].values())
+        blobs = [blob for task in tasks for blob in task.durable.states.content(0).values()]
+        merged += sum(bool(decode_state(blob)[1].identities) for blob in blobs)
     assert min(kinds["$merge"], kinds["$unmerge"], kinds["$erase"], redirected, carried, circles, merged) > 0, kinds
 
 

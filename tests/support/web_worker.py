@@ -122,7 +122,7 @@ class MemoryWorker:
         pipeline = self._partition_of(entity, entity_id).pipeline
         return None if state is None else pipeline.visit_confidence.of(state.session)
 
-    async def send_label(self, key: LabelKey, value: bytes) -> None:
+    async def send_command(self, key: LabelKey, value: bytes) -> None:
         if not self.takes:
             raise DeliveryError("Kafka is away")
         self.labels.append((key, value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn
 
@@ -91,6 +91,11 @@ class Validator:
         outcomes = tuple(outcome.name for outcome in pack.outcomes)
         further = tuple(roles for entity in pack.entities if (roles := pack.roles_of(entity)) != pack.events.roles)
         return cls(pack.events, keys, outcomes, pack.features, further)
+
+    @property
+    def required_id(self) -> Callable[[object, str], str]:
+        """Reads an id that must be somebody's; raises `RefusedError` where it is not."""
+        return self._ids.required
 
     def validate(
         self, data: dict[str, Any], record: Record, origin: Origin, sender: ForwardSource | None

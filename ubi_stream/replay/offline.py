@@ -106,6 +106,8 @@ class OfflineRun:
             forwards += effects.forwards
             yield effects
         yield from self._run_forwards(forwards)
+        while handed_over := self._handed_over():
+            yield from self._run_forwards(handed_over)
         self._batches += 1
         if self._batches % _CUT_EVERY == 0:
             self._cut()
@@ -167,6 +169,11 @@ class OfflineRun:
             yield effects
         if again:
             yield from self._run_forwards(again)
+
+    def _handed_over(self) -> list[Forward]:
+        """Profiles and events that are due to another user's partition, because ids were merged."""
+        waiting = (self._partitions["user", number].handovers.take() for number in range(self._settings.partitions))
+        return [Forward("user", one.key, one.value, one.all_headers()) for part in waiting for one in part]
 
     def _record(
         self, topic: str, number: int, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]

@@ -74,7 +74,7 @@ class WorkerView:
             return None
         return task.partition.pipeline.visit_confidence.of(state.session)
 
-    async def send_label(self, key: LabelKey, value: bytes) -> None:
+    async def send_command(self, key: LabelKey, value: bytes) -> None:
         await self._replies.send(key, value)
 
     async def label_answer(self, key: LabelKey, *, within_s: float) -> Insight | None:

@@ -100,6 +100,13 @@ class Handovers:
         sender = f"{event.topic}/{event.partition}{IDENTITY_LANE}"
         self._waiting.append(Handover(sender, event.offset, user_id.encode(), value, tuple(headers)))
 
+    def take(self) -> Sequence[Handover]:
+        """Take out all that waits, where nothing has to be durable."""
+        taken = tuple(self._waiting)
+        self._waiting.clear()
+        self._sent = 0
+        return taken
+
     def checkpoint(self) -> Sequence[Handover]:
         """Records to be sent once the checkpoint that is taken now is durable. It has them all.
 

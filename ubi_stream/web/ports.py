@@ -59,8 +59,8 @@ class WorkerPort(Protocol):
         """
         ...
 
-    async def send_label(self, key: LabelKey, value: bytes) -> None:
-        """Put the event of a person's label on the topic; returns when the broker has it.
+    async def send_command(self, key: LabelKey, value: bytes) -> None:
+        """Put a label, or another command about an entity, on the topic; returns when the broker has it.
 
         Raises
         ------

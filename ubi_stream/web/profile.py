@@ -49,6 +49,7 @@ def profile(
         "pack": plan.pack.name,
         "first_seen": iso_time(state.first_ms),
         "last_seen": iso_time(state.last_ms),
+        "identities": [{"id": one, "since": iso_time(since_ms)} for one, since_ms in state.identities.items()],
         "segment": {"name": state.segment, "since": iso_time(state.segment_since_ms)} if state.segment else None,
         "risk": risk_of(plan, state),
         "counters": {

@@ -22,6 +22,7 @@ from ubi_stream.web.views.dead_letters import DeadLetterViews
 from ubi_stream.web.views.documentation import documentation_routes
 from ubi_stream.web.views.features import Features
 from ubi_stream.web.views.health import Health
+from ubi_stream.web.views.identities import Identities
 from ubi_stream.web.views.insight_counts import InsightCounts
 from ubi_stream.web.views.insights import Insights
 from ubi_stream.web.views.labels import Labels
@@ -70,6 +71,7 @@ def worker_routes(parts: Parts) -> list[Route]:
     table = [
         *page_routes(),
         *Users(port, reader, parts.forwarder).routes(),
+        *Identities(port, parts.clock).routes(),
         *Insights(reader).routes(),
         *InsightCounts(port, reader).routes(),
         *Segments(port, reader).routes(),

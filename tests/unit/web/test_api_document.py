@@ -12,6 +12,8 @@ import pytest
 
 from support.web_worker import T0, Client, MemoryWorker, event
 from ubi_stream.clock import SystemClock
+from ubi_stream.data.records import ProducerRecord
+from ubi_stream.events.identity import identity_event
 from ubi_stream.events.limits import MAX_WEIGHT
 from ubi_stream.insights.model import InsightKind, Severity
 from ubi_stream.insights.windows import PANE_MS
@@ -73,7 +75,10 @@ async def test_the_forecast_has_the_members_of_the_example(client: Client, worke
 
 
 async def test_the_profile_has_the_members_of_the_example(client: Client, worker: MemoryWorker) -> None:
-    worker.take([event("u1", "view", 1_569_888_000_000, session="s2", category="shoes")])
+    merged = identity_event("$identify", "m1", 1_569_888_000_000, "u1", "anon")
+    worker.take(
+        [event("u1", "view", 1_569_888_000_000, session="s2", category="shoes"), ProducerRecord(b"anon", merged)]
+    )
     delivered = await (await client.get("/api/v1/users/u1")).json()
     shown = examples("Profile")[0]
     free = ("$.features.", "$.categories.", "$.windows.", "$.latency_ms.")  # members named by the pack, or null

@@ -102,6 +102,8 @@ def _show(profile: dict[str, Any]) -> None:
     out, segment, risk = stdout(), profile["segment"], profile.get("risk")
     out.print(f"[bold]{escape(profile['id'])}[/]  first seen {clock(profile['first_seen'])}, "
               f"last {clock(profile['last_seen'])} (UTC)")  # fmt: skip
+    if merged := profile.get("identities"):
+        out.print(f"also      {escape(', '.join(one['id'] for one in merged))}")
     if segment:
         out.print(f"segment   {segment['name']}, since {clock(segment['since'])}")
     if risk:

@@ -151,7 +151,7 @@ class Labels:
         at_ms = self._clock.now_ms()
         event = label_event(key.event_id, at_ms, key.entity_id, properties, key=self._keys[key.entity])
         try:
-            await self._port.send_label(key, event)
+            await self._port.send_command(key, event)
         except DeliveryError as error:
             raise unavailable(
                 ProblemType.BROKER_UNAVAILABLE, "Kafka does not take the label now; send it again", retry_after_s=2

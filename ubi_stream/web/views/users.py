@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 from msgspec import Meta
 
 from ubi_stream.metrics.status import StateLocation
@@ -54,6 +55,13 @@ class InsightsOfQuery(msgspec.Struct, frozen=True):
     cursor: Annotated[str | None, Meta(description="`next_cursor` of the page before")] = None
 
 
+class MergedInto(msgspec.Struct, frozen=True):
+    """Says that a profile was merged into another's."""
+
+    id: str
+    merged_into: str
+
+
 class Users:
     """Routes below `/api/v1/users/{id}`."""
 
@@ -65,7 +73,7 @@ class Users:
 
     def routes(self) -> list[Route]:
         """Its rows of the route table."""
-        state = (Answer(dict[str, Any]),)
+        state = (Answer(dict[str, Any]), Answer(MergedInto, HTTPStatus.TEMPORARY_REDIRECT))
         found = (ProblemType.UNKNOWN_ENTITY, ProblemType.REBALANCING, ProblemType.WORKER_UNREACHABLE)
         stored = (ProblemType.DATABASE_UNAVAILABLE,)
         page = (Answer(InsightPage),)
@@ -122,12 +130,25 @@ class Users:
             if state is None:
                 detail = f"Nothing is known about this {kind}"
                 raise ProblemError(HTTPStatus.NOT_FOUND, ProblemType.UNKNOWN_ENTITY, detail)
+            if state.merged_into:
+                return _merged(request, found, state.merged_into)
             return json_response(answer(found, state))
         if self._forwarder.may_ask(owner, request):
             return await self._forwarder.fetch(owner, request, {"entity": kind, **query})
         raise unavailable(
             ProblemType.REBALANCING, "Partitions are being handed out to workers; ask again", retry_after_s=1
         )
+
+
+def _merged(request: web.Request, found: str, user_id: str) -> web.Response:
+    """Where the profile is that the one which was asked for was merged into: the same route with the user's id."""
+    before, _, rest = request.rel_url.raw_path.partition("/users/")
+    _, slash, rest = rest.partition("/")
+    query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
+    location = f"{before}/users/{quote(user_id, safe='')}{slash}{rest}{query}"
+    return json_response(
+        MergedInto(found, user_id), status=HTTPStatus.TEMPORARY_REDIRECT, headers={hdrs.LOCATION: location}
+    )
 
 
 def _route(
