@@ -28,6 +28,8 @@ class BatchResult(NamedTuple):
     windows: list[WindowCount]
     visits: list[VisitOutput]
     recommendations: list[RecommendationOutput]
+    shared: dict[int, dict[str, float]]
+    """By offset of an event, the scores that it takes along to its user."""
 
 
 class Forward(msgspec.Struct, frozen=True):

@@ -137,10 +137,12 @@ class Partition:
         assigner = Segments(plan.parts.segments, features, self.models.segment_rates, dormant_ms=plan.dormant_ms)
         rule_features = self._featurizer.rule_features
         rules = Rules(plan, rule_features, memory.rule_shares)
+        plans = tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:])
         return Pipeline(
             plan=plan,
             owner_partition=self.setup.owner_partition,
-            further=tuple(compile_plan(pack, entity.name) for entity in pack.entities[1:] if plan.entity.key is None),
+            further=plans if plan.entity.key is None else (),
+            exchanging=tuple(one for one in plans if one.exchanges),
             progress=self.progress,
             decode=self.setup.decode,
             privacy=privacy_filter(pack) if self.setup.privacy is None else self.setup.privacy,

@@ -24,7 +24,16 @@ from ubi_stream.models.stage import PartitionModels
 from ubi_stream.models.visit_confidence import VisitConfidence
 from ubi_stream.packs.plan import Plan
 from ubi_stream.privacy.filter import PrivacyFilter
-from ubi_stream.routing import fan_out, feature_rows, key_by_user, reroute
+from ubi_stream.routing import (
+    arrivals,
+    fan_out,
+    feature_rows,
+    go_ahead,
+    key_by_user,
+    pass_on,
+    reroute,
+    shared_scores,
+)
 from ubi_stream.rules.risks import Rules
 from ubi_stream.rules.segments import Segments
 from ubi_stream.state.progress import Progress
@@ -38,6 +47,7 @@ class Pipeline:
     plan: Plan
     owner_partition: Callable[[bytes], int] | None
     further: tuple[Plan, ...]
+    exchanging: tuple[Plan, ...]
     progress: Progress
     decode: Decode
     privacy: PrivacyFilter
@@ -58,7 +68,9 @@ class Pipeline:
         Afterwards states, models and memory contain the batch, and its effects are to be delivered.
         """
         read = read_events(records, self.validator, forwarded=forwarded, decode=self.decode, privacy=self.privacy)
-        local, misrouted = (read.events, []) if forwarded else key_by_user(read.events, records, self.owner_partition)
+        stay, ahead = (read.events, []) if forwarded else go_ahead(read.events, self.exchanging)
+        local, misrouted = (stay, []) if forwarded else key_by_user(stay, records, self.owner_partition)
+        arrived = arrivals(local, self.plan, self.progress)
         results = [self._process(part) for part in up_to_commands(local)]
         changes = [change for part in results for change in part.batch.changes]
         # What was delivered before a crash is not delivered again; what was folded above knows that by itself.
@@ -68,6 +80,8 @@ class Pipeline:
         not_kept = [event for event in read.not_kept if is_new(event.record.topic, event.record.offset)]
         findings = [one for one in read.findings if is_new(one.record.topic, one.record.offset)]
         misrouted = [event for event in misrouted if is_new(event.topic, event.offset)]
+        ahead = [(to, event) for to, event in ahead if is_new(event.topic, event.offset)]
+        shared = {offset: scores for part in results for offset, scores in part.shared.items()}
         self.windows.count_personal_data(findings, not_kept)
         self.progress.learn_up_to(records[-1].topic, records[-1].offset)
         counts = self.folder.take_counts()
@@ -80,13 +94,17 @@ class Pipeline:
                 unwanted=unwanted,
                 not_kept=not_kept,
                 findings=findings,
-                misrouted=misrouted,
+                misrouted=[*misrouted, *(event for _, event in ahead)],
                 unknown_fields=read.unknown_fields,
                 plan=self.plan,
             ),
             insights=[insight for part in results for insight in part.insights],
             dead_letters=letters,
-            forwards=reroute(misrouted, self.plan.entity.name) + fan_out(changes, self.further),
+            forwards=[
+                *reroute(misrouted, self.plan.entity.name),
+                *fan_out(changes, self.further, ahead),
+                *pass_on(arrived, shared, self.plan, self.exchanging),
+            ],
             windows=[count for part in results for count in part.windows],
             features=feature_rows((part.batch for part in results), self.featurizer.names, self.plan),
             visits=[visit for part in results for visit in part.visits],
@@ -106,4 +124,5 @@ class Pipeline:
             self.windows.count(batch, assigned),
             list(self.visits.records(batch, assigned)),
             decided.recommendations,
+            shared_scores(scores, self.plan),
         )

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from ubi_stream.features.stage import Featurizer
-from ubi_stream.packs import base, candidates, declared, entities, models, outcomes, privacy, schema, segments, texts
+from ubi_stream.packs import (
+    base,
+    candidates,
+    declared,
+    entities,
+    exchanges,
+    models,
+    outcomes,
+    privacy,
+    schema,
+    segments,
+    texts,
+)
 from ubi_stream.packs.loader import load_pack, parse_pack, shipped_packs
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.partition import Partition, PartitionSetup
@@ -22,6 +34,7 @@ SECTIONS: dict[str, type[base.Model]] = {
     "`[times]`": schema.Times,
     "`[[entities]]`": entities.Entity,
     "`[[features]]`": declared.DeclaredFeature,
+    "`[[exchanges]]`": exchanges.Exchange,
     "`[[segments]]`": segments.Segment,
     "`[[rules]]`": segments.Rule,
     "`[[outcomes]]`": outcomes.Outcome,

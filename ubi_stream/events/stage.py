@@ -37,10 +37,13 @@ SENDER: Final = "ubi-sender"
 _DEFAULT: Final = PrivacyFilter(PrivacyRules(), ids=COMMAND_IDS, commands=RESERVED_TYPES)
 USER: Final = "ubi-user"
 """Id whose event it counts as, where that is not the one in the value: the other id was merged into this one."""
+SHARED: Final = "ubi-scores"
+"""Scores of other entities that an event takes along to its user, as a JSON object."""
 STATE: Final = "ubi-state"
 """Encoded state that is handed over with a command."""
 IDENTITY_LANE: Final = "/identity"
 """Ending of a sender's name for records that it sends once its checkpoint has them: they have an order of their own."""
+_decode_scores = msgspec.json.Decoder(dict[str, float]).decode
 _MAX_INT32: Final = 2**31 - 1
 _MAX_INT64: Final = 2**63 - 1
 
@@ -86,6 +89,8 @@ def read_events(
             if isinstance(outcome, Event):
                 if sent is not None and sent.user_id:
                     outcome = msgspec.structs.replace(outcome, user_id=sent.user_id, carried=sent.state)
+                if sent is not None and sent.shared:
+                    outcome = _with_scores(outcome, sent.shared, validator.exchanged)
                 read.events.append(outcome)
             elif isinstance(outcome, DeadLetter):
                 read.dead_letters.append(hidden_letter(outcome, privacy, data, mapped=mapped))
@@ -135,6 +140,8 @@ def forward_headers(event: Event) -> Headers:
     )
     if event.rewritten:
         headers = (*headers, OWN_FORM_HEADER)
+    if event.shared:
+        headers = (*headers, (SHARED, msgspec.json.encode(dict(event.shared))))
     if event.sender is None:
         return headers
     sent = (*headers, (SENDER, f"{event.topic}/{event.partition}/{event.offset}".encode()))
@@ -153,6 +160,7 @@ class _Sent(NamedTuple):
     sender: ForwardSource
     user_id: str = ""
     state: bytes = b""
+    shared: bytes = b""
 
 
 def _sent(record: Record) -> _Sent:
@@ -166,14 +174,25 @@ def _sent(record: Record) -> _Sent:
             _whole(values[ORIGIN_OFFSET]),
             _whole(values[ORIGIN_TIME]),
         )
+        shared = values.get(SHARED, b"")
         if SENDER not in values:
-            return _Sent(origin, ForwardSource(f"{origin.topic}/{origin.partition}", origin.offset))
+            return _Sent(origin, ForwardSource(f"{origin.topic}/{origin.partition}", origin.offset), shared=shared)
         source, _, offset = values[SENDER].decode("ascii").rpartition("/")
         user_id, state = values.get(USER, b"").decode(), values.get(STATE, b"")
-        return _Sent(origin, ForwardSource(source, _whole(offset)), user_id, state)
+        return _Sent(origin, ForwardSource(source, _whole(offset)), user_id, state, shared)
     except (KeyError, ValueError):
         here = position_of(record)
         return _Sent(here, ForwardSource(f"{here.topic}/{here.partition}", here.offset))
+
+
+def _with_scores(event: Event, header: bytes, names: frozenset[str]) -> Event:
+    """Take the scores of other entities into an event's properties; those alone that the pack exchanges."""
+    try:
+        found = _decode_scores(header)
+    except msgspec.DecodeError:
+        return event  # nobody but a partition writes the header: an event without scores is better than none
+    shared = {name: value for name, value in found.items() if name in names and 0.0 <= value <= 1.0}
+    return msgspec.structs.replace(event, properties={**event.properties, **shared}, shared=shared)
 
 
 def _whole(text: bytes | str, *, most: int = _MAX_INT64) -> int:

@@ -60,6 +60,8 @@ class Validator:
         Features that the pack declares: what they read must be readable.
     further_roles
         Roles of single kinds of entities, where they differ from those of the events.
+    exchanged
+        Properties that are scores of other entities: what a producer writes there is dropped.
 
     Attributes
     ----------
@@ -74,6 +76,7 @@ class Validator:
         outcomes: Collection[str] = (),
         declared: Collection[DeclaredFeature] = (),
         further_roles: Collection[Roles] = (),
+        exchanged: frozenset[str] = frozenset(),
     ) -> None:
         self._ids = IdReader(events.nobody)
         self._properties = PropertyReader(events, entity_keys, self._ids, declared, further_roles)
@@ -82,6 +85,7 @@ class Validator:
         self._types = frozenset(events.types) | RESERVED_TYPES
         self._unknown_types = events.unknown
         self._max_age_ms = int(events.max_age_days * 86_400_000)
+        self.exchanged = exchanged
         self.unknown_fields = 0
 
     @classmethod
@@ -90,7 +94,8 @@ class Validator:
         keys = tuple(entity.key for entity in pack.entities if entity.key)
         outcomes = tuple(outcome.name for outcome in pack.outcomes)
         further = tuple(roles for entity in pack.entities if (roles := pack.roles_of(entity)) != pack.events.roles)
-        return cls(pack.events, keys, outcomes, pack.features, further)
+        exchanged = frozenset(one.property for one in pack.exchanges)
+        return cls(pack.events, keys, outcomes, pack.features, further, exchanged)
 
     @property
     def required_id(self) -> Callable[[object, str], str]:
@@ -155,6 +160,8 @@ class Validator:
             verdict=self._label(properties) if event_type == LABEL_TYPE else None,
             identity=identity,
         )
+        for name in self.exchanged:
+            properties.pop(name, None)
         self._properties.read(event_type, properties)
         if not FIELDS.issuperset(data):
             self.unknown_fields += len(data.keys() - FIELDS)

@@ -7,6 +7,7 @@ from typing import Final
 
 from ubi_stream.packs.aggregations import DeclaredPlan, compile_declared
 from ubi_stream.packs.entities import Entity, EntityParts
+from ubi_stream.packs.exchanges import Exchange
 from ubi_stream.packs.schema import MAX_TYPES, RESERVED_TYPES, Pack
 
 DAY_MS = 86_400_000
@@ -75,6 +76,8 @@ class Plan:
     has_visits: bool
     """Whether records of its visits may be written."""
     habits: bool
+    exchanges: tuple[Exchange, ...]
+    """Scores of this kind of entity that events take along to their users."""
     declared: DeclaredPlan | None
     """Features that the pack declares for this kind of entity."""
 
@@ -162,5 +165,6 @@ def compile_plan(pack: Pack, entity_name: str) -> Plan:
         ),
         parts=parts,
         has_visits=entity.key is None or entity.visits,
+        exchanges=tuple(one for one in pack.exchanges if one.entity == entity_name),
         declared=compile_declared(pack.features, entity_name, index, MAX_TYPES),
     )

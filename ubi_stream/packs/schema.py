@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from ubi_stream.packs.base import Currency, EventType, Model, Name, ZoneName, no_twins
 from ubi_stream.packs.declared import MAX_DECLARED, Conditions, DeclaredFeature, Form, check_declared
 from ubi_stream.packs.entities import Entity, EntityParts, check_parts, parts_of
+from ubi_stream.packs.exchanges import Exchange, check_exchanges
 from ubi_stream.packs.models import ModelsSpec
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.privacy import Privacy
@@ -252,6 +253,7 @@ class Pack(Model):
     times: Times = Times()
     entities: Annotated[tuple[Entity, ...], Field(min_length=1, max_length=8)]
     features: Annotated[tuple[DeclaredFeature, ...], Field(max_length=MAX_DECLARED)] = ()
+    exchanges: Annotated[tuple[Exchange, ...], Field(max_length=8)] = ()
     segments: tuple[Segment, ...] = ()
     visit_classes: Annotated[tuple[VisitClass, ...], Field(max_length=16)] = ()
     rules: tuple[Rule, ...] = ()
@@ -281,7 +283,22 @@ class Pack(Model):
     def _declared_features_count_what_there_is(self) -> Pack:
         entities = [entity.name for entity in self.entities]
         known = {name: form for entity in self.entities for name, form in self.roles_of(entity).forms.items()}
+        known |= dict.fromkeys((one.property for one in self.exchanges), "number")
         check_declared(self.features, self.events.types, entities, known)
+        return self
+
+    @model_validator(mode="after")
+    def _exchanges_are_of_scores(self) -> Pack:
+        check_exchanges(self.exchanges, [(entity, self.parts_of(entity)) for entity in self.entities])
+        for one in self.exchanges:
+            for name in one.types:
+                if name not in self.events.types:
+                    raise ValueError(
+                        f"exchange of {one.property!r} names type {name!r}, which is not among events.types"
+                    )
+            taken = {key for entity in self.entities for key in (entity.key, *self.roles_of(entity).forms)}
+            if one.property in taken:
+                raise ValueError(f"exchange of {one.property!r}: that property has a role, or an entity's id")
         return self
 
     @model_validator(mode="after")

@@ -165,7 +165,7 @@ class OfflineRun:
             effects = self._partitions[task].pipeline.run(records, forwarded=True)
             if task[0] == "user":
                 self.tally.add(effects.tally)
-                again += effects.forwards
+            again += effects.forwards
             yield effects
         if again:
             yield from self._run_forwards(again)
