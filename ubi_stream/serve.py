@@ -25,10 +25,11 @@ from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.database import create_pool, wait_for_database
 from ubi_stream.sinks.migrations import migrate
-from ubi_stream.web.app import WebServer, build_app
+from ubi_stream.web.app import build_app
 from ubi_stream.web.collecting import start_collector
 from ubi_stream.web.reader import Reader
 from ubi_stream.web.security.setup import make_security, server_tls, shared_secret
+from ubi_stream.web.server import WebServer
 from ubi_stream.web.table import CollectorParts, Shared, tier_routes
 
 _log = structlog.get_logger("ubi_stream.serve")

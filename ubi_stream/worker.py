@@ -43,9 +43,10 @@ from ubi_stream.sinks.database import create_pool, wait_for_database
 from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_recommendation, read_visit, read_window
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
-from ubi_stream.web.app import WebServer, advertised_url, create_web
+from ubi_stream.web.app import create_web
 from ubi_stream.web.collecting import start_collector
 from ubi_stream.web.security.setup import server_tls, shared_secret
+from ubi_stream.web.server import WebServer, advertised_url
 
 DRAIN_S: Final = 5.0
 """How long a stopping worker may flush and commit."""

@@ -26,8 +26,9 @@ from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.sinks.database import create_pool
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
-from ubi_stream.web.app import ROUTES, WebServer, create_web
+from ubi_stream.web.app import ROUTES, create_web
 from ubi_stream.web.openapi import openapi
+from ubi_stream.web.server import WebServer
 
 EXAMPLES = 6
 """Of each operation and mode: the suite has seconds for this, `schemathesis run` on a running worker has hours."""
