@@ -127,12 +127,8 @@ def _smuggle(rng: random.Random) -> bytes:
 
 def _garbage(rng: random.Random) -> bytes:
     tls = b"\x16\x03\x01\x02\x00\x01" + rng.randbytes(100)
-    other = [
-        b"GET /api/v1/models\r\n\r\n",
-        b"GET /api/v1/models HTTP/9.9\r\n\r\n",
-        b"\r\n" * 50 + b"GET",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    ]
+    old = [b"GET /api/v1/models\r\n\r\n", b"GET /api/v1/models HTTP/9.9\r\n\r\n"]
+    other = [*old, b"\r\n" * 50 + b"GET", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
     return rng.choice([rng.randbytes(300), tls, *other])
 
 
