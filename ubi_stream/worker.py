@@ -43,8 +43,9 @@ from ubi_stream.sinks.database import create_pool, wait_for_database
 from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_recommendation, read_visit, read_window
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
-from ubi_stream.web.app import create_web
+from ubi_stream.web.app import GUARD, create_web
 from ubi_stream.web.collecting import start_collector
+from ubi_stream.web.security.guard import NO_KEYS
 from ubi_stream.web.security.setup import server_tls, shared_secret
 from ubi_stream.web.server import WebServer, advertised_url
 
@@ -205,6 +206,8 @@ class Worker:
         server = WebServer(web, host=settings.web_host, port=settings.web_port, tls=server_tls(settings))
         await server.start()
         stack.push_async_callback(server.stop)
+        if await web[GUARD].is_open():
+            self._log.info("no_keys", message=NO_KEYS)
         app.conf.canonical_url = URL(advertised_url(settings, server.url))  # how other workers find these views
         self._start_service("readiness", self._say_when_ready(view, server.url))
         return app, tasks

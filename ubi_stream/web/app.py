@@ -24,9 +24,13 @@ from ubi_stream.web.middleware.request_id import with_request_id
 from ubi_stream.web.ports import WorkerPort
 from ubi_stream.web.reader import QUERY_TIMEOUT_S, Reader
 from ubi_stream.web.routes import Route
+from ubi_stream.web.security.guard import RequestGuard
 from ubi_stream.web.security.setup import Security, client_tls, make_security
 from ubi_stream.web.server import WAITING, note_first_request
 from ubi_stream.web.table import CollectorParts, Parts, worker_routes
+
+GUARD: Final = web.AppKey("guard", RequestGuard)
+"""Who decides who may ask."""
 
 ROUTES: Final[web.AppKey[tuple[Route, ...]]] = web.AppKey("routes", tuple)
 """The route table of an application."""
@@ -97,6 +101,7 @@ def build_app(routes: Iterable[Route], security: Security, metrics: HttpMetrics,
     table = tuple(routes)
     app[ROUTES] = table
     app[WAITING] = set()
+    app[GUARD] = security.guard
     app.cleanup_ctx.extend([security.guard.keys.lifespan, security.guard.audit.lifespan])
     add_routes(app, table, security.guard)
     return app

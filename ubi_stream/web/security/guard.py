@@ -26,6 +26,10 @@ from ubi_stream.web.security.tokens import Tokens
 
 HOP: Final = "Ubi-Hop"
 """Header with the token of another worker."""
+NO_KEYS: Final = (
+    "There is no key yet, and without one only this machine itself is answered, by its own name: "
+    "`ubi keys create ops --role admin` makes one"
+)
 API_KEY: Final = "X-Api-Key"
 BUDGET: Final = web.RequestKey("budget", Budget)
 _WAITS: Final = web.RequestKey("waits_for_body", bool)
@@ -140,10 +144,7 @@ class RequestGuard:
 
     async def _unauthenticated(self, request: web.Request) -> ProblemError:
         if await self.is_open():
-            return _refused(
-                "There is no key yet, and without one only this machine itself is answered, by its own name: "
-                "`ubi keys create` makes one"
-            )
+            return _refused(NO_KEYS)
         return _refused("Send a key or a token as `Authorization: Bearer …`")
 
     async def _count(self, route: Route, request: web.Request, sender: Principal) -> None:
