@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ubi_stream.settings import Settings
-from ubi_stream.web.bodies import Body
+from ubi_stream.web.routes import Body
 from ubi_stream.web.security.audit import KEPT
 from ubi_stream.web.security.keys import KeyKind
 from ubi_stream.web.security.limits import MAX_CALLERS
