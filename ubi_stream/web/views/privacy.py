@@ -117,7 +117,7 @@ class PrivacyViews:
         event_id = ERASURE_PREFIX + erasure_id
         event = erase_event(event_id, now_ms, found, key=self._plans[kind].entity.key)
         try:
-            await self._port.send_label(LabelKey(kind, found, event_id), event)
+            await self._port.send_command(LabelKey(kind, found, event_id), event)
         except DeliveryError as error:
             raise unavailable(
                 ProblemType.BROKER_UNAVAILABLE, "Kafka does not take the erasure now; send it again", retry_after_s=2
