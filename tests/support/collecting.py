@@ -15,6 +15,7 @@ from ubi_stream.errors import UbiError
 from ubi_stream.mappings.model import load_mapping
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.settings import Settings
+from ubi_stream.web.table import CollectorParts
 
 NOW_MS = 1_764_000_000_000
 """2025-11-24T16:00:00Z: when requests come."""
@@ -77,3 +78,15 @@ class Counted:
 def collector(delivery: MemoryDelivery, **settings: Any) -> Collector:
     """A collector of the shop's pack."""
     return Collector(load_pack("ecommerce"), Settings(**settings), delivery, Counted())
+
+
+class MemoryLetters:
+    """Dead letters that are gone."""
+
+    async def read(self, places: Sequence[tuple[str, int, int]]) -> list[bytes | None]:
+        return [None for _ in places]
+
+
+def memory_intake() -> CollectorParts:
+    """What takes the events of views without Kafka."""
+    return CollectorParts(collector(MemoryDelivery()), MemoryLetters())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
@@ -82,8 +83,8 @@ def _operation(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
 
 
 def _operation_id(route: Route) -> str:
-    words = route.path.replace("{", "").replace("}", "").replace(".", "/").replace("-", "/").split("/")
-    return "_".join([route.method.lower(), *(word for word in words if word and word not in ("api", "v1"))])
+    words = re.split(r"[/{}.-]", route.path.removeprefix("/api/v1"))
+    return "_".join([route.method.lower(), *(word for word in words if word)])
 
 
 def _rights(route: Route) -> str:

@@ -47,7 +47,9 @@ _STATUSES: Final = {
     HTTPStatus.FORBIDDEN: {ProblemType.FORBIDDEN},
     HTTPStatus.NOT_FOUND: {
         ProblemType.NO_SUCH_ROUTE,
+        ProblemType.UNKNOWN_DEAD_LETTER,
         ProblemType.UNKNOWN_ENTITY,
+        ProblemType.UNKNOWN_ERASURE,
         ProblemType.UNKNOWN_KEY,
         ProblemType.UNKNOWN_VISIT,
     },
@@ -59,6 +61,7 @@ _STATUSES: Final = {
     HTTPStatus.INTERNAL_SERVER_ERROR: {ProblemType.INTERNAL},
     HTTPStatus.SERVICE_UNAVAILABLE: {
         ProblemType.REBALANCING,
+        ProblemType.TOO_MANY_EVENTS,
         ProblemType.WORKER_UNREACHABLE,
         ProblemType.BROKER_UNAVAILABLE,
         ProblemType.DATABASE_UNAVAILABLE,

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from support.collecting import memory_intake
 from support.sink_rows import insights_stretch
 from support.web_access import TOKENS, token
 from support.web_worker import SECRET, T0, MemoryWorker, event
@@ -42,8 +43,16 @@ async def served(database: str) -> AsyncIterator[tuple[dict[str, Any], str]]:
     sink, pool = PostgresSink(database, clock=SystemClock()), await create_pool(database, size=4, application="test")
     await sink.write(insights_stretch(0, 20))
     worker = MemoryWorker("ecommerce", [event("u1", "view", T0 + n) for n in range(5)])
-    unlimited = TOKENS.model_copy(update={"rate_limit_max": 1_000_000})
-    app = create_web(worker, pool, Metrics(worker.pack), SystemClock(), settings=unlimited, secret=SECRET)
+    unlimited = TOKENS.model_copy(update={"rate_limit_max": 1_000_000, "rate_limit_ingest_max": 1_000_000})
+    app = create_web(
+        worker,
+        pool,
+        Metrics(worker.pack),
+        SystemClock(),
+        settings=unlimited,
+        secret=SECRET,
+        intake=memory_intake(),
+    )
     server = WebServer(app, host="127.0.0.1", port=0)
     await server.start()
     table = app[ROUTES]

@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from prometheus_client import CollectorRegistry
 
+from support.collecting import memory_intake
 from support.web_access import TOKENS, Service, ViewsServer
 from support.web_worker import NOW_MS, SECRET, T0, Client, MemoryWorker, Serve, event
 from ubi_stream.clock import ManualClock
@@ -44,7 +45,9 @@ async def serve(clock: ManualClock) -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def serve_one(port: WorkerPort, settings: Settings | None = None) -> Client:
-            app = create_web(port, None, Metrics(port.pack), clock, secret=SECRET, settings=settings)
+            app = create_web(
+                port, None, Metrics(port.pack), clock, secret=SECRET, settings=settings, intake=memory_intake()
+            )
             return await stack.enter_async_context(TestClient(ViewsServer(app)))
 
         yield serve_one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from support.collecting import MemoryDelivery, collector
+from support.collecting import MemoryDelivery, MemoryLetters, collector
 from ubi_stream.clock import ManualClock
 from ubi_stream.web.reader import Reader
 from ubi_stream.web.views.collector import CollectorViews
@@ -14,16 +14,11 @@ from ubi_stream.web.views.dead_letters import DeadLetterViews
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "collector.md").read_text(encoding="utf-8")
 
 
-class NoLetters:
-    async def read(self, places: object) -> list[bytes | None]:
-        return []
-
-
 def test_the_document_lists_the_routes_that_there_are() -> None:
     service = collector(MemoryDelivery())
     views = [
         *CollectorViews(service, ManualClock()).routes(),
-        *DeadLetterViews(Reader(None), service, NoLetters()).routes(),
+        *DeadLetterViews(Reader(None), service, MemoryLetters()).routes(),
     ]
     served = {(route.method, route.path) for route in views if route.method != "OPTIONS"}
     assert set(re.findall(r"^\| ([A-Z]+) \| `([^`]+)` \|", DOCUMENT, re.MULTILINE)) == served
