@@ -14,7 +14,7 @@ from typing import Any, Final
 from ubi_stream.contrib.asgi import BehavioralTrackingMiddleware, Message, Receive, Scope, Send
 from ubi_stream.contrib.batcher import EventBatcher
 from ubi_stream.contrib.rules import Rule
-from ubi_stream.contrib.transport import Answer
+from ubi_stream.contrib.transport import HttpReply
 
 HEADERS: Final = [
     (b"host", b"shop.example"),
@@ -31,8 +31,8 @@ class Collector:
     def __init__(self, *, away: bool) -> None:
         self._away = away
 
-    async def post(self, body: bytes) -> Answer | None:
-        return None if self._away else Answer(200)
+    async def post(self, body: bytes) -> HttpReply | None:
+        return None if self._away else HttpReply(200)
 
     async def close(self) -> None:
         return None

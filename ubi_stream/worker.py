@@ -26,7 +26,7 @@ from ubi_stream.kafka.topic_identity import partition_epochs, read_epoch
 from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.reasons import FailStopReason
-from ubi_stream.runtime.app import Parts, create_app
+from ubi_stream.runtime.app import AppParts, create_app
 from ubi_stream.runtime.failstop import FailStop
 from ubi_stream.runtime.label_replies import LabelReplies
 from ubi_stream.runtime.logs import configure_logging
@@ -181,7 +181,7 @@ class Worker:
         """Make the application, and its views, which answer from before the first event on."""
         settings = self._settings
         replies = LabelReplies(settings, outbox)
-        parts = Parts(
+        parts = AppParts(
             epochs=epochs,
             stores=self._stores.by_entity,
             outbox=outbox,

@@ -29,14 +29,14 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding=
 
 SECTIONS: dict[str, type[base.Model]] = {
     "`[events]`": schema.Events,
-    "`[events.limits]`": schema.Limit,
+    "`[events.limits]`": schema.PropertyLimit,
     "`[events.roles]`": schema.Roles,
     "`[times]`": schema.Times,
     "`[[entities]]`": entities.Entity,
     "`[[features]]`": declared.DeclaredFeature,
     "`[[exchanges]]`": exchanges.Exchange,
     "`[[segments]]`": segments.Segment,
-    "`[[rules]]`": segments.Rule,
+    "`[[rules]]`": segments.RiskRule,
     "`[[outcomes]]`": outcomes.Outcome,
     "`[models.anomaly]`": models.AnomalyModel,
     "`[models.anomaly.population]`": models.PopulationAlert,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.probe import START_MS, event, record
-from ubi_stream.events.stage import Read, read_events
+from ubi_stream.events.stage import ReadBatch, read_events
 from ubi_stream.events.validate import FIELDS, Validator
 from ubi_stream.insights.encoding import encode_dead_letter
 from ubi_stream.packs.schema import Events
@@ -81,5 +81,5 @@ def test_garbage_does_not_touch_its_neighbours(values: list[bytes | None], place
     assert [found for found in among.events if found.offset in local] == alone.events
 
 
-def _read(samples: list[Any]) -> Read:
+def _read(samples: list[Any]) -> ReadBatch:
     return read_events(samples, Validator(EVENTS), forwarded=False)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ubi_stream.privacy.filter import Filtered, PrivacyFilter
-from ubi_stream.privacy.rules import Action, Kind, PrivacyRules
+from ubi_stream.privacy.rules import Action, DataKind, PrivacyRules
 from ubi_stream.privacy.text import TextCleaner
 
 PERSONAL = [
@@ -41,7 +41,7 @@ rules = st.builds(
     lambda text, on_secret, properties, keep, max_text: PrivacyRules(
         text=text, on_secret=on_secret, properties=properties, keep=keep, max_text=max_text
     ),
-    st.fixed_dictionaries(dict.fromkeys(Kind, actions)),
+    st.fixed_dictionaries(dict.fromkeys(DataKind, actions)),
     st.sampled_from([Action.MASK, Action.HASH, Action.DROP]),
     st.dictionaries(st.sampled_from(["note", "context.ip", "page"]), actions),
     st.none() | st.just(frozenset(("note", "phone"))),
@@ -82,7 +82,7 @@ def test_personal_data_between_words_never_stays(before: str, found: str, after:
 @settings(max_examples=500, deadline=None)
 @given(text=texts)
 def test_a_text_that_needs_no_look_has_nothing_to_hide(text: str) -> None:
-    cleaner = TextCleaner(dict.fromkeys(Kind, Action.MASK), ("token", "pin"), max_text=1_000)
+    cleaner = TextCleaner(dict.fromkeys(DataKind, Action.MASK), ("token", "pin"), max_text=1_000)
     assert cleaner.needs_look(text) or cleaner.clean("", text, set()) == text
 
 

@@ -8,22 +8,22 @@ from typing import Any
 import msgspec
 
 from ubi_stream.contrib.batcher import EventBatcher
-from ubi_stream.contrib.transport import Answer
+from ubi_stream.contrib.transport import HttpReply
 
-OK = Answer(200)
+OK = HttpReply(200)
 
 
 class PlayedCollector:
     """Answers as a test says, the last answer for ever; keeps the events of each request that came to 200."""
 
-    def __init__(self, *delayed_labels: Answer | None) -> None:
+    def __init__(self, *delayed_labels: HttpReply | None) -> None:
         self._answers = list(delayed_labels) or [OK]
         self.posted: list[list[dict[str, Any]]] = []
         self.accepted: list[dict[str, Any]] = []
         self.closed = False
         self.got = asyncio.Event()
 
-    async def post(self, body: bytes) -> Answer | None:
+    async def post(self, body: bytes) -> HttpReply | None:
         events = msgspec.json.decode(body)
         self.posted.append(events)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -39,7 +39,7 @@ class PlayedCollector:
 class StuckCollector(PlayedCollector):
     """Takes a request, and never answers."""
 
-    async def post(self, body: bytes) -> Answer | None:
+    async def post(self, body: bytes) -> HttpReply | None:
         await super().post(body)
         await asyncio.Event().wait()
         return None

@@ -55,7 +55,7 @@ class Delivery(Protocol):
         ...
 
 
-class _Waiting(NamedTuple):
+class _Undelivered(NamedTuple):
     record: Outgoing
     done: asyncio.Future[None]
 
@@ -184,7 +184,7 @@ class _PartitionQueue:
     def __init__(self, delivery: KafkaDelivery, topic: str, partition: int) -> None:
         self._delivery = delivery
         self._topic, self._partition = topic, partition
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Undelivered] = deque()
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name=f"collect {topic}/{partition}")
@@ -193,7 +193,7 @@ class _PartitionQueue:
         """Queue records, in order; done when the broker has the last of them."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_seen)
-        self._waiting.extend(_Waiting(record, done) for record in records)
+        self._waiting.extend(_Undelivered(record, done) for record in records)
         self._delivery.waiting += len(records)
         self._arrived.set()
         if len(self._waiting) >= self._delivery._batch_size or any(record.urgent for record in records):

@@ -131,12 +131,12 @@ class Intake:
         """
         at = Reception(request.received_ms, self._hash_key, self._amount)
         calls = dialect.split(request)
-        kept = _Budget(_MAX_KEPT_OF_REQUEST)
+        kept = _BodyBudget(_MAX_KEPT_OF_REQUEST)
         return Read([self.read_call(dialect, call, at, kept) for call in calls], [dialect.name_of(c) for c in calls])
 
-    def read_call(self, dialect: Dialect, call: object, at: Reception, kept: _Budget | None = None) -> Outcome:
+    def read_call(self, dialect: Dialect, call: object, at: Reception, kept: _BodyBudget | None = None) -> Outcome:
         """Read one call, whole as `Dialect.split` gives it."""
-        kept = kept or _Budget(MAX_KEPT_BYTES)
+        kept = kept or _BodyBudget(MAX_KEPT_BYTES)
         if not isinstance(call, dict):
             return self._refuse(dialect, call, wrong_type("", "an object"), at, kept)
         found = dialect.read(call, at)
@@ -199,7 +199,7 @@ class Intake:
         urgent = found.event_type in self._urgent
         return Accepted(found.event_id, found.event_type, value, found.user_id.encode(), urgent)
 
-    def _refuse(self, dialect: Dialect, call: object, refusal: Refusal, at: Reception, kept: _Budget) -> Rejected:
+    def _refuse(self, dialect: Dialect, call: object, refusal: Refusal, at: Reception, kept: _BodyBudget) -> Rejected:
         shown = call if refusal.kept is None else refusal.kept
         record = self._record(kept.take(shown, self._privacy), at.received_ms, dialect)
         message = self._privacy.clean_text(refusal.message)
@@ -214,7 +214,7 @@ class Intake:
         return Record(self._topic, 0, place, received_ms, None, value, tuple(headers))
 
 
-class _Budget:
+class _BodyBudget:
     """How much of the refused calls of a request is kept."""
 
     def __init__(self, size: int) -> None:

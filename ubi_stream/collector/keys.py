@@ -10,7 +10,7 @@ from ubi_stream.collector.bodies import form_field, from_base64, inflated
 from ubi_stream.collector.request import BadRequestError
 
 
-class _Keys(msgspec.Struct):
+class _KeyFile(msgspec.Struct):
     """The members of a body that may be a key; the others are passed over without being read."""
 
     writeKey: Any = None  # noqa: N815 - the sender's name
@@ -21,7 +21,7 @@ class _Keys(msgspec.Struct):
 
 
 INGEST_PREFIX: Final = "ubi_ingest_"
-_ANY: Final = msgspec.json.Decoder(_Keys | list[_Keys])
+_ANY: Final = msgspec.json.Decoder(_KeyFile | list[_KeyFile])
 
 
 def body_key(body: bytes) -> str | None:
@@ -38,7 +38,7 @@ def body_key(body: bytes) -> str | None:
         found = _ANY.decode(document)
     except (BadRequestError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
-    first = found if isinstance(found, _Keys) else found[0] if found else None
+    first = found if isinstance(found, _KeyFile) else found[0] if found else None
     if first is None:
         return None
     inner = first.properties if isinstance(first.properties, dict) else {}

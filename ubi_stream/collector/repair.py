@@ -23,7 +23,7 @@ Patch = Sequence[Mapping[str, Any]]
 """A JSON patch (RFC 6902)."""
 
 
-class _Source(msgspec.Struct, frozen=True):
+class _RepairSource(msgspec.Struct, frozen=True):
     topic: str
     partition: int
     offset: int
@@ -37,7 +37,7 @@ class Letter(msgspec.Struct, frozen=True):
     reason: str
     path: str
     message: str
-    source: _Source
+    source: _RepairSource
     value_base64: str | None = None
     headers: list[tuple[str, str | None]] = []
 

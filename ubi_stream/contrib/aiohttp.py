@@ -12,11 +12,11 @@ from aiohttp import web
 
 from ubi_stream.contrib.batcher import EventBatcher
 from ubi_stream.contrib.capture import EventCapture
-from ubi_stream.contrib.tracker import Request, Tracker, Visit
+from ubi_stream.contrib.tracker import Request, TrackedVisit, Tracker
 
 CAPTURE: Final = web.AppKey("ubi_capture", EventCapture)
 """Where the application's `EventCapture` is: `request.app[CAPTURE].purchase(…)`."""
-_VISIT: Final[Any] = web.RequestKey("ubi_visit", Visit) if hasattr(web, "RequestKey") else "ubi_visit"
+_VISIT: Final[Any] = web.RequestKey("ubi_visit", TrackedVisit) if hasattr(web, "RequestKey") else "ubi_visit"
 """Keys of requests have a type since aiohttp 3.14."""
 
 
@@ -83,7 +83,7 @@ def user_of_request(request: web.Request) -> str | None:
 
 
 async def _set_cookie(request: web.Request, response: web.StreamResponse) -> None:
-    visit: Visit | None = request.get(_VISIT)
+    visit: TrackedVisit | None = request.get(_VISIT)
     if visit is not None and visit.set_cookie is not None:
         response.headers.add("Set-Cookie", visit.set_cookie)
 

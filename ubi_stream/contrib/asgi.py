@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from ubi_stream.contrib.batcher import EventBatcher
-from ubi_stream.contrib.tracker import Request, Tracker, Visit
+from ubi_stream.contrib.tracker import Request, TrackedVisit, Tracker
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -62,7 +62,7 @@ class BehavioralTrackingMiddleware:
         else:
             await self._tracked(visit, scope, receive, send)
 
-    async def _tracked(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _tracked(self, visit: TrackedVisit, scope: Scope, receive: Receive, send: Send) -> None:
         started_s, status = time.perf_counter(), 500
 
         async def send_on(message: Message) -> None:

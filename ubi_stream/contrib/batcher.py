@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Final, Protocol
 
 from ubi_stream.clock import Clock, SystemClock
-from ubi_stream.contrib.transport import Answer, HttpTransport
+from ubi_stream.contrib.transport import HttpReply, HttpTransport
 
 Event = dict[str, Any]
 
@@ -28,7 +28,7 @@ _log = logging.getLogger("ubi_stream.contrib")
 class Transport(Protocol):
     """Brings a request's body to the collector."""
 
-    async def post(self, body: bytes) -> Answer | None:
+    async def post(self, body: bytes) -> HttpReply | None:
         """The collector's answer; None where there was none."""
         ...
 
@@ -38,7 +38,7 @@ class Transport(Protocol):
 
 
 @dataclass(slots=True)
-class Counts:
+class DeliveryCounts:
     """What became of the events so far.
 
     `dropped` found the buffer full, `rejected` the collector did not want, `errors` are faults of ours in building one.
@@ -86,7 +86,7 @@ class EventBatcher:
     ) -> None:
         if not 1 <= batch_size <= MAX_POSTED:
             raise ValueError(f"batch_size = {batch_size}: expected 1 to {MAX_POSTED}")
-        self.counts = Counts()
+        self.counts = DeliveryCounts()
         self._batch_size = batch_size
         self._flush_interval_s = flush_interval_s
         self._max_buffered = max_buffered
@@ -188,7 +188,7 @@ class EventBatcher:
             self._waiting.popleft()
         self._settle(answer, count)
 
-    def _settle(self, answer: Answer, count: int) -> None:
+    def _settle(self, answer: HttpReply, count: int) -> None:
         rejected = min(answer.rejected, count) if answer.status == 200 else count
         self.counts.sent += count - rejected
         self.counts.rejected += rejected

@@ -32,7 +32,7 @@ class Request(NamedTuple):
     native: Any
 
 
-class Visit(NamedTuple):
+class TrackedVisit(NamedTuple):
     """A request that becomes an event when it is answered."""
 
     request: Request
@@ -93,7 +93,7 @@ class Tracker:
         self._respect_signals = respect_signals
         self._keep_query = keep_query
 
-    def begin(self, request: Request) -> Visit | None:
+    def begin(self, request: Request) -> TrackedVisit | None:
         """Look at a request before it is answered; None where it becomes no event. Never raises."""
         try:
             return self._begin(request)
@@ -101,7 +101,7 @@ class Tracker:
             self._fault(error)
             return None
 
-    def finish(self, visit: Visit, status: int, duration_ms: float, default_user: UserOf) -> None:
+    def finish(self, visit: TrackedVisit, status: int, duration_ms: float, default_user: UserOf) -> None:
         """Make the event of a request that was answered. Never raises."""
         try:
             request = visit.request
@@ -126,18 +126,18 @@ class Tracker:
         except Exception as error:  # noqa: BLE001 - the host's request must never fail for this
             self._fault(error)
 
-    def _begin(self, request: Request) -> Visit | None:
+    def _begin(self, request: Request) -> TrackedVisit | None:
         found = self._rules.event_of(request.method, request.path, request.query, request.headers)
         if found is None or not self._may_track(request):
             return None
         event_type, fields = found
         session_id = _session_of(request.headers)
         if session_id is not None:
-            return Visit(request, event_type, fields, session_id, None)
+            return TrackedVisit(request, event_type, fields, session_id, None)
         session_id = str(uuid4())
         secure = "; Secure" if request.secure else ""
         cookie = f"{COOKIE}={session_id}; Path=/; HttpOnly; SameSite=Lax{secure}"
-        return Visit(request, event_type, fields, session_id, cookie)
+        return TrackedVisit(request, event_type, fields, session_id, cookie)
 
     def _may_track(self, request: Request) -> bool:
         if self._respect_signals and "1" in (request.headers.get("dnt"), request.headers.get("sec-gpc")):

@@ -13,7 +13,7 @@ _TIMEOUT_S: Final = 10.0
 _MAX_ANSWER_BYTES: Final = 1024 * 1024
 
 
-class Answer(NamedTuple):
+class HttpReply(NamedTuple):
     """What a collector said: the status, events that it rejected, and when to try again, if it says so."""
 
     status: int
@@ -37,7 +37,7 @@ class HttpTransport:
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, body: bytes) -> Answer | None:
+    async def post(self, body: bytes) -> HttpReply | None:
         """The collector's answer; None where there was none within 10 s."""
         import aiohttp  # noqa: PLC0415 - the middleware must be importable in a host that never sends
 
@@ -50,7 +50,7 @@ class HttpTransport:
                 self._url, data=body, headers=self._headers, allow_redirects=False
             ) as response:
                 content = await response.content.read(_MAX_ANSWER_BYTES)
-                return Answer(
+                return HttpReply(
                     response.status, _rejected(response, content), _seconds(response.headers.get("Retry-After"))
                 )
         except (aiohttp.ClientError, TimeoutError, OSError):

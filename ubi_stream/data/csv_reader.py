@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ubi_stream.data.compression import DAMAGE
-from ubi_stream.data.records import Row
+from ubi_stream.data.records import FileRow
 from ubi_stream.data.row_reader import RowReader, is_utf8
 from ubi_stream.errors import ConfigError
 from ubi_stream.mappings.specs import FileSpec
@@ -74,7 +74,7 @@ class CsvReader(RowReader):
             )
         return tuple(header)
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[FileRow]:
         columns, lines = self._columns, self._lines
         reader = self._reader()
         while True:
@@ -93,9 +93,9 @@ class CsvReader(RowReader):
                 fault = self._fault(fields, raw)
             if fault:
                 lines.put_back(raw[1:])
-                yield Row(None, raw[0].rstrip("\r\n"), number, fault)
+                yield FileRow(None, raw[0].rstrip("\r\n"), number, fault)
             else:
-                yield Row(dict(zip(columns, fields, strict=True)), "".join(raw).rstrip("\r\n"), number)
+                yield FileRow(dict(zip(columns, fields, strict=True)), "".join(raw).rstrip("\r\n"), number)
 
     def _fault(self, fields: list[str], raw: list[str]) -> str:
         """What is wrong with fields that the lines were split into; nothing, mostly."""

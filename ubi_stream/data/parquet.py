@@ -14,7 +14,7 @@ from typing import IO, Any, ClassVar
 import polars as pl
 
 from ubi_stream.data.compression import DAMAGE, decompressed, is_compressed
-from ubi_stream.data.records import Row
+from ubi_stream.data.records import FileRow
 from ubi_stream.data.row_reader import RowReader
 from ubi_stream.errors import ConfigError
 from ubi_stream.mappings.specs import FileSpec
@@ -61,14 +61,14 @@ class ParquetReader(RowReader):
         if self._unpacked is not None:
             self._unpacked.close()
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[FileRow]:
         number = 0
         for start in range(0, self._total_rows, PARQUET_BATCH_ROWS):
             for values in self._frame.slice(start, PARQUET_BATCH_ROWS).collect().iter_rows(named=True):
                 for name in self._binary:
                     values[name] = _as_text(values[name])
                 number += 1
-                yield Row(values, b"", number)
+                yield FileRow(values, b"", number)
 
 
 def _names(schema: pl.Schema) -> Iterator[str]:

@@ -16,7 +16,7 @@ import msgspec
 
 from ubi_stream.data.compression import COMPRESSIONS
 from ubi_stream.data.csv_reader import CsvReader, IsRow
-from ubi_stream.data.records import Row
+from ubi_stream.data.records import FileRow
 from ubi_stream.data.row_reader import RowReader
 from ubi_stream.errors import ConfigError
 from ubi_stream.mappings.paths import root_of
@@ -34,7 +34,7 @@ class LogReader(RowReader):
         super().__init__(path, layout)
         self._pattern = re.compile(pattern)
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[FileRow]:
         for number, line in enumerate(self._text(), 1):
             raw = line.rstrip("\r\n")
             if not raw.strip():
@@ -42,13 +42,13 @@ class LogReader(RowReader):
                 continue
             match = self._pattern.fullmatch(raw)
             fault = "" if match else "the line does not fit file.pattern of the mapping"
-            yield Row(match.groupdict() if match else None, raw, number, fault)
+            yield FileRow(match.groupdict() if match else None, raw, number, fault)
 
 
 class JsonLinesReader(RowReader):
     """One JSON object a line, or one for each entry of a list in it (`file.each`); blank lines are no rows."""
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[FileRow]:
         for number, line in enumerate(self._lines_of_bytes(), 1):
             raw = line.rstrip(b"\r\n")
             if not raw.strip():
@@ -59,9 +59,9 @@ class JsonLinesReader(RowReader):
             values, fault = _object(raw)
             each = self._layout.each
             if values is None or each is None or not isinstance(items := values.get(each), list) or not items:
-                yield Row(values, raw, number, fault)
+                yield FileRow(values, raw, number, fault)
             else:
-                yield from (Row({**values, each: item}, raw, number) for item in items)
+                yield from (FileRow({**values, each: item}, raw, number) for item in items)
 
     def _refuse_other_forms(self, first: bytes) -> None:
         """Refuse a document over many lines: each of its lines would become a dead letter."""

@@ -32,7 +32,7 @@ class ProducerRecord(msgspec.Struct, frozen=True, gc=False):
     fault: str = ""
 
 
-class Row(msgspec.Struct, gc=False):
+class FileRow(msgspec.Struct, gc=False):
     """One data row of a file.
 
     Attributes

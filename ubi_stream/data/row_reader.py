@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, ClassVar, Final, Self
 
 from ubi_stream.data.compression import DAMAGE, decompressed, other_kind
-from ubi_stream.data.records import Row
+from ubi_stream.data.records import FileRow
 from ubi_stream.errors import ConfigError, likely
 from ubi_stream.mappings.specs import FileSpec
 
@@ -86,7 +86,7 @@ class RowReader(ABC):
         """Close the file."""
         self._file.close()
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[FileRow]:
         try:
             for row in self._rows():
                 self.rows_read += 1
@@ -95,7 +95,7 @@ class RowReader(ABC):
             raise self._damaged(error) from error
 
     @abstractmethod
-    def _rows(self) -> Iterator[Row]: ...
+    def _rows(self) -> Iterator[FileRow]: ...
 
     def _damaged(self, error: Exception) -> ConfigError:
         return ConfigError(f"file {self.path} is damaged after data row {self.rows_read}: {error}")

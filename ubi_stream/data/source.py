@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from ubi_stream.data.readers import open_rows
-from ubi_stream.data.records import ProducerRecord, Row
+from ubi_stream.data.records import FileRow, ProducerRecord
 from ubi_stream.data.sorting import by_time
 from ubi_stream.data.transform import map_rows
 from ubi_stream.mappings.mapper import time_is_read
@@ -71,7 +71,7 @@ class ReplaySource:
         """Blank lines so far, which are no rows."""
         return self._reader.rows_skipped
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[FileRow]:
         """The rows as the file has them, in place of the records."""
         return iter(self._reader)
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from ubi_stream.data.records import ProducerRecord, Row
+from ubi_stream.data.records import FileRow, ProducerRecord
 from ubi_stream.mappings.getters import is_nothing
 from ubi_stream.mappings.ids import EventIds
 from ubi_stream.mappings.mapper import Mapper, encode_event
@@ -25,7 +25,7 @@ _NO_JSON: Final = (
 
 def map_rows(
     mapping: Mapping,
-    rows: Iterable[Row],
+    rows: Iterable[FileRow],
     unread: Counter[str] | None = None,
     left_out: Counter[str] | None = None,
     key: bytes = b"",
@@ -75,12 +75,12 @@ def map_rows(
         yield heapq.heappop(waiting)[2]
 
 
-def _event_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
+def _event_rows(mapping: Mapping) -> Callable[[FileRow], list[ProducerRecord]]:
     """Rows that are events already: only the key, and an id where there is none."""
     ids = EventIds(mapping.name)
     iso, epoch = time_reader("iso", "UTC"), time_reader("ms", "UTC")
 
-    def read(row: Row) -> list[ProducerRecord]:
+    def read(row: FileRow) -> list[ProducerRecord]:
         if row.values is None:
             return _unreadable(row, 1)
         time = row.values.get("event_time")
@@ -94,10 +94,10 @@ def _event_rows(mapping: Mapping) -> Callable[[Row], list[ProducerRecord]]:
     return read
 
 
-def _mapped_rows(mapping: Mapping, mapper: Mapper) -> Callable[[Row], list[ProducerRecord]]:
+def _mapped_rows(mapping: Mapping, mapper: Mapper) -> Callable[[FileRow], list[ProducerRecord]]:
     ids = EventIds(mapping.name)
 
-    def read(row: Row) -> list[ProducerRecord]:
+    def read(row: FileRow) -> list[ProducerRecord]:
         if row.values is None:
             return _unreadable(row, mapping.events_per_row)
         if not mapper.keeps(row.values):
@@ -107,7 +107,7 @@ def _mapped_rows(mapping: Mapping, mapper: Mapper) -> Callable[[Row], list[Produ
     return read
 
 
-def _encode(event: dict[str, Any], time_ms: int | None, ids: EventIds, row: Row) -> ProducerRecord:
+def _encode(event: dict[str, Any], time_ms: int | None, ids: EventIds, row: FileRow) -> ProducerRecord:
     """Encode an event with its key; a row that no JSON can hold is passed on as the file has it."""
     try:
         body = encode_event(event)
@@ -125,10 +125,10 @@ def _key(user: Any) -> bytes | None:
     return str(user).encode() if isinstance(user, str | int) and not isinstance(user, bool) else None
 
 
-def _unreadable(row: Row, events: int) -> list[ProducerRecord]:
+def _unreadable(row: FileRow, events: int) -> list[ProducerRecord]:
     return [ProducerRecord(None, _raw(row), None, row.number, row.fault)] * events
 
 
-def _raw(row: Row) -> bytes:
+def _raw(row: FileRow) -> bytes:
     raw = row.raw or repr(row.values)
     return raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")

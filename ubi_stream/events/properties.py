@@ -16,7 +16,7 @@ from ubi_stream.packs.schema import RESERVED_TYPES, Events, Roles
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 
-class _Limit(NamedTuple):
+class _Bounds(NamedTuple):
     name: str
     least: float
     most: float
@@ -66,7 +66,7 @@ class PropertyReader:
         self._of_features = {name: _forms_of(name, declared, further_roles) for name in events.types}
         self._limits = {
             event_type: tuple(
-                _Limit(
+                _Bounds(
                     name,
                     -inf if limit.min is None else limit.min,
                     inf if limit.max is None else limit.max,
@@ -188,7 +188,7 @@ def _read_name(properties: dict[str, Any], name: str) -> None:
     properties[name] = str(int(value)) if type(value) is float and value.is_integer() else str(value)
 
 
-def _check(properties: dict[str, Any], limit: _Limit) -> None:
+def _check(properties: dict[str, Any], limit: _Bounds) -> None:
     """Compare a property with its limit."""
     name, least, most, required = limit
     value, field = properties.get(name), f"properties.{name}"

@@ -49,7 +49,7 @@ _MAX_INT64: Final = 2**63 - 1
 
 
 @dataclass(slots=True)
-class Read:
+class ReadBatch:
     """Outcomes of a batch of records, each kind in order; and how many fields were ignored that no event has.
 
     `findings` are about records of any outcome.
@@ -70,9 +70,9 @@ def read_events(
     forwarded: bool,
     decode: Decode = decode,
     privacy: PrivacyFilter = _DEFAULT,
-) -> Read:
+) -> ReadBatch:
     """Decode, hide and validate records; `forwarded` says that they come from a repartition topic."""
-    read, fields_before, mapped = Read(), validator.unknown_fields, decode is not decode_own_form
+    read, fields_before, mapped = ReadBatch(), validator.unknown_fields, decode is not decode_own_form
     for record in records:
         found = read_hidden(record, decode, privacy)
         if isinstance(found, DeadLetter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ubi_stream.ids import EntityId, insight_id
-from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, InsightSource, Severity
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.history import InsightHistory
 from ubi_stream.state.stage import StateChange
@@ -99,7 +99,7 @@ class InsightBuilder:
             explanation=explanation,
             evidence=evidence if population or kind in _ANSWERS else {**self._visit_and_segment(), **evidence},
             model_version=self._model_version,
-            source=Source(origin.topic, origin.partition, origin.offset),
+            source=InsightSource(origin.topic, origin.partition, origin.offset),
             trace_id=change.trace_id,
             received_ms=origin.timestamp_ms,
         )

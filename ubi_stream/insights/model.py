@@ -35,7 +35,7 @@ class Severity(StrEnum):
     HIGH = "high"
 
 
-class Source(msgspec.Struct, frozen=True, gc=False):
+class InsightSource(msgspec.Struct, frozen=True, gc=False):
     """Position of a record: topic, partition, offset."""
 
     topic: str
@@ -89,7 +89,7 @@ class Insight(msgspec.Struct, frozen=True):
     explanation: Explanation
     evidence: dict[str, Any]
     model_version: str
-    source: Source
+    source: InsightSource
     trace_id: str | None = None
     received_ms: int = 0
     """When the broker got the causing event: for the latency, not part of what is told."""

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from ubi_stream.insights.model import Source
+from ubi_stream.insights.model import InsightSource
 
 RecordType = Literal["choice", "reward", "answer"]
 
@@ -55,7 +55,7 @@ class RecommendationRecord(msgspec.Struct, frozen=True, kw_only=True):
     answer: str | None = None
     author: str | None = None
     note: str | None = None
-    source: Source
+    source: InsightSource
     trace_id: str | None
 
 

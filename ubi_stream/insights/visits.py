@@ -14,7 +14,7 @@ import msgspec
 
 from ubi_stream.features.stage import Featurized
 from ubi_stream.ids import EntityId, insight_id
-from ubi_stream.insights.model import Source
+from ubi_stream.insights.model import InsightSource
 from ubi_stream.packs.plan import Plan
 from ubi_stream.rules.segments import Assigned
 from ubi_stream.state.distinct import count_distinct
@@ -65,7 +65,7 @@ class VisitRecord(msgspec.Struct, frozen=True):
     usual_events: float | None
     usual_duration_minutes: float | None
     revised: bool
-    source: Source
+    source: InsightSource
     trace_id: str | None
 
 
@@ -138,7 +138,7 @@ class VisitRecorder:
             usual_events=None if ended.usual_depth is None else rounded(ended.usual_depth),
             usual_duration_minutes=None if usual_s is None else rounded(usual_s / 60),
             revised=revised or session.part > 0 or bool(session.counted),
-            source=Source(change.origin.topic, change.origin.partition, change.origin.offset),
+            source=InsightSource(change.origin.topic, change.origin.partition, change.origin.offset),
             trace_id=change.trace_id,
         )
 

@@ -75,7 +75,7 @@ class ChildProcess:
         self._name = name
         self._log_file = log_file
         self._stop_signal = stop_signal
-        self._guard = _Guard(stop_signal)
+        self._guard = _ChildGuard(stop_signal)
         try:
             with log_file.open("ab") as log:
                 self._process = subprocess.Popen(
@@ -212,7 +212,7 @@ def log_tail(log_file: Path, lines: int = _LOG_TAIL_LINES) -> str:
     return "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
 
 
-class _Guard:
+class _ChildGuard:
     """A shell of about 1 MB that ends the server when we can't any more."""
 
     def __init__(self, stop_signal: signal.Signals) -> None:

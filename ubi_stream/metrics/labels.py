@@ -31,7 +31,7 @@ class Stage(StrEnum):
     DELIVER = "deliver"
 
 
-class Refusal(StrEnum):
+class RefusalReason(StrEnum):
     """Why a record of our own topics is not in the database."""
 
     REFUSED = "refused"

@@ -26,7 +26,7 @@ from ubi_stream.insights.visits import VisitOutput, VisitRecord
 from ubi_stream.insights.windows import NO_CLASS
 from ubi_stream.kafka.restore import RestoreProgress
 from ubi_stream.metrics.detectors import DetectorMetrics
-from ubi_stream.metrics.labels import ANY, OTHER, Missing, QualityMetric, RecordOutcome, Refusal, Stage
+from ubi_stream.metrics.labels import ANY, OTHER, Missing, QualityMetric, RecordOutcome, RefusalReason, Stage
 from ubi_stream.metrics.status import DetectorReport, Lag, ModelReport
 from ubi_stream.models.feedback.labels import LabelStatus
 from ubi_stream.packs.schema import RESERVED_TYPES, Pack
@@ -166,7 +166,7 @@ class Metrics:
             self._withheld.labels(self._pack, withheld)
         for table in ("insights", "dead_letters", "windows", "visits", "recommendations"):
             self.sink_rows.labels(table)
-        for cause in Refusal:
+        for cause in RefusalReason:
             self.sink_rejected.labels(cause)
         for missing in Missing:
             self.offsets_missing.labels(missing)

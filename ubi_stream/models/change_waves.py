@@ -9,7 +9,7 @@ from typing import Final
 
 from ubi_stream.features.stage import Featurized
 from ubi_stream.models.rate_change import HabitChange
-from ubi_stream.rules.waves import Exposure, RuleWave, RuleWaves
+from ubi_stream.rules.waves import RuleExposure, RuleWave, RuleWaves
 from ubi_stream.state.panes import DAY_MS
 
 DIRECTIONS: Final = ("up", "down")
@@ -38,7 +38,7 @@ class ChangeWatch:
         Waves by position; and the changes, with those held back that a wave tells.
         """
         exposures = [
-            Exposure(
+            RuleExposure(
                 position,
                 number,
                 batch.changes[position].entity_id,

@@ -218,7 +218,7 @@ def forecast(
         raise ValueError(f"horizon = {horizon}, interval = {interval}: expected 1 to {MAX_HORIZON}, and 0 to 1")
     if len(series) < MIN_DAYS or not all(map(isfinite, series)):
         return None
-    best = _Run(_FIRST, series, horizon)
+    best = _ForecastRun(_FIRST, series, horizon)
     for candidate in (*_OTHERS, *further):
         run = run_if_able(candidate, series, horizon)
         if run is not None and run.error < _CLEARLY * best.error:
@@ -226,16 +226,16 @@ def forecast(
     return best.forecast(series, horizon, interval)
 
 
-def run_if_able(candidate: ForecastCandidate, series: Sequence[float], horizon: int) -> _Run | None:
+def run_if_able(candidate: ForecastCandidate, series: Sequence[float], horizon: int) -> _ForecastRun | None:
     """Take a candidate over the series; None if it can't forecast it."""
     try:
-        run = _Run(candidate, series, horizon)
+        run = _ForecastRun(candidate, series, horizon)
     except (ArithmeticError, IndexError, ValueError):  # what River's models raise where a series doesn't suit them
         return None
     return run if all(map(isfinite, (*run.errors, *run.ahead))) else None
 
 
-class _Run:
+class _ForecastRun:
     """One candidate, taken over the series: its error for each day after the first week, and what it says next."""
 
     def __init__(self, candidate: ForecastCandidate, series: Sequence[float], horizon: int) -> None:

@@ -12,7 +12,7 @@ from ubi_stream.packs.base import EventType, Model, Name, no_twins
 from ubi_stream.packs.candidates import CandidateModel, check_looks
 from ubi_stream.packs.models import ModelsSpec
 from ubi_stream.packs.outcomes import Outcome
-from ubi_stream.packs.segments import Rule, Segment
+from ubi_stream.packs.segments import RiskRule, Segment
 from ubi_stream.packs.visit_classes import VisitClass, check_visit_classes
 
 Windows = Literal["paned", "exact"]
@@ -79,7 +79,7 @@ class EntityParts:
 
     segments: tuple[Segment, ...]
     visit_classes: tuple[VisitClass, ...]
-    rules: tuple[Rule, ...]
+    rules: tuple[RiskRule, ...]
     outcomes: tuple[Outcome, ...]
     models: ModelsSpec
 
@@ -89,7 +89,7 @@ def parts_of(
     *,
     segments: Sequence[Segment],
     visit_classes: Sequence[VisitClass],
-    rules: Sequence[Rule],
+    rules: Sequence[RiskRule],
     outcomes: Sequence[Outcome],
     models: ModelsSpec,
 ) -> EntityParts:

@@ -11,7 +11,7 @@ from ubi_stream.packs.privacy import Hiding, Privacy, SourceHiding
 from ubi_stream.packs.schema import IDENTITY_PROPERTIES, RESERVED_TYPES, WATERMARK, Pack
 from ubi_stream.privacy.consent import NOBODY_LISTED, DoNotTrack
 from ubi_stream.privacy.filter import PrivacyFilter
-from ubi_stream.privacy.rules import SECRETS, Action, Consent, Kind, PrivacyRules, TextFilter
+from ubi_stream.privacy.rules import SECRETS, Action, Consent, DataKind, PrivacyRules, TextFilter
 from ubi_stream.settings import Settings
 
 FILTERS: Final = "ubi_stream.privacy_filters"
@@ -74,7 +74,7 @@ def _rules(privacy: Privacy, source: SourceHiding | None, named: frozenset[str])
     return PrivacyRules(
         secrets=tuple(dict.fromkeys((*SECRETS, *(name for part in parts for name in part.secrets)))),
         on_secret=Action(privacy.on_secret),
-        text=MappingProxyType({kind: Action(getattr(privacy.text, kind.value)) for kind in Kind}),
+        text=MappingProxyType({kind: Action(getattr(privacy.text, kind.value)) for kind in DataKind}),
         max_text=privacy.max_text,
         properties=MappingProxyType(
             # What a source adds must not undo what the pack hides.

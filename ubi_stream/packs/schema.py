@@ -13,7 +13,7 @@ from ubi_stream.packs.exchanges import Exchange, check_exchanges
 from ubi_stream.packs.models import ModelsSpec
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.privacy import Privacy
-from ubi_stream.packs.segments import Rule, Segment
+from ubi_stream.packs.segments import RiskRule, Segment
 from ubi_stream.packs.texts import Texts
 from ubi_stream.packs.visit_classes import VisitClass
 
@@ -121,7 +121,7 @@ NOBODY: Final = (
 """What senders write where they know no id. Words that could be somebody's, such as 0 and guest, are not among them."""
 
 
-class Limit(Model):
+class PropertyLimit(Model):
     """What a property must be like."""
 
     min: float | None = Field(None, description="Least value; the property is a number then")
@@ -130,7 +130,7 @@ class Limit(Model):
     types: tuple[EventType, ...] = Field((), description="Event types that it is about; none means all")
 
     @model_validator(mode="after")
-    def _says_something(self) -> Limit:
+    def _says_something(self) -> PropertyLimit:
         if self.min is None and self.max is None and not self.required:
             raise ValueError("expected min, max or required = true: this limits nothing")
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -157,7 +157,7 @@ class Events(Model):
     )
     currency: Currency | None = Field(None, description="Currency of the amounts, for what people read")
     nobody: tuple[str, ...] = Field(NOBODY, description="Ids that stand for nobody, in any case")
-    limits: dict[str, Limit] = Field({}, description="What properties must be like, by name")
+    limits: dict[str, PropertyLimit] = Field({}, description="What properties must be like, by name")
     critical: tuple[EventType, ...] = Field((), description="Event types that the collector sends without delay")
     derived: tuple[DerivedType, ...] = Field(
         (), max_length=MAX_TYPES, description="Types that are told by properties; the first that fits"
@@ -256,7 +256,7 @@ class Pack(Model):
     exchanges: Annotated[tuple[Exchange, ...], Field(max_length=8)] = ()
     segments: tuple[Segment, ...] = ()
     visit_classes: Annotated[tuple[VisitClass, ...], Field(max_length=16)] = ()
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RiskRule, ...] = ()
     outcomes: Annotated[tuple[Outcome, ...], Field(max_length=8)] = ()
     models: ModelsSpec = ModelsSpec()
     outputs: Outputs = Outputs()

@@ -85,7 +85,7 @@ class Beyond(Model):
     times: float = Field(gt=0)
 
 
-class Rule(Model):
+class RiskRule(Model):
     """A risk: reported when all conditions hold, then not again for the cool-down of its cause."""
 
     name: Name
@@ -142,7 +142,7 @@ class Rule(Model):
         return (self.any_of[way].summary if self.any_of else None) or self.summary
 
     @model_validator(mode="after")
-    def _has_conditions(self) -> Rule:
+    def _has_conditions(self) -> RiskRule:
         if not self.when and not self.any_of:
             raise ValueError(f"rule {self.name!r} has no conditions: it needs `when`, `any_of`, or both")
         if self.together and (self.any_of or not self.when):
@@ -151,7 +151,7 @@ class Rule(Model):
         return self
 
     @model_validator(mode="after")
-    def _summaries_use_its_conditions(self) -> Rule:
+    def _summaries_use_its_conditions(self) -> RiskRule:
         for way, conditions in enumerate(self.ways):
             summary = self.summary_of(way)
             fields = {condition.feature: _SAMPLE for condition in conditions}
@@ -174,7 +174,7 @@ class Rule(Model):
         return self.when[0]
 
     @model_validator(mode="after")
-    def _sentence_for_many_has_its_places(self) -> Rule:
+    def _sentence_for_many_has_its_places(self) -> RiskRule:
         if self.together and not self.when:
             raise ValueError(f"rule {self.name!r}: together needs `when`: its first condition says whom it is about")
         try:

@@ -12,7 +12,7 @@ from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 from typing import Final
 
-from ubi_stream.privacy.rules import Kind
+from ubi_stream.privacy.rules import DataKind
 
 _PART: Final = r"""[^\s\x00-\x20@%<>()\[\]{},;:"'\\/=&?|#*]"""
 _EMAIL: Final = re.compile(
@@ -44,7 +44,7 @@ _PHONE_DIGITS: Final = range(8, 16)
 """E.164 has at most 15; with fewer than 8 it is more likely a date or a number of an order."""
 
 
-Replace = Callable[[Kind, str], str]
+Replace = Callable[[DataKind, str], str]
 """From the kind and text of personal data to what stands in its place; the text itself leaves it."""
 
 
@@ -67,7 +67,7 @@ def replaced(text: str, replace: Replace) -> str:
     return text
 
 
-def truncated(kind: Kind, text: str) -> str:
+def truncated(kind: DataKind, text: str) -> str:
     """The part of personal data that names nobody: domain, network, first or last four digits.
 
     >>> truncated(Kind.EMAIL, "bob@example.com"), truncated(Kind.CARD, "4111 1111 1111 1111")
@@ -75,23 +75,23 @@ def truncated(kind: Kind, text: str) -> str:
     >>> truncated(Kind.IP, "203.0.113.7"), truncated(Kind.PHONE, "+49 30 901820")
     ('203.0.113.0', '[phone +493]')
     """
-    if kind is Kind.EMAIL:
+    if kind is DataKind.EMAIL:
         return "[email]@" + re.split("@|%40", text)[-1]
-    if kind is Kind.IP:
+    if kind is DataKind.IP:
         return _network(text)
     digits = _NO_DIGIT.sub("", text)
-    if kind is Kind.CARD:
+    if kind is DataKind.CARD:
         return f"[card {digits[-4:]}]"
     return f"[phone {'+' if text.lstrip().startswith('+') else ''}{digits[:3]}]"
 
 
-def normal(kind: Kind, text: str) -> str:
+def normal(kind: DataKind, text: str) -> str:
     """Personal data in one form, so that equal data has equal hashes.
 
     >>> normal(Kind.EMAIL, "Bob@Example.com"), normal(Kind.PHONE, "+49 (30) 901820")
     ('bob@example.com', '+4930901820')
     """
-    if kind is Kind.PHONE or kind is Kind.CARD:
+    if kind is DataKind.PHONE or kind is DataKind.CARD:
         digits = _NO_DIGIT.sub("", text.removeprefix("%2B"))
         return "+" + digits.removeprefix("00") if text.startswith(("+", "%2B", "00")) else digits
     return text.replace("%40", "@").casefold()
@@ -156,13 +156,13 @@ def _phones(pattern: re.Pattern[str], text: str) -> Iterator[_Span]:
 
 
 _Span = tuple[int, int]
-_SEARCHES: Final[tuple[tuple[Kind, Callable[[str], Iterator[_Span]]], ...]] = (
-    (Kind.EMAIL, _emails),
-    (Kind.CARD, _cards),
-    (Kind.IP, _ips),
-    (Kind.IP, _ips_of_version_6),
-    (Kind.PHONE, partial(_phones, _INTERNATIONAL)),
-    (Kind.PHONE, partial(_phones, _NATIONAL)),
+_SEARCHES: Final[tuple[tuple[DataKind, Callable[[str], Iterator[_Span]]], ...]] = (
+    (DataKind.EMAIL, _emails),
+    (DataKind.CARD, _cards),
+    (DataKind.IP, _ips),
+    (DataKind.IP, _ips_of_version_6),
+    (DataKind.PHONE, partial(_phones, _INTERNATIONAL)),
+    (DataKind.PHONE, partial(_phones, _NATIONAL)),
 )
 
 

@@ -20,7 +20,7 @@ from ubi_stream.privacy.rules import (
     SECRET,
     TOO_LONG,
     Action,
-    Kind,
+    DataKind,
     PrivacyRules,
     names_one_of,
     plain_name,
@@ -37,10 +37,10 @@ OTHER: Final = "other"
 """Stands in a report for a name that could be personal data itself."""
 
 _HINTS: Final = {
-    Kind.EMAIL: frozenset(("email", "e_mail", "mail", "email_address")),
-    Kind.PHONE: frozenset(("phone", "phone_number", "telephone", "mobile", "mobile_number", "msisdn")),
-    Kind.CARD: frozenset(("card_number", "cardnumber", "credit_card", "pan")),
-    Kind.IP: frozenset(("ip", "ip_address", "client_ip", "remote_addr")),
+    DataKind.EMAIL: frozenset(("email", "e_mail", "mail", "email_address")),
+    DataKind.PHONE: frozenset(("phone", "phone_number", "telephone", "mobile", "mobile_number", "msisdn")),
+    DataKind.CARD: frozenset(("card_number", "cardnumber", "credit_card", "pan")),
+    DataKind.IP: frozenset(("ip", "ip_address", "client_ip", "remote_addr")),
 }
 """Names whose text is personal data of a kind, in whatever form it is written."""
 _MAX_NAMES: Final = 4_096
@@ -79,7 +79,7 @@ class _Treatment(NamedTuple):
 
     rule: str = ""
     action: Action | None = None
-    kind: Kind | None = None
+    kind: DataKind | None = None
     name: str = ""
     """As a report may show it."""
     read: bool = True
@@ -167,7 +167,7 @@ class PrivacyFilter:
                 clean = _put(dict(event) if clean is None else clean, name, kept)
         user_id = event.get("user_id")
         if type(user_id) is str and "@" in user_id:
-            findings.add(("user_id", Kind.EMAIL.value, Action.KEEP))
+            findings.add(("user_id", DataKind.EMAIL.value, Action.KEEP))
         if clean is None and not findings:
             return Filtered(event)
         return Filtered(event if clean is None else clean, tuple(sorted(findings)), changed=clean is not None)
@@ -220,7 +220,7 @@ class PrivacyFilter:
             findings.update((name, *one) for one in found)
             return value if text == value else text
         if _may_be_card(value) and is_card(str(int(value))):
-            return self._of_kind(name, Kind.CARD, value, findings)
+            return self._of_kind(name, DataKind.CARD, value, findings)
         return self._nested(name, treatment, value, findings, depth) if isinstance(value, dict | list) else value
 
     def _nested(self, name: str, treatment: _Treatment, value: Any, findings: set[PropertyFinding], depth: int) -> Any:
@@ -239,7 +239,7 @@ class PrivacyFilter:
                 clean = _put(dict(value) if clean is None else clean, inner, new)
         return value if clean is None else clean
 
-    def _of_kind(self, name: str, kind: Kind, value: Any, findings: set[PropertyFinding]) -> Any:
+    def _of_kind(self, name: str, kind: DataKind, value: Any, findings: set[PropertyFinding]) -> Any:
         """A value that is personal data of a kind as a whole, by its name or its form."""
         action, text = self.rules.text[kind], value if isinstance(value, str) else str(value)
         if action is Action.KEEP:
@@ -266,7 +266,7 @@ class PrivacyFilter:
         return text if text == FILTERED or len(text) <= _SHORTENED + 1 else text[:_SHORTENED] + CUT
 
     def _report_kept(self, name: str, value: Any, findings: set[PropertyFinding]) -> None:
-        def report(kind: Kind, text: str) -> str:
+        def report(kind: DataKind, text: str) -> str:
             findings.add((name, kind.value, Action.KEEP))
             return text
 

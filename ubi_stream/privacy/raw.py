@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ubi_stream.privacy.detectors import replaced
-from ubi_stream.privacy.rules import Action, Kind, PrivacyRules
+from ubi_stream.privacy.rules import Action, DataKind, PrivacyRules
 
 MAX_UNPACKED: Final = 1024 * 1024
 """Bytes of a compressed record that are looked into."""
@@ -74,7 +74,7 @@ class RawCleaner:
     def _once(self, text: str, len_of: Callable[[str], int]) -> str:
         text = self._secret.sub(lambda match: match[1] + "*" * len_of(match[2]), text)
 
-        def overwrite(kind: Kind, found: str) -> str:
+        def overwrite(kind: DataKind, found: str) -> str:
             return found if self._actions[kind] is Action.KEEP else "*" * len_of(found)
 
         return replaced(text, overwrite)

@@ -20,7 +20,7 @@ class Action(StrEnum):
     DROP = "drop"
 
 
-class Kind(StrEnum):
+class DataKind(StrEnum):
     """Personal data that is recognised in text."""
 
     EMAIL = "email"
@@ -98,7 +98,9 @@ class PrivacyRules:
 
     secrets: tuple[str, ...] = SECRETS
     on_secret: Action = Action.MASK
-    text: Mapping[Kind, Action] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(Kind, Action.MASK)))
+    text: Mapping[DataKind, Action] = field(
+        default_factory=lambda: MappingProxyType(dict.fromkeys(DataKind, Action.MASK))
+    )
     max_text: int = MAX_TEXT
     properties: Mapping[str, Action] = field(default_factory=lambda: MappingProxyType({}))
     keep: frozenset[str] | None = None

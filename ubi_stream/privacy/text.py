@@ -8,7 +8,7 @@ from typing import Final
 
 from ubi_stream.privacy.detectors import SUSPECT, normal, replaced, truncated
 from ubi_stream.privacy.hashing import hashed
-from ubi_stream.privacy.rules import SECRET, TOO_LONG, Action, Kind, TextFilter
+from ubi_stream.privacy.rules import SECRET, TOO_LONG, Action, DataKind, TextFilter
 
 FILTERED: Final = "[filtered]"
 """What stands for a secret, or for a text that can't be hidden in part."""
@@ -45,7 +45,7 @@ class TextCleaner:
 
     def __init__(
         self,
-        actions: Mapping[Kind, Action],
+        actions: Mapping[DataKind, Action],
         secrets: tuple[str, ...],
         *,
         max_text: int,
@@ -89,7 +89,7 @@ class TextCleaner:
                 self._innocent.clear()
             self._innocent.add(text)
 
-    def hide(self, kind: Kind, text: str) -> str:
+    def hide(self, kind: DataKind, text: str) -> str:
         """What stands for personal data of a kind."""
         action = self._actions[kind]
         if action is Action.KEEP:
@@ -122,7 +122,7 @@ class TextCleaner:
             findings.add((SECRET, Action.MASK))
         return clean
 
-    def _found(self, kind: Kind, text: str, findings: set[Finding]) -> str:
+    def _found(self, kind: DataKind, text: str, findings: set[Finding]) -> str:
         hidden = self.hide(kind, text)
         # An address whose host bits are gone already is found again, and stays.
         if hidden != text or self._actions[kind] is Action.KEEP:

@@ -169,7 +169,7 @@ def _replay_file(
     """All of the file: what is about a time outside of the window is left out when it is told."""
     assert options.file is not None, "there is a file"
     run = OfflineRun(pack, settings, now_ms=clock.now_ms())
-    times = _Times()
+    times = _TimeSpan()
     with ReplaySource(options.file, options.mapping, key=settings.hash_key) as source:
         asked = TimeWindow(options.from_ms, options.to_ms)
         _keep(shadow, asked, run.run(times.noting(source, on_progress)))
@@ -181,7 +181,7 @@ def _replay_file(
     return times.events, window
 
 
-class _Times:
+class _TimeSpan:
     """Counts events, and notes the first and the last time among them."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ from ubi_stream.data.forms.guess import (
 )
 from ubi_stream.data.forms.recognise import recognise, renamed
 from ubi_stream.data.forms.sample import ROWS, read_sample
-from ubi_stream.data.records import Row
+from ubi_stream.data.records import FileRow
 from ubi_stream.data.source import ReplaySource
 from ubi_stream.data.transform import map_rows
 from ubi_stream.errors import ConfigError
@@ -234,6 +234,6 @@ def _hides(mapping: Mapping) -> bool:
     return mapping.event is not None and any(one.hash for one in mapping.event.user_id.alternatives())
 
 
-def _text(row: Row) -> str:
+def _text(row: FileRow) -> str:
     raw = row.raw or repr(row.values)
     return raw if isinstance(raw, str) else raw.decode("utf-8", "replace")

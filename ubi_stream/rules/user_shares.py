@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ubi_stream.packs.segments import Condition, Rule
+from ubi_stream.packs.segments import Condition, RiskRule
 
 PRIOR_USER_DAYS: Final = 200.0
 """What the pack expects counts as much as so many days of users."""
@@ -65,30 +65,30 @@ class RuleShares(msgspec.Struct):
         for step in range(first, last + 1):
             counts[step] += 1.0
 
-    def share(self, rule: Rule, way: int, step: int) -> float:
+    def share(self, rule: RiskRule, way: int, step: int) -> float:
         """Share of a day's users that go as far, in [0, 1]."""
         return min(1.0, (self._counted(rule, way, step) + _expected(rule, step)) / (self.users + PRIOR_USER_DAYS))
 
-    def is_common(self, rule: Rule, way: int, step: int) -> bool:
+    def is_common(self, rule: RiskRule, way: int, step: int) -> bool:
         """Whether more go as far than is ordinary there, by a deviation at least: not a few by chance."""
         counted = self._counted(rule, way, step)
         likely = counted - sqrt(counted) + _expected(rule, step)
         return likely > ordinary_share(rule, step) * (self.users + PRIOR_USER_DAYS)
 
-    def _counted(self, rule: Rule, way: int, step: int) -> float:
+    def _counted(self, rule: RiskRule, way: int, step: int) -> float:
         counts = self.reached.get(way_name(rule, way))
         return 0.0 if counts is None else counts[step]
 
 
-def ordinary_share(rule: Rule, step: int) -> float:
+def ordinary_share(rule: RiskRule, step: int) -> float:
     """Share of a day's users above which it is common to go as far."""
     return float(rule.common_above * ORDINARY_BY_STEP**step)
 
 
-def way_name(rule: Rule, way: int) -> str:
+def way_name(rule: RiskRule, way: int) -> str:
     """Name of a way to meet a rule."""
     return f"{rule.name}/{rule.any_of[way].name}" if rule.any_of else rule.name
 
 
-def _expected(rule: Rule, step: int) -> float:
+def _expected(rule: RiskRule, step: int) -> float:
     return float(rule.usual_share * PRIOR_USER_DAYS * RARER_BY_STEP**step)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import Matrix
-from ubi_stream.packs.segments import Rule
+from ubi_stream.packs.segments import RiskRule
 from ubi_stream.rules.conditions import Checks, Conditions
 from ubi_stream.rules.shares import ShareTests
 from ubi_stream.state.panes import HOUR_MS, MINUTE_MS
@@ -55,7 +55,7 @@ _SILENT_MS: Final = 60 * MINUTE_MS
 """A wave in which nobody meets the rule for so long is over."""
 
 
-class Exposure(NamedTuple):
+class RuleExposure(NamedTuple):
     """A row at which a rule could be met: position of row and rule, whose, when, whether it is met, and by how much."""
 
     row: int
@@ -161,7 +161,7 @@ class RuleWaves:
         """Rules that many users meet now."""
         return tuple(name for name, column in zip(self.names, self._wave_column, strict=True) if column is not None)
 
-    def watch(self, exposures: Iterable[Exposure]) -> tuple[dict[int, list[RuleWave]], set[tuple[int, int]]]:
+    def watch(self, exposures: Iterable[RuleExposure]) -> tuple[dict[int, list[RuleWave]], set[tuple[int, int]]]:
         """Take in exposures, in order.
 
         Returns
@@ -179,7 +179,7 @@ class RuleWaves:
                 held.add((one.row, one.rule))
         return {row: found for row, found in waves.items() if found}, held
 
-    def _counts(self, one: Exposure) -> bool:
+    def _counts(self, one: RuleExposure) -> bool:
         """Whether the user was not seen within the hour; then note them."""
         recent, entity = self._recent[one.rule], crc32(one.entity.encode("utf-8", "surrogatepass"))
         while recent and next(iter(recent.values())).at_ms <= one.at_ms - _AGAIN_MS:
@@ -191,7 +191,7 @@ class RuleWaves:
         recent[entity] = _Seen(one.at_ms, one.met, one.value)
         return True
 
-    def _test(self, one: Exposure) -> list[RuleWave]:
+    def _test(self, one: RuleExposure) -> list[RuleWave]:
         tests, rule, column = self._tests, one.rule, self._column(one)
         trials, hits = np.zeros(len(self._columns)), np.zeros(len(self._columns))
         trials[column], hits[column] = 1.0, float(one.met)
@@ -211,7 +211,7 @@ class RuleWaves:
         self._wave_column[rule] = None
         return [wave]
 
-    def _column(self, one: Exposure) -> int:
+    def _column(self, one: RuleExposure) -> int:
         """The column of tests: that of the wave while there is one, whatever the hour."""
         column = self._wave_column[one.rule]
         if column is not None:
@@ -247,7 +247,7 @@ class RuleWatch:
         The waves themselves.
     """
 
-    def __init__(self, rules: Sequence[Rule], features: Sequence[Feature]) -> None:
+    def __init__(self, rules: Sequence[RiskRule], features: Sequence[Feature]) -> None:
         places = [place for place, rule in enumerate(rules) if rule.together]
         self._places = places
         conditions = [Conditions(rules[place].when, features) for place in places]
@@ -280,7 +280,7 @@ class RuleWatch:
         met = self._checks.hold(values[first:])
         shown = values[first:, self._columns]
         waves, held = self.waves.watch(
-            Exposure(
+            RuleExposure(
                 row + first,
                 rule,
                 changes[row + first].entity_id,

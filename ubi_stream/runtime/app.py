@@ -33,7 +33,7 @@ from ubi_stream.tables import states as state_tables
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class AppParts:
     """What an application is made of, besides settings and pack; epochs and stores of states are by entity."""
 
     epochs: dict[str, int]
@@ -52,7 +52,7 @@ class _App(faust.App):
         """Faust would make folders for stores where the process was started."""
 
 
-def create_app(settings: Settings, pack: Pack, parts: Parts) -> tuple[faust.App, TaskManager]:
+def create_app(settings: Settings, pack: Pack, parts: AppParts) -> tuple[faust.App, TaskManager]:
     """Make the application and its lanes; nothing is connected yet."""
     app = _App(settings.app_id, **_faust_settings(settings))
     app.transport = _transport(settings)(app.conf.broker_consumer, app=app)
@@ -147,7 +147,7 @@ def _chunk_topic(app: faust.App, name: str, partitions: int) -> ChunkTopic:
     )
 
 
-def _wire(app: faust.App, settings: Settings, pack: Pack, parts: Parts, tasks: TaskManager) -> None:
+def _wire(app: faust.App, settings: Settings, pack: Pack, parts: AppParts, tasks: TaskManager) -> None:
     options = client_options(settings)
     fail_stop = parts.fail_stop
 

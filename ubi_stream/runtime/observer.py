@@ -6,7 +6,7 @@ import structlog
 
 from ubi_stream.effects import Effects
 from ubi_stream.errors import SnapshotError
-from ubi_stream.metrics.labels import Missing, Refusal
+from ubi_stream.metrics.labels import Missing, RefusalReason
 from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.runtime.label_replies import LabelReplies
 from ubi_stream.sinks.base import WriteResult
@@ -55,12 +55,12 @@ class SinkMetrics:
         """One transaction is in; `seconds` includes waiting for the database."""
         for table in ("insights", "dead_letters", "windows", "visits", "recommendations"):
             self._metrics.sink_rows.labels(table).inc(getattr(result, table))
-        self._metrics.sink_rejected.labels(Refusal.REFUSED).inc(len(result.rejected))
+        self._metrics.sink_rejected.labels(RefusalReason.REFUSED).inc(len(result.rejected))
         self._metrics.sink_seconds.observe(seconds)
 
     def records_skipped(self, topic: str, count: int) -> None:
         """Records that could not be read; the log says of which topic."""
-        self._metrics.sink_rejected.labels(Refusal.UNREADABLE).inc(count)
+        self._metrics.sink_rejected.labels(RefusalReason.UNREADABLE).inc(count)
 
     def records_expired(self, topic: str, count: int) -> None:
         """Records that their topic dropped before they were stored; the log says which topic."""

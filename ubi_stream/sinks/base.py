@@ -195,7 +195,7 @@ class SinkBatch(msgspec.Struct, frozen=True):
     recommendations: tuple[RecommendationRow | RecommendationErasureRow, ...] = ()
 
 
-class Rejected(msgspec.Struct, frozen=True):
+class RejectedRow(msgspec.Struct, frozen=True):
     """A row that the sink can never store; `code` is the SQLSTATE or the name of the error, never its text."""
 
     row: Row
@@ -210,7 +210,7 @@ class WriteResult(msgspec.Struct, frozen=True):
     windows: int = 0
     visits: int = 0
     recommendations: int = 0
-    rejected: tuple[Rejected, ...] = ()
+    rejected: tuple[RejectedRow, ...] = ()
 
 
 class SinkBehindError(UbiError):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from ubi_stream.insights.model import Source, WindowCount
+from ubi_stream.insights.model import InsightSource, WindowCount
 from ubi_stream.sinks.base import (
     DeadLetterRow,
     InsightRow,
@@ -60,7 +60,7 @@ class _InsightData(msgspec.Struct):
     severity: str
     explanation: msgspec.Raw
     model_version: str
-    source: Source
+    source: InsightSource
     label: str | None = None
     score: float | None = None
     confidence: float | None = None
@@ -79,7 +79,7 @@ class _DeadLetterSource(msgspec.Struct):
     timestamp_ms: int | None = None
 
 
-class _DeadLetter(msgspec.Struct):
+class _DeadLetterJson(msgspec.Struct):
     id: str
     reason: str
     path: str
@@ -90,7 +90,7 @@ class _DeadLetter(msgspec.Struct):
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _Visit(msgspec.Struct, tag="visit"):
+class _VisitJson(msgspec.Struct, tag="visit"):
     """A visit's record on its topic."""
 
     id: UUID
@@ -124,12 +124,12 @@ class _Visit(msgspec.Struct, tag="visit"):
     trace_id: str | None
 
 
-class _VisitErasure(msgspec.Struct, tag="erasure"):
+class _VisitErasureJson(msgspec.Struct, tag="erasure"):
     entity: str
     user_id: str
 
 
-class _Recommendation(msgspec.Struct):
+class _RecommendationJson(msgspec.Struct):
     """A record of a recommendation on its topic."""
 
     id: UUID
@@ -153,25 +153,25 @@ class _Recommendation(msgspec.Struct):
     trace_id: str | None
 
 
-class _Choice(_Recommendation, tag="choice"):
+class _Choice(_RecommendationJson, tag="choice"):
     pass
 
 
-class _Reward(_Recommendation, tag="reward"):
+class _Reward(_RecommendationJson, tag="reward"):
     pass
 
 
-class _Answer(_Recommendation, tag="answer"):
+class _AnswerJson(_RecommendationJson, tag="answer"):
     pass
 
 
 _SUMMARY = msgspec.json.Decoder(_Summary)
 _INSIGHT = msgspec.json.Decoder(_InsightEvent)
-_DEAD_LETTER = msgspec.json.Decoder(_DeadLetter)
+_DEAD_LETTER = msgspec.json.Decoder(_DeadLetterJson)
 _WINDOW = msgspec.json.Decoder(WindowCount)
-_VISIT = msgspec.json.Decoder(_Visit | _VisitErasure)
-_RECOMMENDATION = msgspec.json.Decoder(_Choice | _Reward | _Answer | _VisitErasure)
-_TYPES = {_Choice: "choice", _Reward: "reward", _Answer: "answer"}
+_VISIT = msgspec.json.Decoder(_VisitJson | _VisitErasureJson)
+_RECOMMENDATION = msgspec.json.Decoder(_Choice | _Reward | _AnswerJson | _VisitErasureJson)
+_TYPES = {_Choice: "choice", _Reward: "reward", _AnswerJson: "answer"}
 
 Reader = Callable[[bytes | None, Position], Row | None]
 """Makes the row of one record's value, or None where the value is not what the topic holds."""
@@ -210,7 +210,7 @@ def read_insight(value: bytes | None, position: Position) -> InsightRow | None:
 def read_dead_letter(value: bytes | None, position: Position) -> DeadLetterRow | None:
     """Index entry of a dead letter; its body is not even decoded."""
 
-    def row(letter: _DeadLetter) -> DeadLetterRow:
+    def row(letter: _DeadLetterJson) -> DeadLetterRow:
         source = letter.source
         known = source.timestamp_ms is not None and source.timestamp_ms >= 0  # -1 is Kafka's "no timestamp"
         return DeadLetterRow(
@@ -252,8 +252,8 @@ def read_window(value: bytes | None, position: Position) -> WindowRow | None:
 def read_visit(value: bytes | None, position: Position) -> VisitRow | VisitErasureRow | None:
     """Row of a visit, or the note that a user's visits are to be deleted."""
 
-    def row(visit: _Visit | _VisitErasure) -> VisitRow | VisitErasureRow:
-        if isinstance(visit, _VisitErasure):
+    def row(visit: _VisitJson | _VisitErasureJson) -> VisitRow | VisitErasureRow:
+        if isinstance(visit, _VisitErasureJson):
             return VisitErasureRow(position, visit.entity, visit.user_id)
         fields = msgspec.structs.asdict(visit)
         for name in ("recommendations", "criteria_met"):
@@ -266,8 +266,10 @@ def read_visit(value: bytes | None, position: Position) -> VisitRow | VisitErasu
 def read_recommendation(value: bytes | None, position: Position) -> RecommendationRow | RecommendationErasureRow | None:
     """Row of a recommendation's record, or the note that a user's records are to be deleted."""
 
-    def row(record: _Choice | _Reward | _Answer | _VisitErasure) -> RecommendationRow | RecommendationErasureRow:
-        if isinstance(record, _VisitErasure):
+    def row(
+        record: _Choice | _Reward | _AnswerJson | _VisitErasureJson,
+    ) -> RecommendationRow | RecommendationErasureRow:
+        if isinstance(record, _VisitErasureJson):
             return RecommendationErasureRow(position, record.entity, record.user_id)
         fields = msgspec.structs.asdict(record)
         for name in ("probabilities", "context"):

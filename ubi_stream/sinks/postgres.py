@@ -19,7 +19,7 @@ from asyncpg.pool import PoolConnectionProxy
 from ubi_stream.clock import Clock
 from ubi_stream.sinks.base import (
     InsightRow,
-    Rejected,
+    RejectedRow,
     Row,
     SinkBatch,
     SinkBehindError,
@@ -189,7 +189,7 @@ class PostgresSink:
         await self._ensure_months(connection, batch.insights)
         async with connection.transaction():
             stored = await self._lock_offsets(connection, batch.starts)
-            rejected: list[Rejected] = []
+            rejected: list[RejectedRow] = []
             fresh, erased = after_erasures(_fresh(batch.insights, stored))
             if erased:
                 await connection.execute(_ERASE, [one.entity for one in erased], [one.user_id for one in erased])
@@ -240,7 +240,7 @@ async def _insert_records(
     connection: PoolConnectionProxy,
     table: StagedTable[Owned],
     rows: Sequence[Owned | VisitErasureRow],
-    rejected: list[Rejected],
+    rejected: list[RejectedRow],
 ) -> int:
     """Delete the rows of erased users, then store the records that came since; how many were new or replaced."""
     kept, gone = records_after_erasures(rows)
@@ -251,7 +251,7 @@ async def _insert_records(
 
 
 async def _insert(
-    connection: PoolConnectionProxy, table: StagedTable[_R], rows: Sequence[_R], rejected: list[Rejected]
+    connection: PoolConnectionProxy, table: StagedTable[_R], rows: Sequence[_R], rejected: list[RejectedRow]
 ) -> int:
     """Store rows, returning how many were new or replaced; halving finds those that can't be, for `rejected`."""
     if not rows:
@@ -263,7 +263,7 @@ async def _insert(
         if not is_poison(error):
             raise
         if len(rows) == 1:
-            rejected.append(Rejected(rows[0], sqlstate(error)))
+            rejected.append(RejectedRow(rows[0], sqlstate(error)))
             return 0
     half = len(rows) // 2
     first = await _insert(connection, table, rows[:half], rejected)

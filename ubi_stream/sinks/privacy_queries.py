@@ -44,7 +44,7 @@ class PrivacyReport(msgspec.Struct, frozen=True):
     withheld: list[WithheldEvents]
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class ErasureReceipt(msgspec.Struct, frozen=True):
     """Receipt of an erasure: `erased_id` is a hash of the id."""
 
     id: UUID
@@ -75,7 +75,7 @@ async def privacy_report(database: Database, *, pack: str) -> PrivacyReport:
     return PrivacyReport(pack, found, not_kept)
 
 
-async def receipt_of(database: Database, *, event_id: str) -> Receipt | None:
+async def receipt_of(database: Database, *, event_id: str) -> ErasureReceipt | None:
     """Receipt of the erasure with that event id; None while there is none."""
     rows = await database.fetch(
         "SELECT id, at, entity, label, summary, evidence FROM insights WHERE kind = $1 AND trace_id = $2 "
@@ -86,7 +86,7 @@ async def receipt_of(database: Database, *, event_id: str) -> Receipt | None:
     if not rows:
         return None
     fields = dict(rows[0])
-    return Receipt(**{**fields, "evidence": msgspec.Raw(fields["evidence"].encode())})
+    return ErasureReceipt(**{**fields, "evidence": msgspec.Raw(fields["evidence"].encode())})
 
 
 async def rows_about(database: Database, table: str, *, entity: str, user_id: str) -> AsyncIterator[bytes]:

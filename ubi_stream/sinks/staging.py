@@ -12,7 +12,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from ubi_stream.reasons import DeadLetterReason
-from ubi_stream.sinks.base import DeadLetterRow, InsightRow, RecommendationRow, Rejected, VisitRow, WindowRow
+from ubi_stream.sinks.base import DeadLetterRow, InsightRow, RecommendationRow, RejectedRow, VisitRow, WindowRow
 
 _R = TypeVar("_R")
 
@@ -95,14 +95,14 @@ DEAD_LETTERS: StagedTable[DeadLetterRow] = StagedTable(
 )
 
 
-def _refusal(rejected: Rejected) -> tuple[object, ...]:
+def _refusal(rejected: RejectedRow) -> tuple[object, ...]:
     position = rejected.row.position
     record_id = f"{position.topic}-{position.partition}-{position.offset}"
     message = f"The database refused this record ({rejected.code})"
     return record_id, DeadLetterReason.PROCESSING_ERROR.value, "$", message, *position
 
 
-REFUSED: StagedTable[Rejected] = StagedTable(
+REFUSED: StagedTable[RejectedRow] = StagedTable(
     "dead_letters",
     ("id", "reason", "path", "message", "source_topic", "source_partition", "source_offset"),
     "ON CONFLICT DO NOTHING",

@@ -24,7 +24,7 @@ from ubi_stream.synthetic.population import (
     BURST_EVERY_MS,
     BURST_FROM_MS,
     BURST_TO_MS,
-    Group,
+    PersonaGroup,
     TrafficOptions,
     populate,
     share_out,
@@ -85,7 +85,7 @@ class Traffic:
             yield record_of(event, event["event_time"])
 
 
-class _Session:
+class _PlannedSession:
     __slots__ = ("context", "event_type", "properties", "scale", "session_id", "steps", "user", "user_id")
 
     def __init__(self, user: int, number: int, context: dict[str, int], steps: Iterator[Step], scale: float) -> None:
@@ -102,7 +102,7 @@ class _Session:
 class _Play:
     """One run of the stream from its start."""
 
-    def __init__(self, options: TrafficOptions, groups: list[Group], catalogue: list[dict[str, Any]]) -> None:
+    def __init__(self, options: TrafficOptions, groups: list[PersonaGroup], catalogue: list[dict[str, Any]]) -> None:
         self._start_ms = options.start_ms
         self._ordinary = options.ordinary  # then no visit is without its beginning
         self._groups = groups
@@ -112,7 +112,7 @@ class _Play:
         self._contexts = _contexts(options, groups)
         self._visits: dict[int, int] = {}
         self._busy: set[int] = set()
-        self._heap: list[tuple[float, int, _Session]] = []
+        self._heap: list[tuple[float, int, _PlannedSession]] = []
         self._order = 0
         stream = repr(msgspec.structs.astuple(options)[: 6 if options.ordinary else 5])
         self._id_prefix = hashlib.blake2b(stream.encode(), digest_size=6).hexdigest()
@@ -166,7 +166,7 @@ class _Play:
                 for _ in range(int(running + self._rng.random())):
                     self._visit(group, self._start_ms, skip=int(self._rng.random() * group.events))
 
-    def _visit(self, group: Group, time_ms: float, skip: int) -> None:
+    def _visit(self, group: PersonaGroup, time_ms: float, skip: int) -> None:
         user = self._free_user(group)
         if user is None:
             return
@@ -176,13 +176,13 @@ class _Play:
         step = next(islice(steps, skip, None), None)
         if step is None:
             return
-        session = _Session(user, before, self._contexts[user], steps, group.pause_scale)
+        session = _PlannedSession(user, before, self._contexts[user], steps, group.pause_scale)
         pause_ms, session.event_type, session.properties = step
         self._busy.add(user)
         self._order += 1
         heapq.heappush(self._heap, (time_ms + (pause_ms * session.scale if skip else 0), self._order, session))
 
-    def _free_user(self, group: Group) -> int | None:
+    def _free_user(self, group: PersonaGroup) -> int | None:
         user = group.users[group.pick(self._rng.random())]
         for _ in range(_TRIES):
             if user not in self._busy:
@@ -197,7 +197,7 @@ class _Play:
         return local_min < _NIGHT_ENDS_MIN and BURST_FROM_MS <= since_ms % BURST_EVERY_MS < BURST_TO_MS
 
 
-def _contexts(options: TrafficOptions, groups: list[Group]) -> list[dict[str, int]]:
+def _contexts(options: TrafficOptions, groups: list[PersonaGroup]) -> list[dict[str, int]]:
     """Each user's context: where their clock is."""
     start_min = options.start_ms // 60_000 % _DAY_MIN
     places = _UTC_OFFSETS_MIN

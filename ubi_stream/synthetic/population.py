@@ -65,7 +65,7 @@ class TrafficOptions(msgspec.Struct, frozen=True):
             raise ConfigError(f"zipf = {self.zipf}: expected 0 to 5")
 
 
-class Group:
+class PersonaGroup:
     """The users of one persona, and how often they come.
 
     Attributes
@@ -104,7 +104,7 @@ class Group:
         self.events, self.seconds = events / _SAMPLE_VISITS, pauses_ms / 1000 / _SAMPLE_VISITS
 
 
-def populate(options: TrafficOptions, rng: Random) -> list[Group]:
+def populate(options: TrafficOptions, rng: Random) -> list[PersonaGroup]:
     """Share the users out among the personas, at least one each, in an order that tells nothing."""
     numbers = list(range(options.users))
     rng.shuffle(numbers)
@@ -114,12 +114,12 @@ def populate(options: TrafficOptions, rng: Random) -> list[Group]:
         if persona in left_out:
             continue
         size = max(1, round(persona.users * options.users)) if persona is not PERSONAS[0] else options.users - taken
-        groups.append(Group(persona, array("I", numbers[taken : taken + size]), options.zipf))
+        groups.append(PersonaGroup(persona, array("I", numbers[taken : taken + size]), options.zipf))
         taken += size
     return groups[::-1]
 
 
-def share_out(groups: list[Group], rate: float) -> None:
+def share_out(groups: list[PersonaGroup], rate: float) -> None:
     """Set how often each group comes, so that events add up to `rate` a second, and how fast it must be for that."""
     left = rate
     for group in groups:

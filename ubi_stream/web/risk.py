@@ -14,7 +14,7 @@ from ubi_stream.insights.claims import OPPOSITE, Claim, holds
 from ubi_stream.insights.encoding import iso_time
 from ubi_stream.insights.wording import in_words
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.segments import Rule
+from ubi_stream.packs.segments import RiskRule
 from ubi_stream.packs.texts import Texts
 from ubi_stream.rules.conditions import Conditions
 from ubi_stream.state.model import UserState
@@ -43,7 +43,7 @@ def risk_of(plan: Plan, state: UserState) -> dict[str, Any] | None:
     }
 
 
-def _dimension(rule: Rule, plan: Plan, state: UserState) -> dict[str, Any]:
+def _dimension(rule: RiskRule, plan: Plan, state: UserState) -> dict[str, Any]:
     """One dimension; of several ways to meet the rule that which is closest."""
     features = features_of(rule.features, plan)
     row = np.array([feature.extract(state, state.last_ms, plan) for feature in features])

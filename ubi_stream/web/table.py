@@ -29,7 +29,7 @@ from ubi_stream.web.views.labels import Labels
 from ubi_stream.web.views.models import Models
 from ubi_stream.web.views.page import page_routes
 from ubi_stream.web.views.privacy import PrivacyViews
-from ubi_stream.web.views.segments import Segments
+from ubi_stream.web.views.segments import SegmentViews
 from ubi_stream.web.views.users import Users
 from ubi_stream.web.views.visits import Visits
 
@@ -74,7 +74,7 @@ def worker_routes(parts: Parts) -> list[Route]:
         *Identities(port, parts.clock).routes(),
         *Insights(reader).routes(),
         *InsightCounts(port, reader).routes(),
-        *Segments(port, reader).routes(),
+        *SegmentViews(port, reader).routes(),
         *Visits(reader).routes(),
         *Features(port).routes(),
         *Models(port).routes(),
@@ -98,7 +98,7 @@ def tier_routes(port: TierPort, shared: Shared, intake: CollectorParts) -> list[
     return [
         *Insights(reader).routes(),
         *InsightCounts(port, reader).routes(),
-        *Segments(port, reader).routes(),
+        *SegmentViews(port, reader).routes(),
         *Visits(reader).routes(),
         *access_routes(shared.guard, reader, shared.clock, shared.settings),
         *collector_routes(shared, intake),

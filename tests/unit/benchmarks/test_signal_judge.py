@@ -16,7 +16,7 @@ from benchmarks.signal.planted import Planted
 from benchmarks.signal.run import LEVELS, POPULATION, Found
 from benchmarks.signal.streams import Stream, everything
 from ubi_stream.insights.claims import Claim
-from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, InsightSource, Severity
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def found(stream: Stream, position: int, summary: str, *, user: str, severity: s
         explanation=Explanation(summary, claims=more.get("claims", ())),
         evidence={},
         model_version="",
-        source=Source("events", 0, position),
+        source=InsightSource("events", 0, position),
     )
     return Found(insight, position, stream.arrivals[position], LEVELS.index(insight.severity))
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from ubi_stream.data.sender import SendReport
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.insights.encoding import encode_insight
-from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, InsightSource, Severity
 from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.metrics.status import Lag
 from ubi_stream.operations.demo.figures import Figures, read_figures
@@ -50,7 +50,7 @@ def insight(
             explanation=Explanation(summary),
             evidence={},
             model_version="m",
-            source=Source("ubi.events", 0, number),
+            source=InsightSource("ubi.events", 0, number),
         )
     )
 

@@ -14,7 +14,7 @@ from support.tracked import OK, PlayedCollector, StuckCollector, batcher_to
 from support.waiting import eventually
 from ubi_stream.contrib import batcher as module
 from ubi_stream.contrib.batcher import EventBatcher
-from ubi_stream.contrib.transport import Answer
+from ubi_stream.contrib.transport import HttpReply
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +49,8 @@ async def test_a_lonely_event_waits_for_the_interval_alone() -> None:
     await batcher.close()
 
 
-@pytest.mark.parametrize("trouble", [None, Answer(429, retry_after_s=0), Answer(503), Answer(500)])
-async def test_what_got_no_good_answer_is_sent_again_with_the_same_ids_and_in_order(trouble: Answer | None) -> None:
+@pytest.mark.parametrize("trouble", [None, HttpReply(429, retry_after_s=0), HttpReply(503), HttpReply(500)])
+async def test_what_got_no_good_answer_is_sent_again_with_the_same_ids_and_in_order(trouble: HttpReply | None) -> None:
     collector = PlayedCollector(trouble, trouble, OK)
     batcher = batcher_to(collector, batch_size=2)
     for number in range(5):
@@ -79,7 +79,7 @@ async def test_a_collector_that_never_answers_does_not_hold_up_the_end() -> None
 
 
 async def test_what_the_collector_does_not_want_is_counted_and_not_sent_again() -> None:
-    collector = PlayedCollector(Answer(400), Answer(200, rejected=1), OK)
+    collector = PlayedCollector(HttpReply(400), HttpReply(200, rejected=1), OK)
     batcher = batcher_to(collector, batch_size=2)
     for number in range(4):
         batcher.add({"event_id": str(number)})
@@ -91,7 +91,7 @@ async def test_what_the_collector_does_not_want_is_counted_and_not_sent_again() 
 
 
 async def test_a_request_that_is_too_large_is_halved() -> None:
-    collector = PlayedCollector(Answer(413), Answer(413), OK)
+    collector = PlayedCollector(HttpReply(413), HttpReply(413), OK)
     batcher = batcher_to(collector, batch_size=8)
     for number in range(8):
         batcher.add({"event_id": str(number)})

@@ -12,7 +12,7 @@ from support.probe import EVENTS_TOPIC, PROBE_TOML, START_MS, event, record
 from ubi_stream.effects import Effects
 from ubi_stream.events.hiding import OWN_FORM
 from ubi_stream.events.model import DeadLetter, Record
-from ubi_stream.events.stage import Read, read_events
+from ubi_stream.events.stage import ReadBatch, read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.mappings.live import MappedDecoder
 from ubi_stream.mappings.model import load_mapping
@@ -24,7 +24,7 @@ from ubi_stream.privacy.rules import Action
 SECRETS: dict[str, Any] = {"password": "hunter2", "note": "mail bob@example.com", "list": [{"pin": 1234}]}
 
 
-def read(*records: Record, **options: Any) -> Read:
+def read(*records: Record, **options: Any) -> ReadBatch:
     return read_events(records, Validator(Events(types=("view",))), forwarded=False, **options)
 
 

@@ -13,7 +13,7 @@ from ubi_stream.events.numbers import MAX_AMOUNT
 from ubi_stream.events.stage import read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.packs.schema import Events, Limit, Roles
+from ubi_stream.packs.schema import Events, PropertyLimit, Roles
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 ROLES = Roles(
@@ -87,9 +87,9 @@ def test_names_of_things_are_text() -> None:
 LIMITED = Events(
     types=("view", "purchase"),
     limits={
-        "price": Limit(min=0, types=("view",)),
-        "stars": Limit(min=1, max=5),
-        "sku": Limit(required=True, types=("purchase",)),
+        "price": PropertyLimit(min=0, types=("view",)),
+        "stars": PropertyLimit(min=1, max=5),
+        "sku": PropertyLimit(required=True, types=("purchase",)),
     },
 )
 
@@ -121,12 +121,12 @@ def test_what_keeps_to_the_limits_passes(content: dict[str, Any]) -> None:
 @pytest.mark.parametrize("wrong", [{}, {"min": 2, "max": 1}])
 def test_a_limit_that_limits_nothing_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"limits nothing|more than max"):
-        Limit(**wrong)
+        PropertyLimit(**wrong)
 
 
 def test_a_limit_of_an_unknown_type_is_refused() -> None:
     with pytest.raises(ValueError, match=r"limits\.price\.types names 'vew'"):
-        Events(types=("view",), limits={"price": Limit(min=0, types=("vew",))})
+        Events(types=("view",), limits={"price": PropertyLimit(min=0, types=("vew",))})
 
 
 def test_in_the_shop_prices_are_not_negative_but_refunds_are() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ubi_stream.models.common.digest import digest
 from ubi_stream.models.common.snapshot import dumps, loads
-from ubi_stream.rules.waves import Exposure, RuleWave, RuleWaves
+from ubi_stream.rules.waves import RuleExposure, RuleWave, RuleWaves
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 SLOW_MS = 2 * DAY_MS + 14 * HOUR_MS
@@ -17,13 +17,13 @@ SLOW_MS = 2 * DAY_MS + 14 * HOUR_MS
 
 def checkouts(
     days: float, *, per_hour: float, slow: tuple[int, int] = (0, 0), usual: float = 0.01, seed: int = 1
-) -> Iterator[Exposure]:
+) -> Iterator[RuleExposure]:
     """Checkouts of users who are all different; nine of ten are slow in the interval `slow`."""
     draw, at_ms, row = Random(seed), 0.0, 0
     while at_ms < days * DAY_MS:
         at_ms += draw.expovariate(per_hour / HOUR_MS)
         met = draw.random() < (0.9 if slow[0] <= at_ms < slow[1] else usual)
-        yield Exposure(row, 0, f"u{row}", round(at_ms), met, draw.uniform(4_000, 9_000) if met else 800.0)
+        yield RuleExposure(row, 0, f"u{row}", round(at_ms), met, draw.uniform(4_000, 9_000) if met else 800.0)
         row += 1
 
 
@@ -31,7 +31,7 @@ def make() -> RuleWaves:
     return RuleWaves(["slow", "other"], [0.01, 0.01], [False, False])
 
 
-def found(exposures: Iterator[Exposure]) -> list[RuleWave]:
+def found(exposures: Iterator[RuleExposure]) -> list[RuleWave]:
     waves, _ = make().watch(exposures)
     return [wave for row in waves for wave in waves[row]]
 
@@ -58,7 +58,7 @@ def test_weeks_in_which_nothing_happens_have_no_wave(usual: float, seed: int) ->
 
 def test_one_user_is_no_wave() -> None:
     usual = list(checkouts(2, per_hour=20))
-    angry = [Exposure(0, 0, "u", SLOW_MS + 30_000 * number, True, 9_000.0) for number in range(200)]
+    angry = [RuleExposure(0, 0, "u", SLOW_MS + 30_000 * number, True, 9_000.0) for number in range(200)]
     assert found(iter([*usual, *angry])) == []
 
 
@@ -94,16 +94,16 @@ def test_exposures_may_come_in_any_batches_and_a_snapshot_changes_nothing(cut: i
 
 def test_what_all_do_at_an_hour_is_usual_there_and_a_burst_at_another_hour_is_a_wave() -> None:
     waves = RuleWaves(["night"], [0.002], [True])
-    draw, exposures, row = Random(3), list[Exposure](), 0
+    draw, exposures, row = Random(3), list[RuleExposure](), 0
     for hour in range(24 * 6):
         for _ in range(120):
             at_ms = hour * HOUR_MS + draw.randrange(HOUR_MS)
-            exposures.append(Exposure(row, 0, f"u{row}", at_ms, hour % 24 < 5, 2.0))
+            exposures.append(RuleExposure(row, 0, f"u{row}", at_ms, hour % 24 < 5, 2.0))
             row += 1
     exposures.sort(key=lambda one: one.at_ms)
     assert waves.watch(iter(exposures)) == ({}, set())  # from the first night on
     noon_ms = 6 * DAY_MS + 12 * HOUR_MS
-    burst = [Exposure(number, 0, f"b{number}", noon_ms + 1000 * number, True, 2.0) for number in range(20)]
+    burst = [RuleExposure(number, 0, f"b{number}", noon_ms + 1000 * number, True, 2.0) for number in range(20)]
     found, held = waves.watch(iter(burst))
     [[wave]] = found.values()
     assert wave.begins

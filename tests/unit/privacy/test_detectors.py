@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ubi_stream.privacy.detectors import is_card, normal, replaced, truncated
-from ubi_stream.privacy.rules import Kind
+from ubi_stream.privacy.rules import DataKind
 
 FOUND = [
     ("write to bob@example.com.", "write to [email]."),
@@ -69,19 +69,19 @@ def test_long_texts_take_no_time_that_grows_faster_than_they_do(part: str) -> No
 @pytest.mark.parametrize(
     ("kind", "text", "left"),
     [
-        (Kind.EMAIL, "bob%40example.com", "[email]@example.com"),
-        (Kind.IP, "203.0.113.7", "203.0.113.0"),
-        (Kind.IP, "2001:db8:1:2::3", "2001:db8:1::"),
-        (Kind.PHONE, "0171 1234567", "[phone 017]"),
-        (Kind.CARD, "5500-0000-0000-0004", "[card 0004]"),
+        (DataKind.EMAIL, "bob%40example.com", "[email]@example.com"),
+        (DataKind.IP, "203.0.113.7", "203.0.113.0"),
+        (DataKind.IP, "2001:db8:1:2::3", "2001:db8:1::"),
+        (DataKind.PHONE, "0171 1234567", "[phone 017]"),
+        (DataKind.CARD, "5500-0000-0000-0004", "[card 0004]"),
     ],
 )
-def test_what_truncation_leaves(kind: Kind, text: str, left: str) -> None:
+def test_what_truncation_leaves(kind: DataKind, text: str, left: str) -> None:
     assert truncated(kind, text) == left
 
 
 def test_one_number_has_one_normal_form_however_it_is_written() -> None:
-    assert {normal(Kind.PHONE, text) for text in ("+49 30 901820", "0049-30-901820", "%2B49 (30) 901820")} == {
+    assert {normal(DataKind.PHONE, text) for text in ("+49 30 901820", "0049-30-901820", "%2B49 (30) 901820")} == {
         "+4930901820"
     }
 

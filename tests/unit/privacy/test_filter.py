@@ -13,7 +13,7 @@ from ubi_stream.packs.privacy_filter import privacy_filter
 from ubi_stream.privacy.consent import DoNotTrack, WithheldReason
 from ubi_stream.privacy.filter import Filtered, PrivacyFilter, Withheld
 from ubi_stream.privacy.hashing import hashed
-from ubi_stream.privacy.rules import Action, Kind, PrivacyRules
+from ubi_stream.privacy.rules import Action, DataKind, PrivacyRules
 
 KEY = b"key"
 
@@ -234,10 +234,10 @@ def _reason(privacy: PrivacyFilter, event: dict[str, Any]) -> WithheldReason | N
 
 
 @pytest.mark.parametrize("action", Action)
-@pytest.mark.parametrize("kind", Kind)
-def test_each_mode_of_each_kind_settles_at_once(kind: Kind, action: Action) -> None:
+@pytest.mark.parametrize("kind", DataKind)
+def test_each_mode_of_each_kind_settles_at_once(kind: DataKind, action: Action) -> None:
     texts = {"email": "bob@example.com", "phone": "+4930901820", "card": "4111111111111111", "ip": "203.0.113.7"}
-    privacy = PrivacyFilter(PrivacyRules(text={**dict.fromkeys(Kind, Action.KEEP), kind: action}), key=KEY)
+    privacy = PrivacyFilter(PrivacyRules(text={**dict.fromkeys(DataKind, Action.KEEP), kind: action}), key=KEY)
     value = {"note": f"a {texts[kind]} b", kind.value: texts[kind], "plain": "x"}
     once = hidden(value, privacy)
     assert hidden(once, privacy) == once

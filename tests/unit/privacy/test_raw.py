@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from ubi_stream.privacy.raw import OPAQUE, RawCleaner
-from ubi_stream.privacy.rules import Action, Kind, PrivacyRules
+from ubi_stream.privacy.rules import Action, DataKind, PrivacyRules
 
 CLEANER = RawCleaner(PrivacyRules())
 
@@ -58,6 +58,6 @@ def test_what_can_not_be_unpacked_is_not_kept(raw: bytes) -> None:
 
 
 def test_what_the_rules_keep_stays() -> None:
-    keeping = RawCleaner(PrivacyRules(secrets=(), text=dict.fromkeys(Kind, Action.KEEP)))
+    keeping = RawCleaner(PrivacyRules(secrets=(), text=dict.fromkeys(DataKind, Action.KEEP)))
     raw = b'{"pin": "1234", "to": "b@c.dd", "url": "?secret=1"'
     assert keeping.clean(raw) is raw

@@ -9,7 +9,7 @@ import pytest
 
 from ubi_stream.data.records import ProducerRecord
 from ubi_stream.events.model import Record
-from ubi_stream.events.stage import Read, read_events
+from ubi_stream.events.stage import ReadBatch, read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.packs.schema import Events
 
@@ -29,10 +29,10 @@ def public_file() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def first_stages() -> Callable[..., Read]:
+def first_stages() -> Callable[..., ReadBatch]:
     """What the pipeline's first two stages make of records, for a pack with these event types."""
 
-    def read(records: Iterable[ProducerRecord], types: tuple[str, ...]) -> Read:
+    def read(records: Iterable[ProducerRecord], types: tuple[str, ...]) -> ReadBatch:
         logged = [
             Record("events", 0, at, (record.time_ms or 0) + 1, record.key, record.value)
             for at, record in enumerate(records)

@@ -10,13 +10,13 @@ import pytest
 
 from ubi_stream.data.records import ProducerRecord
 from ubi_stream.errors import ConfigError
-from ubi_stream.events.stage import Read
+from ubi_stream.events.stage import ReadBatch
 from ubi_stream.reasons import DeadLetterReason
 from ubi_stream.synthetic.chaos import POISON_REASONS, Chaos, ChaosAccount, ChaosOptions, Poison
 from ubi_stream.synthetic.generate import Traffic
 from ubi_stream.synthetic.population import TrafficOptions
 
-FirstStages = Callable[..., Read]
+FirstStages = Callable[..., ReadBatch]
 KNOWN = ("page_view", "view", "search", "cart", "remove_from_cart", "checkout", "purchase", "login", "support")
 GOOD = 5_000
 LATE_MS = 60_000
@@ -61,7 +61,7 @@ def test_an_event_for_whose_lateness_the_stream_is_too_short_is_only_out_of_orde
     assert account.out_of_order > 50
 
 
-def lags(read: Read, late_ms: int) -> tuple[int, int]:
+def lags(read: ReadBatch, late_ms: int) -> tuple[int, int]:
     """How many first deliveries came late, and how many just out of order."""
     newest_ms = late = out_of_order = 0
     seen: set[str] = set()

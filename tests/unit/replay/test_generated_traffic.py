@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ubi_stream.errors import ConfigError
-from ubi_stream.events.stage import Read
+from ubi_stream.events.stage import ReadBatch
 from ubi_stream.synthetic.generate import Traffic
 from ubi_stream.synthetic.population import TrafficOptions
 
@@ -89,7 +89,7 @@ def test_events_are_in_time_order_with_ids_of_their_own(story: Story) -> None:
     assert len({event["event_id"] for event in story.events}) == len(story.events)
 
 
-def test_every_event_passes_the_pipelines_validation(first_stages: Callable[..., Read]) -> None:
+def test_every_event_passes_the_pipelines_validation(first_stages: Callable[..., ReadBatch]) -> None:
     records = list(Traffic(OPTIONS).records(20_000))
     events = first_stages(records, ECOMMERCE).events
     assert [event.user_id.encode() for event in events] == [record.key for record in records]

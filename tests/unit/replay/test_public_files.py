@@ -12,10 +12,10 @@ from pathlib import Path
 import orjson
 
 from ubi_stream.data.source import ReplaySource
-from ubi_stream.events.stage import Read
+from ubi_stream.events.stage import ReadBatch
 
 PublicFile = Callable[[str], Path]
-FirstStages = Callable[..., Read]
+FirstStages = Callable[..., ReadBatch]
 CARDS = "card_transactions_2018-06-17_07-31.csv.gz"
 DAYS_3_MS = 3 * 86_400_000
 

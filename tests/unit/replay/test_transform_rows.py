@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ubi_stream.data.records import ProducerRecord, Row
+from ubi_stream.data.records import FileRow, ProducerRecord
 from ubi_stream.data.transform import map_rows
 from ubi_stream.mappings import ids
 from ubi_stream.mappings.model import Mapping, load_mapping
@@ -48,11 +48,11 @@ properties = { fraud = { column = "f", type = "bool" } }
 """
 
 
-def rows(*values: dict[str, Any]) -> list[Row]:
-    return [Row(dict(one), str(one)) for one in values]
+def rows(*values: dict[str, Any]) -> list[FileRow]:
+    return [FileRow(dict(one), str(one)) for one in values]
 
 
-def records(mapping: Mapping, given_rows: Iterable[Row]) -> list[ProducerRecord]:
+def records(mapping: Mapping, given_rows: Iterable[FileRow]) -> list[ProducerRecord]:
     return list(map_rows(mapping, given_rows))
 
 
@@ -176,12 +176,12 @@ def test_a_delayed_event_of_a_row_without_time_follows_it_at_once(make_mapping: 
 
 
 def test_an_unreadable_row_counts_as_the_events_it_should_have_been(make_mapping: MakeMapping) -> None:
-    result = records(make_mapping(LABELLED), [Row(None, "1,2,caf\udce9")])
+    result = records(make_mapping(LABELLED), [FileRow(None, "1,2,caf\udce9")])
     assert [(record.key, record.value) for record in result] == [(None, b"1,2,caf\xe9")] * 2
 
 
 def test_what_json_cannot_hold_is_passed_on_raw(make_mapping: MakeMapping) -> None:
-    [record] = records(make_mapping(SHOP), [Row({"t": "5", "u": "caf\udce9"}, b"the raw row", 7)])
+    [record] = records(make_mapping(SHOP), [FileRow({"t": "5", "u": "caf\udce9"}, b"the raw row", 7)])
     assert (record.key, record.value, record.time_ms, record.row) == (None, b"the raw row", 5000, 7)
     assert "not UTF-8" in record.fault
 
@@ -202,7 +202,7 @@ def test_a_float_that_may_have_lost_digits_is_no_id(make_mapping: MakeMapping, r
 
 
 def test_a_row_without_text_is_shown_by_its_values(make_mapping: MakeMapping) -> None:
-    [record] = records(make_mapping(SHOP), [Row({"t": "5", "u": "caf\udce9"}, b"")])
+    [record] = records(make_mapping(SHOP), [FileRow({"t": "5", "u": "caf\udce9"}, b"")])
     assert record.value is not None
     assert record.value.startswith(b"{'t': '5', 'u': 'caf")
 
@@ -230,7 +230,7 @@ def test_an_empty_event_still_gets_an_id() -> None:
 def test_json_lines_that_are_events_keep_their_bytes() -> None:
     raw = b'{ "event_id": "e1", "event_time":5.0, "user_id":38120938471029384710293847102938471001, "a":null }'
     values = msgspec.json.decode(raw)
-    [record] = records(load_mapping("own"), [Row(values, raw)])
+    [record] = records(load_mapping("own"), [FileRow(values, raw)])
     assert (record.key, record.value) == (b"38120938471029384710293847102938471001", raw)
 
 

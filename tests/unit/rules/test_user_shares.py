@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ubi_stream.packs.segments import Condition, Rule
+from ubi_stream.packs.segments import Condition, RiskRule
 from ubi_stream.rules.user_shares import FADING_USER_DAYS, PRIOR_USER_DAYS, STEPS, RuleShares, steps_past
 
 
-def rule(usual_share: float = 0.001, common_above: float = 0.001) -> Rule:
+def rule(usual_share: float = 0.001, common_above: float = 0.001) -> RiskRule:
     when = (Condition(feature="events_1h", op=">", value=3),)
-    return Rule(
+    return RiskRule(
         name="busy", summary="{events_1h} events", when=when, usual_share=usual_share, common_above=common_above
     )
 

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.folding import Runner
 from ubi_stream.effects import Effects
-from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, InsightSource, Severity
 from ubi_stream.metrics.metrics import Metrics
 from ubi_stream.metrics.reports import detectors_of
 from ubi_stream.metrics.status import DetectorReport
@@ -70,7 +70,7 @@ def test_drifts_are_counted_by_verdict_and_subject() -> None:
         Explanation("Gone"),
         {"subject": "missing", "name": "category"},
         "v",
-        Source("t", 0, 0),
+        InsightSource("t", 0, 0),
     )
     effects = Effects.nothing()
     effects.insights.append(drift)

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError
 
 from ubi_stream.errors import DeliveryError
-from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, InsightSource, Severity
 from ubi_stream.kafka.outbox import Acknowledged, Change
 from ubi_stream.runtime import label_replies as labels
 from ubi_stream.runtime.label_replies import KEPT_ANSWERS, LabelKey, LabelReplies
@@ -22,7 +22,7 @@ def insight(key: LabelKey, kind: InsightKind = InsightKind.LABEL) -> Insight:
     return Insight(
         id=f"i-{key.event_id}", kind=kind, entity=key.entity, user_id=key.entity_id, pack="shop", at_ms=0,
         label="confirmed", score=None, confidence=None, severity=Severity.INFO, explanation=Explanation("said"),
-        evidence={}, model_version="1", source=Source("t", 0, 0), trace_id=key.event_id,
+        evidence={}, model_version="1", source=InsightSource("t", 0, 0), trace_id=key.event_id,
     )  # fmt: skip
 
 

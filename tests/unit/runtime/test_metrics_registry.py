@@ -14,7 +14,7 @@ from support.sink_rows import insight_row
 from ubi_stream.data.records import ProducerRecord
 from ubi_stream.effects import Effects, Tally
 from ubi_stream.events.model import DeadLetter, Record
-from ubi_stream.insights.model import Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.insights.model import Explanation, Insight, InsightKind, InsightSource, Severity
 from ubi_stream.kafka.restore import RestoreProgress
 from ubi_stream.metrics.labels import (
     ANY,
@@ -22,7 +22,7 @@ from ubi_stream.metrics.labels import (
     Missing,
     QualityMetric,
     RecordOutcome,
-    Refusal,
+    RefusalReason,
     Stage,
 )
 from ubi_stream.metrics.metrics import Metrics
@@ -34,12 +34,12 @@ from ubi_stream.packs.loader import load_pack
 from ubi_stream.packs.schema import RESERVED_TYPES
 from ubi_stream.privacy.consent import WithheldReason
 from ubi_stream.privacy.filter import OTHER as OTHER_NAME
-from ubi_stream.privacy.rules import DECLARED, NOT_KEPT, SECRET, TOO_LONG, Action, Kind
+from ubi_stream.privacy.rules import DECLARED, NOT_KEPT, SECRET, TOO_LONG, Action, DataKind
 from ubi_stream.reasons import DeadLetterReason, FailStopReason, SnapshotReason
 from ubi_stream.replay.offline import OfflineRun
 from ubi_stream.runtime.observer import SinkMetrics
 from ubi_stream.settings import Settings
-from ubi_stream.sinks.base import Rejected, WriteResult
+from ubi_stream.sinks.base import RejectedRow, WriteResult
 
 PACK = load_pack("ecommerce")
 NOW_MS = 1_700_000_000_000
@@ -139,7 +139,7 @@ def test_event_types_that_the_pack_does_not_list_count_as_other(metrics: Metrics
 
 
 def _with_personal_data() -> Tally:
-    found = Counter({(USER, rule.value, action): 1 for rule in Kind for action in Action})
+    found = Counter({(USER, rule.value, action): 1 for rule in DataKind for action in Action})
     return Tally(accepted=Counter({USER: 3}), personal_data=found, withheld=Counter(dict.fromkeys(WithheldReason, 1)))
 
 
@@ -155,7 +155,7 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
         metrics.snapshot_problem(problem)
     for seconds in (metrics.pipeline_seconds, metrics.deliver_seconds):
         seconds.observe(0.1)
-    SinkMetrics(metrics).batch_written(WriteResult(rejected=(Rejected(insight_row(1, user_id=USER), "22P05"),)), 0.1)
+    SinkMetrics(metrics).batch_written(WriteResult(rejected=(RejectedRow(insight_row(1, user_id=USER), "22P05"),)), 0.1)
     SinkMetrics(metrics).records_skipped(f"topic of {USER}", 1)
     metrics.set_lag([Lag("ubi.events", 3, 9)])
     metrics.set_segment_users({"power_user": 4, USER: 1})
@@ -167,10 +167,10 @@ def test_label_values_come_from_closed_sets_and_none_is_a_user(metrics: Metrics)
         "kind": set(InsightKind),
         "severity": set(Severity),
         "reason": set(DeadLetterReason) | set(SnapshotReason) | set(FailStopReason) | set(WithheldReason),
-        "rule": set(Kind) | {SECRET, DECLARED, NOT_KEPT, TOO_LONG, OTHER_NAME},
+        "rule": set(DataKind) | {SECRET, DECLARED, NOT_KEPT, TOO_LONG, OTHER_NAME},
         "action": set(Action),
         "stage": set(Stage),
-        "cause": set(Refusal) | set(Missing),
+        "cause": set(RefusalReason) | set(Missing),
         "table": {"insights", "dead_letters", "windows", "visits", "recommendations"},
         "visit_class": {one.name for one in PACK.visit_classes},
         "segment": {one.name for one in PACK.segments},
@@ -236,7 +236,7 @@ def test_quality_is_that_of_all_partitions_together(metrics: Metrics) -> None:
 
 def test_what_the_sink_writes_is_counted(metrics: Metrics) -> None:
     observer = SinkMetrics(metrics)
-    observer.batch_written(WriteResult(5, 2, 1, 4, 3, (Rejected(insight_row(1), "22P05"),)), 0.02)
+    observer.batch_written(WriteResult(5, 2, 1, 4, 3, (RejectedRow(insight_row(1), "22P05"),)), 0.02)
     observer.batch_written(WriteResult(1), 0.3)
     observer.records_skipped("ubi.insights", 3)
     observer.records_expired("ubi.insights", 7)
@@ -302,5 +302,5 @@ def answer(status: LabelStatus) -> Insight:
     return Insight(
         id="i", kind=InsightKind.LABEL, entity="user", user_id=USER, pack="ecommerce", at_ms=0, label="confirmed",
         score=None, confidence=None, severity=Severity.INFO, explanation=Explanation("said"),
-        evidence={"status": status}, model_version="1", source=Source("ubi.events", 0, 0),
+        evidence={"status": status}, model_version="1", source=InsightSource("ubi.events", 0, 0),
     )  # fmt: skip

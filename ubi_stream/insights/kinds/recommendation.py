@@ -12,7 +12,7 @@ from ubi_stream.features.stage import NO_ROW, Labelled
 from ubi_stream.ids import EntityId, insight_id, short_hash
 from ubi_stream.insights.builder import InsightBuilder
 from ubi_stream.insights.claims import Claim
-from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, Severity, Source
+from ubi_stream.insights.model import Contribution, Explanation, Insight, InsightKind, InsightSource, Severity
 from ubi_stream.insights.recommendations import RecommendationRecord, RecordType
 from ubi_stream.insights.visits import visit_id_of
 from ubi_stream.models.bandit import ArmChoice, ArmChooser
@@ -274,7 +274,7 @@ class RecommendationInsights:
             insight_id=carrier,
             segment=segment,
             action=action,
-            source=Source(change.origin.topic, change.origin.partition, change.origin.offset),
+            source=InsightSource(change.origin.topic, change.origin.partition, change.origin.offset),
             trace_id=change.trace_id,
             **fields,
         )

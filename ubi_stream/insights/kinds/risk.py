@@ -14,7 +14,7 @@ from ubi_stream.insights.model import Contribution, Explanation, Insight, Insigh
 from ubi_stream.insights.wording import in_words
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.segments import Quantity, Rule
+from ubi_stream.packs.segments import Quantity, RiskRule
 from ubi_stream.packs.texts import Texts
 from ubi_stream.rules.conditions import Conditions
 from ubi_stream.rules.risks import Assessed, Met, Rules
@@ -104,7 +104,7 @@ class RiskInsights:
             },
         )
 
-    def _in_context(self, rule: Rule, met: Met, summary: str, claims: list[Claim], texts: Texts) -> str:
+    def _in_context(self, rule: RiskRule, met: Met, summary: str, claims: list[Claim], texts: Texts) -> str:
         """The sentence, and how usual that is: for this user, else among all; with the claims of it."""
         days = f"days_of_{rule.name}"
         if met.habit_days:
@@ -121,7 +121,7 @@ class RiskInsights:
             return texts.rule_common.format(statement=summary, share=in_words(met.common_share, "share", texts))
         return summary
 
-    def _typical(self, scores: Scores, row: int, rule: Rule, conditions: Conditions) -> float | None:
+    def _typical(self, scores: Scores, row: int, rule: RiskRule, conditions: Conditions) -> float | None:
         """What is typical of the peers where the user's value is not far beyond it; else None."""
         beyond = rule.beyond_peers
         if beyond is None:
@@ -210,7 +210,7 @@ def _quantities(claims: Sequence[Claim], texts: Texts) -> Mapping[str, Quantity]
     }
 
 
-def _recommended(rule: Rule) -> list[dict[str, object]]:
+def _recommended(rule: RiskRule) -> list[dict[str, object]]:
     return [] if rule.recommendation is None else [rule.recommendation.model_dump()]
 
 

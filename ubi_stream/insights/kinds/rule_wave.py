@@ -14,7 +14,7 @@ from ubi_stream.insights.model import Contribution, Explanation, Insight, Insigh
 from ubi_stream.insights.wording import in_words, short
 from ubi_stream.models.drift.verdict import DriftVerdict
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.segments import Rule
+from ubi_stream.packs.segments import RiskRule
 from ubi_stream.rules.waves import RuleWave
 
 _OVER: Final = "_over"
@@ -56,7 +56,7 @@ class RuleWaveInsights:
             incident=builder.incident(label, INCIDENT_MIN, wave.since_ms),
         )
 
-    def _begins(self, rule: Rule, wave: RuleWave) -> tuple[str, tuple[Claim, ...]]:
+    def _begins(self, rule: RiskRule, wave: RuleWave) -> tuple[str, tuple[Claim, ...]]:
         texts, condition = self._plan.pack.texts, rule.wave_condition
         unit = self._units[condition.feature]
         statement = (rule.together or "").format(
@@ -75,7 +75,7 @@ class RuleWaveInsights:
         )
         return texts.since.format(statement=statement, time=in_words(hour, HOUR_OF_DAY, texts)), claims
 
-    def _is_over(self, rule: Rule, wave: RuleWave) -> tuple[str, tuple[Claim, ...]]:
+    def _is_over(self, rule: RiskRule, wave: RuleWave) -> tuple[str, tuple[Claim, ...]]:
         minutes = (wave.until_ms - wave.since_ms) / MINUTE_MS
         summary = self._plan.pack.texts.wave_over.format(
             rule=rule.name.replace("_", " "), minutes=short(minutes), count=wave.met, of=wave.entities, held=wave.held

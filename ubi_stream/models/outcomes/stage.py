@@ -77,7 +77,7 @@ class Outcomes:
             made = [_candidate(c, outcome, names, seed) for c in candidates]
             self.panels[name] = OutcomePanel(name, made, loss_watches(models, name, seed=seed))
         self._rules = {
-            name: _Rules(
+            name: _OutcomeRules(
                 most=planned[name].max_open,
                 bit=planned[name].index if outcome.by == "visit" else None,
                 by_event=outcome.by == "label",
@@ -118,24 +118,24 @@ class Outcomes:
                     work.learn(part.positions[-1])
         return found
 
-    def _parts(self, batch: Featurized, first_new: int) -> list[_Part]:
+    def _parts(self, batch: Featurized, first_new: int) -> list[_ModelPart]:
         """The batch's share of each block, without moments that are not new: they come before all others."""
         asked = {row for row, _ in batch.asked}
         first = next((position for position, change in enumerate(batch.changes) if change.new), len(batch.changes))
-        parts: list[_Part] = []
+        parts: list[_ModelPart] = []
         row = first_new
         for part in blocks(len(batch.changes) - first, self.n_changes % _BLOCK, _BLOCK):
             positions = range(first + part.start, first + part.stop)
             stop = row + sum(own != NO_ROW for own in batch.rows[positions.start : positions.stop])
             eventful = [p for p in positions if batch.changes[p].delayed_labels or batch.rows[p] in asked]
-            parts.append(_Part(positions, eventful, row, stop, (self.n_changes + part.stop) % _BLOCK == 0))
+            parts.append(_ModelPart(positions, eventful, row, stop, (self.n_changes + part.stop) % _BLOCK == 0))
             row = stop
         self.n_changes += len(batch.changes) - first
         return parts
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _ModelPart:
     """What a batch has of a block: positions of moments, and their rows from `start` to before `stop`.
 
     `eventful` are the positions with answers or questions.
@@ -149,7 +149,7 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class _OutcomeRules:
     """What the pack says of an outcome: predictions kept of an entity, and from where on it is told of."""
 
     most: int
@@ -162,7 +162,7 @@ class _Rules:
 class _Work:
     """One panel at work on one batch."""
 
-    rules: _Rules
+    rules: _OutcomeRules
     panel: OutcomePanel
     batch: Featurized
     changes: list[StateChange]

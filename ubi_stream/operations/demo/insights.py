@@ -20,7 +20,7 @@ _WAITING: Final = 200
 _IDS_KEPT: Final = 200_000  # insights about all users come once from each partition
 
 
-class _Explanation(msgspec.Struct):
+class _ShownExplanation(msgspec.Struct):
     summary: str
 
 
@@ -33,7 +33,7 @@ class ShownInsight(msgspec.Struct):
     user_id: str
     at: str
     severity: str
-    explanation: _Explanation
+    explanation: _ShownExplanation
     label: str | None = None
 
     @property

@@ -26,7 +26,7 @@ class Alive(msgspec.Struct, frozen=True):
     status: str
 
 
-class Ready(msgspec.Struct, frozen=True):
+class Readiness(msgspec.Struct, frozen=True):
     """What a worker needs, each of which is there."""
 
     status: str
@@ -47,7 +47,7 @@ class Health:
             Route("GET", "/health/live", self.live, "The process answers", roles=READERS, scope="health:read",
                   answers=(Answer(Alive),), limit=Limit.PUBLIC, exposure=Exposure.HEALTH),
             Route("GET", "/health/ready", self.ready, "Broker, recovery and database are there", roles=READERS,
-                  scope="health:read", answers=(Answer(Ready),), problems=(ProblemType.NOT_READY,),
+                  scope="health:read", answers=(Answer(Readiness),), problems=(ProblemType.NOT_READY,),
                   limit=Limit.PUBLIC, exposure=Exposure.HEALTH),
             Route("GET", "/metrics", self.metrics, "Metrics for Prometheus", roles=READERS, scope="metrics:read",
                   answers=(Answer(media_type="text/plain"),), limit=Limit.PUBLIC, exposure=Exposure.METRICS),
@@ -64,7 +64,7 @@ class Health:
         if failing:
             names = ", ".join(check.name for check in failing)
             raise unavailable(ProblemType.NOT_READY, f"Not ready: {names}", retry_after_s=2, checks=failing)
-        return json_response(Ready("ready", checks))
+        return json_response(Readiness("ready", checks))
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """All metrics in Prometheus' text format."""

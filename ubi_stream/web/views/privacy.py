@@ -19,7 +19,14 @@ from ubi_stream.insights.encoding import iso_time
 from ubi_stream.metrics.status import StateLocation
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.runtime.label_replies import LabelKey
-from ubi_stream.sinks.privacy_queries import EXPORTED, PrivacyReport, Receipt, privacy_report, receipt_of, rows_about
+from ubi_stream.sinks.privacy_queries import (
+    EXPORTED,
+    ErasureReceipt,
+    PrivacyReport,
+    privacy_report,
+    receipt_of,
+    rows_about,
+)
 from ubi_stream.sinks.queries import Database
 from ubi_stream.web.forward import Forwarder
 from ubi_stream.web.ports import WorkerPort
@@ -51,12 +58,12 @@ class ExportQuery(EntityQuery, frozen=True):
     rows: Annotated[bool, Meta(description="Whether rows of the database are in it too")] = True
 
 
-class Erasure(msgspec.Struct, frozen=True):
+class ErasureStatus(msgspec.Struct, frozen=True):
     """An erasure that was asked for; `receipt` is null while it is `pending`."""
 
     erasure_id: str
     status: str
-    receipt: Receipt | None = None
+    receipt: ErasureReceipt | None = None
 
 
 class Export(msgspec.Struct, frozen=True):
@@ -73,7 +80,7 @@ class Export(msgspec.Struct, frozen=True):
     complete: bool
 
 
-class _Live(msgspec.Struct, frozen=True):
+class _LiveState(msgspec.Struct, frozen=True):
     """What the worker that has an entity's partition knows of it."""
 
     profile: dict[str, Any] | None = None
@@ -97,10 +104,10 @@ class PrivacyViews:
         return [
             Route("DELETE", "/api/v1/users/{id}", self.erase, "Erases all that is kept about one user",
                   roles=PRIVACY, scope="privacy:write", query=EntityQuery,
-                  answers=(Answer(Erasure, HTTPStatus.ACCEPTED),), problems=(ProblemType.BROKER_UNAVAILABLE,),
+                  answers=(Answer(ErasureStatus, HTTPStatus.ACCEPTED),), problems=(ProblemType.BROKER_UNAVAILABLE,),
                   limit=Limit.WRITE, audited=True),
             Route("GET", "/api/v1/erasures/{id}", self.erasure, "Receipt of an erasure", roles=PRIVACY,
-                  scope="privacy:read", answers=(Answer(Erasure),),
+                  scope="privacy:read", answers=(Answer(ErasureStatus),),
                   problems=(*stored, ProblemType.UNKNOWN_ERASURE)),
             Route("GET", "/api/v1/users/{id}/export", self.export, "All that is kept about one user",
                   roles=OWN_PRIVACY, scope="privacy:read", query=ExportQuery, answers=(Answer(Export),),
@@ -123,7 +130,7 @@ class PrivacyViews:
                 ProblemType.BROKER_UNAVAILABLE, "Kafka does not take the erasure now; send it again", retry_after_s=2
             ) from error
         headers: dict[str, str] = {hdrs.LOCATION: f"/api/v1/erasures/{quote(erasure_id)}"}
-        return json_response(Erasure(erasure_id, "pending"), status=HTTPStatus.ACCEPTED, headers=headers)
+        return json_response(ErasureStatus(erasure_id, "pending"), status=HTTPStatus.ACCEPTED, headers=headers)
 
     async def erasure(self, request: web.Request) -> web.Response:
         """The receipt of an erasure, once it is in the database: then the insights are gone there."""
@@ -131,7 +138,7 @@ class PrivacyViews:
         receipt = await self._reader.ask(partial(receipt_of, event_id=ERASURE_PREFIX + erasure_id))
         if receipt is None and not self._may_come(erasure_id):
             raise ProblemError(HTTPStatus.NOT_FOUND, ProblemType.UNKNOWN_ERASURE, "There is no such erasure")
-        return json_response(Erasure(erasure_id, "pending" if receipt is None else "done", receipt))
+        return json_response(ErasureStatus(erasure_id, "pending" if receipt is None else "done", receipt))
 
     async def export(self, request: web.Request) -> web.Response:
         """All that is kept about an entity: its state from the worker that has it, its rows from here."""
@@ -154,28 +161,28 @@ class PrivacyViews:
         )
         return json_response(document, headers={hdrs.CONTENT_DISPOSITION: 'attachment; filename="export.json"'})
 
-    async def _live(self, request: web.Request, kind: str, found: str) -> _Live:
+    async def _live(self, request: web.Request, kind: str, found: str) -> _LiveState:
         """Profile and state of an entity, from here or from the worker that has its partition."""
         owner = self._port.locate(kind, found)
         if owner.place is StateLocation.HERE:
             state = self._port.state_of(kind, found)
             if state is None:
-                return _Live()
+                return _LiveState()
             features = self._port.features_of(kind, found, state.last_ms)
             confidence = self._port.visit_confidence(kind, found)
-            return _Live(profile(self._plans[kind], found, state, features, confidence), _plain(state))
+            return _LiveState(profile(self._plans[kind], found, state, features, confidence), _plain(state))
         if not self._forwarder.may_ask(owner, request):
             raise unavailable(
                 ProblemType.REBALANCING, "Partitions are being handed out to workers; ask again", retry_after_s=1
             )
         answer = await self._forwarder.fetch(owner, request, {"entity": kind, "rows": "false"})
         if answer.status == HTTPStatus.NOT_FOUND:
-            return _Live()
+            return _LiveState()
         if answer.status != HTTPStatus.OK or not isinstance(answer.body, bytes):
             raise unavailable(
                 ProblemType.WORKER_UNREACHABLE, "The worker that has this user does not answer now", retry_after_s=2
             )
-        return msgspec.json.decode(answer.body, type=_Live)
+        return msgspec.json.decode(answer.body, type=_LiveState)
 
     async def report(self, _request: web.Request) -> web.Response:
         """Personal data that was found, masked and kept, of all partitions."""

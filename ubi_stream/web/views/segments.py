@@ -114,7 +114,7 @@ class DistributionQuery(FunnelQuery, frozen=True):
     bucket: Annotated[_Bucket, Meta(description="Width of a bucket")] = "1h"
 
 
-class Segments:
+class SegmentViews:
     """Routes of segments and of visit classes."""
 
     def __init__(self, port: PackPort, reader: Reader) -> None:
