@@ -30,12 +30,16 @@ class Partitions:
         self._by_user = [0] * partitions
 
     def of(self, user: str) -> Runner:
-        return self.runners[short_hash(user) % len(self.runners)]
+        return self.runners[self.number_of(user)]
+
+    def number_of(self, user: str) -> int:
+        return short_hash(user) % len(self.runners)
 
     def send(self, *contents: dict[str, Any], drain: bool = True) -> None:
         """Events under their users' ids."""
         for content in contents:
-            self.effects.append(self.of(content["user_id"]).run(content))
+            user = content["user_id"]
+            self.effects.append(self.of(user).run(content, partition=self.number_of(user)))
         if drain:
             self.drain()
 
@@ -43,7 +47,8 @@ class Partitions:
         """An identity command, under the id that goes."""
         at_ms = START_MS + round(seconds * 1000)
         value = identity_event(kind, f"{kind}/{other}/{user}/{seconds}", at_ms, user, other)
-        self.effects.append(self.of(other).run(value, key=other.encode(), timestamp_ms=at_ms))
+        number = self.number_of(other)
+        self.effects.append(self.of(other).run(value, key=other.encode(), timestamp_ms=at_ms, partition=number))
         if drain:
             self.drain()
 
@@ -60,7 +65,7 @@ class Partitions:
         for runner in self.runners:
             runner.partition.take_checkpoint()
             for one in runner.partition.to_send:
-                number = short_hash(one.key.decode()) % len(self.runners)
+                number = self.number_of(one.key.decode())
                 at_ms = int(dict(one.headers)["ubi-source-time"])
                 forwarded = Record(BY_USER, number, self._by_user[number], at_ms, one.key, one.value, one.all_headers())
                 self._by_user[number] += 1
