@@ -14,8 +14,8 @@ from ubi_stream.effects import Effects, Forward, Tally
 from ubi_stream.events.decode import Decode, decode
 from ubi_stream.events.model import Record
 from ubi_stream.kafka.partitioner import partition_of as hashed_partition
-from ubi_stream.metrics.reports import reports_of
-from ubi_stream.metrics.status import ModelReport
+from ubi_stream.metrics.reports import detectors_of, reports_of
+from ubi_stream.metrics.status import DetectorReport, ModelReport
 from ubi_stream.packs.privacy_filter import filter_of
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
@@ -120,6 +120,10 @@ class OfflineRun:
     def model_reports(self) -> list[ModelReport]:
         """Return how good each model was, as a worker reports it."""
         return reports_of((entity, number, found.models) for (entity, number), found in self._partitions.items())
+
+    def detector_reports(self) -> list[DetectorReport]:
+        """Return how the anomaly detectors of each partition stand."""
+        return detectors_of((entity, number, found.models) for (entity, number), found in self._partitions.items())
 
     def partition(self, entity: str, number: int) -> Partition:
         """One of the partitions, to look into."""

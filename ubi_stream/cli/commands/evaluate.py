@@ -10,18 +10,35 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from ubi_stream.cli.options import MappingName, PackName, mapping_for
+from ubi_stream.clock import SystemClock
+from ubi_stream.data.source import ReplaySource
 from ubi_stream.errors import ConfigError
 from ubi_stream.evaluate.judged_choices import judge_choices
+from ubi_stream.operations.background import server_settings
+from ubi_stream.packs.loader import load_pack
+from ubi_stream.terminal.configured import pack_for
 from ubi_stream.terminal.console import say, stdout
+from ubi_stream.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
     from ubi_stream.evaluate.datasets import Dataset
+    from ubi_stream.evaluate.pack_report import PackReport
     from ubi_stream.evaluate.progressive import Run
 
 _WORDS = {"n": "examples", "us_per_event": "µs per example", "f1": "F1", "roc_auc": "ROC-AUC"}
 
 
 def evaluate(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Events, to judge a whole pack by.", show_default=False),
+    ] = None,
+    mapping: MappingName = None,
+    pack: PackName = None,
+    html: Annotated[
+        Path | None, typer.Option(help="With a file of events: write the report as a page with plots.", metavar="FILE")
+    ] = None,
     dataset: Annotated[
         str | None, typer.Option("--dataset", "-d", help="Name of a set, or path of a file.", metavar="NAME|FILE")
     ] = None,
@@ -62,11 +79,15 @@ def evaluate(
 ) -> None:
     """Judge a model by progressive validation: each example is scored before it is learned.
 
-    Without --dataset or --model it lists what there is by name. `docs/evaluate.md` says what the figures mean.
+    With a file of events it judges a whole pack instead: outcomes, anomalies, drift and segments, as a worker would
+    have been. Without --dataset or --model it lists what there is by name. `docs/evaluate.md` says what the figures
+    mean.
 
     Examples:
 
     - `ubi evaluate --dataset phishing --model fast`
+
+    - `ubi evaluate events.csv.gz --mapping rees46 --pack ecommerce --html report.html`
 
     - `ubi evaluate --dataset shuttle --model anomalies --json`
 
@@ -89,6 +110,11 @@ def evaluate(
     from ubi_stream.models.catalogue import make_model  # noqa: PLC0415 - loads River
     from ubi_stream.models.common.river_models import task_of  # noqa: PLC0415 - as above
 
+    if file is not None:
+        _judge_pack(file, mapping, pack, html, as_json=as_json)
+        return
+    if mapping or pack or html:
+        raise ConfigError("--mapping, --pack and --html go with a file of events: ubi evaluate FILE --mapping NAME")
     if bandit is not None:
         judge_choices(bandit, model, segment, as_json=as_json)
         return
@@ -117,6 +143,46 @@ def evaluate(
     if plot is not None:
         save_curve(run, plot, f"{model} on {chosen.name}")
     _show(chosen, model, seed, run, as_json=as_json)
+
+
+def _judge_pack(file: Path, mapping: str | None, pack_name: str | None, html: Path | None, *, as_json: bool) -> None:
+    from ubi_stream.evaluate.pack_page import pack_page  # noqa: PLC0415 - loads the models
+    from ubi_stream.evaluate.pack_report import as_document, judge_pack  # noqa: PLC0415 - as above
+
+    settings = server_settings(pack=pack_name)
+    with ReplaySource(file, mapping_for(file, mapping), sort=True, key=settings.hash_key) as source:
+        settings = pack_for(settings, source.mapping.pack)
+        pack = load_pack(settings.pack, nobody=settings.nobody)
+        with progress_bar(source.total_bytes) as bar:
+            report = judge_pack(
+                source,
+                file.name,
+                pack=pack,
+                settings=settings,
+                clock=SystemClock(),
+                on_progress=lambda events: bar.move(source.bytes_read, f"{events:,} events"),
+            )
+    if html is not None:
+        try:
+            html.write_text(pack_page(report), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"the report can't be written to {html}: {error}") from error
+    if as_json:
+        typer.echo(msgspec.json.encode(as_document(report)))
+    else:
+        _show_pack(report)
+
+
+def _show_pack(report: PackReport) -> None:
+    table = Table("outcome", "model", "labels", "ROC-AUC", "log-loss", "calibration error", box=None, pad_edge=False)
+    for one in report.outcomes:
+        metrics = one.quality.get("all_time", {})
+        figures = (metrics.get(name) for name in ("n", "roc_auc", "log_loss", "calibration_error"))
+        table.add_row(one.outcome, one.model + (" (serves)" if one.serves else ""), *map(_text, figures))
+    stdout().print(table)
+    for anomalies in report.anomalies:
+        say(f"{anomalies.alerts:,} of {anomalies.judged:,} judged events of a {anomalies.entity} alerted")
+    say(f"{len(report.drifts):,} drift insights, {report.segments.total():,} entries into segments")
 
 
 def _show(dataset: Dataset, model: str, seed: int, run: Run, *, as_json: bool) -> None:

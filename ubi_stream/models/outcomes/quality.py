@@ -91,6 +91,17 @@ class QualitySums:
             "label_delay_p95_s": self._delay_p95(),
         }
 
+    def calibration_bins(self) -> NDArray[np.float64]:
+        """Return number, sum of the probabilities, and number that came true, of ten bins: shape (3, 10).
+
+        The number is that of the bins of the ranks, which divide the tenths to a few thousandths.
+        """
+        centres = 1.0 / (1.0 + np.exp(_RANK_LIMIT - (np.arange(_RANK_BINS + 1) + 0.5) * 2.0 * _RANK_LIMIT / _RANK_BINS))
+        bins = np.minimum((centres * _CALIBRATION_BINS).astype(np.intp), _CALIBRATION_BINS - 1)
+        n = np.bincount(bins, weights=self.ranked.sum(axis=0), minlength=_CALIBRATION_BINS)
+        predicted = np.bincount(bins, weights=self.ranked.sum(axis=0) * centres, minlength=_CALIBRATION_BINS)
+        return np.stack((n, predicted, np.bincount(bins, weights=self.ranked[1], minlength=_CALIBRATION_BINS)))
+
     def _roc_auc(self, positives: int) -> float | None:
         """Share of pairs of a positive and a negative that are in order; pairs in one bin count half."""
         negatives, hits = self.ranked
