@@ -115,7 +115,7 @@ class Pipeline:
         batch = self.featurizer.featurize(self.folder.fold(events))
         assigned = self.segments.assign(batch)
         assessed = self.rules.assess(batch)
-        scores = self.models.score_and_learn(batch)
+        scores = self.models.score_and_learn(batch, assigned.after)
         self.visit_confidence.learn(batch)
         decided = self.policy.decide(scores, assigned, assessed)
         return BatchResult(

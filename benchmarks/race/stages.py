@@ -20,16 +20,20 @@ ALONE: Final = "one at a time"
 
 Stage = Callable[[Pipeline, list[Record]], object]
 
+
+def _score(p: Pipeline, records: list[Record]) -> object:
+    batch = p.featurizer.featurize(p.folder.fold(read_events(records, p.validator, forwarded=False).events))
+    return p.models.score_and_learn(batch, p.segments.assign(batch).after)
+
+
 STAGES: dict[str, Stage] = {
     "decode, validate": lambda p, records: read_events(records, p.validator, forwarded=False),
     "fold": lambda p, records: list(p.folder.fold(read_events(records, p.validator, forwarded=False).events)),
     "features": lambda p, records: p.featurizer.featurize(
         p.folder.fold(read_events(records, p.validator, forwarded=False).events)
     ),
-    "models": lambda p, records: p.models.score_and_learn(
-        p.featurizer.featurize(p.folder.fold(read_events(records, p.validator, forwarded=False).events))
-    ),
-    "segments, insights, windows": lambda p, records: p.run(records, forwarded=False),
+    "segments, models": _score,
+    "insights, windows": lambda p, records: p.run(records, forwarded=False),
 }
 """The way of an event up to and with each stage."""
 

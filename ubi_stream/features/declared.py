@@ -85,7 +85,8 @@ def declared_features(pack: Pack, entity: str) -> dict[str, Feature]:
     if taken := sorted(all_features().keys() & {one.name for one in declared}):
         raise ConfigError(f"features: {taken[0]!r} is the name of a feature of the product; call yours something else")
     width = len(declared)
-    return {one.name: _feature(one, place, width, pack.events.roles) for place, one in enumerate(declared)}
+    roles = pack.roles_of(next(one for one in pack.entities if one.name == entity))
+    return {one.name: _feature(one, place, width, roles) for place, one in enumerate(declared)}
 
 
 def _feature(one: DeclaredFeature, place: int, width: int, roles: Roles) -> Feature:

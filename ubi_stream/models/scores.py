@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ubi_stream.features.stage import Featurized, Matrix
 from ubi_stream.models.anomaly.alert_rate import Wave
 from ubi_stream.models.drift.verdict import Drift
@@ -91,6 +93,8 @@ class Scores:
         What a person's label brought about, where the first moment is one.
     predictions
         What the models of the pack's outcomes say.
+    segment_peers
+        By row, what is usual and typical in the entity's segment, where the pack compares within segments.
     """
 
     batch: Featurized
@@ -103,6 +107,7 @@ class Scores:
     held: set[tuple[int, int]] = field(default_factory=set)
     habit_changes: dict[int, HabitChange] = field(default_factory=dict)
     change_waves: dict[int, list[RuleWave]] = field(default_factory=dict)
+    segment_peers: dict[int, tuple[Matrix, Matrix]] = field(default_factory=dict)
     learned: Learned | None = None
     predictions: Predictions = field(default_factory=Predictions)
 
@@ -110,6 +115,14 @@ class Scores:
         """What was usual of the peers when the row was scored."""
         return next(usual for start, usual, _ in reversed(self.peers) if start <= row)
 
+    def usual_at(self, row: int) -> Matrix:
+        """What was usual of the peers in the entity's segment, where that is known; else of all peers."""
+        return self._in_segment(row, 0, self.peers_at(row))
+
     def typical_at(self, row: int) -> Matrix:
-        """What was typical of those peers who have any, when the row was scored."""
-        return next(typical for start, _, typical in reversed(self.peers) if start <= row)
+        """What was typical of those peers who have any, when the row was scored; in the segment where that is known."""
+        return self._in_segment(row, 1, next(typical for start, _, typical in reversed(self.peers) if start <= row))
+
+    def _in_segment(self, row: int, place: int, of_all: Matrix) -> Matrix:
+        own = self.segment_peers.get(row)
+        return of_all if own is None else np.where(np.isnan(own[place]), of_all, own[place])

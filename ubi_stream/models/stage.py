@@ -5,6 +5,7 @@ Everything here gives the same bits however the stream is cut into batches: a cr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from zlib import crc32
@@ -14,6 +15,7 @@ import numpy as np
 from ubi_stream.arrays import blocks
 from ubi_stream.features.stage import Featurized, Featurizer
 from ubi_stream.models.anomaly.peers import PeerBaseline
+from ubi_stream.models.anomaly.segment_peers import SegmentPeers
 from ubi_stream.models.anomaly.stage import AnomalyEnsemble
 from ubi_stream.models.bandit import ArmChooser
 from ubi_stream.models.change_waves import ChangeWatch
@@ -43,12 +45,18 @@ class PartitionModels:
         the class that they have.
     choosers
         By segment, for those with several recommendations; they choose and learn when it is decided what is told.
+    segment_peers
+        What is usual in each segment, where the pack compares within segments.
     """
+
+    segment_peers: SegmentPeers | None = None
 
     def __init__(self, plan: Plan, featurizer: Featurizer, *, seed: int) -> None:
         names = featurizer.names
         self.n_seen = 0
         self.peers = PeerBaseline(len(names), block=_PEERS_BLOCK)
+        if plan.parts.models.peers == "segment":
+            self.segment_peers = SegmentPeers(len(names), _PEERS_BLOCK)
         self.feedback = Feedback(len(names))
         self.anomaly: AnomalyEnsemble | None = None
         self.segment_rates = FrequencyTable()
@@ -69,8 +77,11 @@ class PartitionModels:
                 if len(segment.advice) > 1
             }
 
-    def score_and_learn(self, batch: Featurized) -> Scores:
-        """Score the new rows of a batch, each before it is learned from. Rows that are not new get NaN."""
+    def score_and_learn(self, batch: Featurized, segments: Sequence[str]) -> Scores:
+        """Score the new rows of a batch, each before it is learned from. Rows that are not new get NaN.
+
+        `segments` are those of the entities after each change of the batch, "" is none.
+        """
         changes = [change for change, row in zip(batch.changes, batch.rows, strict=True) if row >= 0]
         # New rows come after all that are not: a replay ends once and for all.
         first_new = next((row for row, change in enumerate(changes) if change.new), len(changes))
@@ -80,6 +91,11 @@ class PartitionModels:
             scores.learned = self._take_label(batch, batch.changes[0])
         if first_new < n:
             self._score_rows(batch, changes, first_new, scores)
+            if self.segment_peers is not None:
+                of_rows = [name for name, row in zip(segments, batch.rows, strict=True) if row >= 0]
+                keys = [crc32(change.entity_id.encode()) for change in changes[first_new:]]
+                known = self.segment_peers.run(batch.values[first_new:], of_rows[first_new:], keys)
+                scores.segment_peers = {row: one for row, one in enumerate(known, first_new) if one is not None}
             self._judge_alerts(scores)
             scores.rule_waves, scores.held = self.rule_watch.run(batch.checked, changes, first_new)
         found = ((position, find_change(history)) for position, history in batch.histories.items())

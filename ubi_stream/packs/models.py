@@ -87,6 +87,7 @@ class ModelsSpec(Model):
     drift: DriftModel | None = None
     forecast: ForecastModel | None = None
     bandit: BanditModel | None = None
+    peers: Literal["all", "segment"] = Field("all", description="Whom explanations and beyond_peers compare with")
     candidates: tuple[CandidateModel, ...] = Field((), max_length=32, description="Further models, by task")
     budget_us: float = Field(60.0, gt=0, description="Most that the default tier's candidates may cost for an event")
     costly: bool = Field(False, description="Run the costly tier's candidates too, whatever they cost")

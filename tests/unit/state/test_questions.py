@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -22,11 +23,11 @@ def delayed_labels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, DelayedLa
     given: list[tuple[str, DelayedLabel]] = []
     real = PartitionModels.score_and_learn
 
-    def listen(self: PartitionModels, batch: Featurized) -> Any:
+    def listen(self: PartitionModels, batch: Featurized, segments: Sequence[str]) -> Any:
         given.extend(
             (change.entity_id, answer) for change in batch.changes if change.new for answer in change.delayed_labels
         )
-        return real(self, batch)
+        return real(self, batch, segments)
 
     monkeypatch.setattr(PartitionModels, "score_and_learn", listen)
     return given

@@ -157,7 +157,7 @@ class RiskInsights:
                 _number(value),
                 part,
                 usual=self._known(batch.usual[row], name),
-                peers=self._known(scores.peers_at(row), name),
+                peers=self._known(scores.usual_at(row), name),
             )
             for name, (value, part) in parts.items()
         )

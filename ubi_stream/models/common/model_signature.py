@@ -44,6 +44,7 @@ def shape_of_models(plan: Plan, names: tuple[str, ...], seed: int) -> str:
         *candidates,
         *(rule.name for rule in plan.parts.rules if rule.together),
         *(str(aggregation.key) for _, aggregation in (plan.declared.features if plan.declared else ())),
+        *(("peers by segment",) if models.peers == "segment" else ()),
         str(seed),
     )
 
