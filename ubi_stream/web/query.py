@@ -41,7 +41,7 @@ def read_query(query: Iterable[tuple[str, str]], kind: type[_Q]) -> _Q:
         A parameter is unknown, given twice, empty, too long or not what its field says: a misspelt filter must not
         pass for no filter.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     found: dict[str, Any] = {}
     for name, value in query:
         if name not in fields:
@@ -67,8 +67,14 @@ def check_query(kind: type[msgspec.Struct]) -> None:
     TypeError
         A field is neither text, a number, a time nor a choice.
     """
-    for field in msgspec.structs.fields(kind):
+    for field in _fields(kind).values():
         _schema(field.type)
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    """Fields of a query by the names of its parameters: msgspec evaluates annotations anew each time."""
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 def _read(name: str, value: str, kind: Any) -> Any:

@@ -103,6 +103,7 @@ async def test_nothing_hostile_is_let_in(target: WebServer) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 async def test_ten_thousand_hostile_requests(target: WebServer) -> None:
     await attacked(target, 10_000)
