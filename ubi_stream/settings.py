@@ -111,6 +111,11 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,200}$",
         description="Name of this worker alone that outlives its process: started again, it goes on at once",
     )
+    data_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys that backups and exports are sealed with, ID:KEY, comma-separated: the first seals, all "
+        "open; `ubi keys data-key` makes one",
+    )
     snapshot_key: SecretStr = Field(SecretStr(""), description="Signs model snapshots; set it, or every start warns")
 
     erasure_key: SecretStr = Field(
@@ -211,6 +216,11 @@ class Settings(BaseSettings):
     def hash_key(self) -> bytes:
         """Keys the hashes of values that a mapping hides."""
         return self.pii_key.get_secret_value().encode()
+
+    @property
+    def ring(self) -> str:
+        """Keys that data is sealed with, as `KeyRing.parse` reads them."""
+        return self.data_keys.get_secret_value()
 
     @property
     def events_topic(self) -> str:

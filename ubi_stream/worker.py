@@ -43,6 +43,7 @@ from ubi_stream.sinks.database import create_pool, wait_for_database
 from ubi_stream.sinks.decode import read_dead_letter, read_insight, read_recommendation, read_visit, read_window
 from ubi_stream.sinks.migrations import migrate
 from ubi_stream.sinks.postgres import PostgresSink
+from ubi_stream.sinks.retention import keep_retention
 from ubi_stream.web.app import GUARD, create_web
 from ubi_stream.web.collecting import start_collector
 from ubi_stream.web.security.guard import NO_KEYS
@@ -137,6 +138,9 @@ class Worker:
         app, tasks = await self._serve(stack, outbox, prepared.epochs, pool)
         self._start_service("sink", self._run_sink(stack, prepared.topic_ids, stop))
         self._start_service("barriers", tasks.keep_flushing())
+        removed = self._metrics.retention_rows
+        keeping = keep_retention(pool, self._pack.retention, self._clock, lambda table, n: removed.labels(table).inc(n))
+        self._start_service("retention", keeping)
         self._log.info("starting", pack=self._pack.name, app_id=self._settings.app_id)
         await app.start()
         self._start_service("faust", _until_crash(app, stop))

@@ -17,6 +17,7 @@ from ubi_stream.packs import (
     models,
     outcomes,
     privacy,
+    retention,
     schema,
     segments,
     texts,
@@ -46,6 +47,7 @@ SECTIONS: dict[str, type[base.Model]] = {
     "`[models.bandit]`": models.BanditModel,
     "`[models]` and `[[models.candidates]]`": candidates.CandidateModel,
     "`[outputs]`": schema.Outputs,
+    "`[retention]`": retention.Retention,
     "`[privacy]`": privacy.Privacy,
     "`[privacy.text]`": privacy.TextActions,
     "`[[privacy.sources]]`": privacy.SourceHiding,
@@ -79,7 +81,7 @@ def test_a_section_has_every_key_of_its_table_with_its_default(heading: str) -> 
 
 
 def test_the_top_level_and_the_small_tables_are_documented() -> None:
-    tables = {"events", "times", "entities", "models", "outputs", "privacy"}
+    tables = {"events", "times", "entities", "models", "outputs", "privacy", "retention"}
     assert set(rows(section("Top level"))) == set(schema.Pack.model_fields) - tables | {"extends"}
     for model in (segments.Condition, segments.Recommendation):
         for name in model.model_fields:

@@ -25,8 +25,10 @@ from ubi_stream.cli.commands import (
     mapping,
     migrate,
     pack,
+    privacy,
     repartition,
     replay,
+    retention,
     segments,
     serve,
     status,
@@ -112,6 +114,8 @@ app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)
 app.command("label", rich_help_panel=_LOOK)(label.label)
 app.command("evaluate", rich_help_panel=_LOOK)(evaluate.evaluate)
 app.add_typer(keys.app, name="keys", rich_help_panel=_KEEP)
+app.add_typer(privacy.app, name="privacy", rich_help_panel=_KEEP)
+app.add_typer(retention.app, name="retention", rich_help_panel=_KEEP)
 app.add_typer(mapping.app, name="mapping", rich_help_panel=_LOOK)
 app.add_typer(pack.app, name="pack", rich_help_panel=_LOOK)
 

@@ -101,6 +101,7 @@ class Metrics:
         )
         self._snapshots = self._counter("ubi_snapshot_problems", "Model snapshots not usable", ("reason",))
         self.sink_rows = self._counter("ubi_sink_rows", "Rows new in Postgres", ("table",))
+        self.retention_rows = self._counter("ubi_retention_rows", "Rows deleted by age", ("table",))
         self.sink_rejected = self._counter("ubi_sink_rejected", "Records that can't be stored", ("cause",))
         self._fail_stops = self._counter("ubi_fail_stops", "The worker ended itself", ("reason",))
         self.sink_expired = self._counter("ubi_sink_expired", "Records of our topics that expired unread")

@@ -13,16 +13,18 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from struct import Struct
-from typing import Final
+from typing import BinaryIO, Final, cast
 from zlib import crc32
 
 import msgspec
 
 from ubi_stream.errors import ConfigError
+from ubi_stream.privacy.keyring import MAGIC, NO_KEYS, KeyRing, OpeningReader, SealError, SealingWriter, is_sealed
 from ubi_stream.zstd import ZstdError, ZstdFile
 
 VERSION: Final = 1
-_MAGIC: Final = b"UBIBACKUP"
+BACKUP: Final = b"UBIBACKUP"
+"""Begins every backup."""
 _FRAME: Final = Struct(">II")
 _MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
 """Many times what is written: a damaged length must not fill the memory."""
@@ -127,8 +129,8 @@ class ArchiveWriter:
 
 
 @contextmanager
-def archive_writer(path: Path) -> Iterator[ArchiveWriter]:
-    """Write a backup beside its place, and put it there when all of it is on disk.
+def archive_writer(path: Path, ring: KeyRing = NO_KEYS) -> Iterator[ArchiveWriter]:
+    """Write a backup beside its place, and put it there when all of it is on disk; sealed, if the ring has a key.
 
     What the caller does meanwhile may fail in its own way: an error of the network is an `OSError` too.
 
@@ -143,13 +145,17 @@ def archive_writer(path: Path) -> Iterator[ArchiveWriter]:
     callers: OSError | None = None
     try:
         with part.open("wb") as file:
-            file.write(_MAGIC + bytes([VERSION]))
-            with ZstdFile(file, "wb", level=_LEVEL) as stream:
+            sealing = SealingWriter(file, ring, BACKUP) if ring else None
+            target = file if sealing is None else cast(BinaryIO, sealing)
+            target.write(BACKUP + bytes([VERSION]))
+            with ZstdFile(target, "wb", level=_LEVEL) as stream:
                 try:
                     yield ArchiveWriter(path, stream)
                 except OSError as error:
                     callers = error
                     raise
+            if sealing is not None:
+                sealing.finish()
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -162,30 +168,41 @@ def archive_writer(path: Path) -> Iterator[ArchiveWriter]:
         part.unlink(missing_ok=True)
 
 
-def read_archive(path: Path) -> Iterator[Frame]:
+def read_archive(path: Path, ring: KeyRing = NO_KEYS) -> Iterator[Frame]:
     """Frames of a backup in their order, each checked; the last one is the `End`, and it fits.
+
+    One that is sealed is opened with a key of the ring.
 
     Raises
     ------
     ConfigError
-        It is no backup, of another version, damaged or cut off.
+        It is no backup, of another version, sealed under another key, damaged or cut off.
     """
     try:
         with path.open("rb") as file:
-            _check_start(path, file.read(len(_MAGIC) + 1))
-            with ZstdFile(file) as stream:
+            source = cast(BinaryIO, OpeningReader(file, ring, BACKUP)) if _is_sealed(file) else file
+            _check_start(path, source.read(len(BACKUP) + 1))
+            with ZstdFile(source) as stream:
                 yield from _frames(path, stream)
+    except SealError as error:
+        raise ConfigError(f"{path}: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror or error}") from error
     except (ZstdError, EOFError, msgspec.DecodeError) as error:
         raise _damaged(path, str(error)) from error
 
 
+def _is_sealed(file: BinaryIO) -> bool:
+    start = file.read(len(MAGIC))
+    file.seek(0)
+    return is_sealed(start)
+
+
 def _check_start(path: Path, start: bytes) -> None:
-    if not start.startswith(_MAGIC):
+    if not start.startswith(BACKUP):
         raise ConfigError(f"{path} is no backup: it does not begin like one")
-    if start[len(_MAGIC) :] != bytes([VERSION]):
-        found = start[len(_MAGIC) :].hex()
+    if start[len(BACKUP) :] != bytes([VERSION]):
+        found = start[len(BACKUP) :].hex()
         raise ConfigError(f"{path} has format {found}, this release reads {VERSION}: use the release that wrote it")
 
 

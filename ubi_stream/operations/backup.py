@@ -18,6 +18,7 @@ from ubi_stream.operations.archive import ArchiveRows, ArchiveWriter, Manifest, 
 from ubi_stream.operations.cluster import Cluster, changelogs, connected, partition_topics
 from ubi_stream.operations.consistent_snapshot import ConsistentSnapshot, take_snapshot
 from ubi_stream.packs.schema import Pack
+from ubi_stream.privacy.keyring import KeyRing
 from ubi_stream.settings import Settings
 
 _ROWS: Final = 500
@@ -71,7 +72,7 @@ async def back_up(
     started_s = clock.monotonic_s()
     tasks = list(partition_topics(settings, pack, settings.partitions))
     states = unprocessed = quarantined = 0
-    with archive_writer(path) as archive:
+    with archive_writer(path, KeyRing.parse(settings.ring)) as archive:
         async with connected(settings, clock, on_retry) as cluster:
             await _require_topics(cluster, settings, pack)
             manifest = await _manifest(cluster, settings, pack, clock)

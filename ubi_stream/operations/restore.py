@@ -17,6 +17,7 @@ from ubi_stream.operations.backup import OnProgress
 from ubi_stream.operations.cluster import Cluster, PartitionTopics, changelogs, connected, partition_topics
 from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import check_types
+from ubi_stream.privacy.keyring import NO_KEYS, KeyRing
 from ubi_stream.runtime.backlog import Offsets
 from ubi_stream.runtime.topics import ensure_topics
 from ubi_stream.settings import Settings
@@ -55,7 +56,7 @@ class Survey(msgspec.Struct, frozen=True):
     end: End
 
 
-def survey(path: Path) -> Survey:
+def survey(path: Path, ring: KeyRing = NO_KEYS) -> Survey:
     """Read and check a whole backup, keeping none of its rows.
 
     Raises
@@ -65,7 +66,7 @@ def survey(path: Path) -> Survey:
     """
     manifest: Manifest | None = None
     tasks: list[PartitionStart] = []
-    for frame in read_archive(path):
+    for frame in read_archive(path, ring):
         if isinstance(frame, Manifest):
             manifest = frame
         elif isinstance(frame, PartitionStart):
@@ -103,7 +104,7 @@ async def restore_backup(
         Kafka did not take all of it: empty the changelogs and begin again.
     """
     started_s = clock.monotonic_s()
-    found = survey(path)
+    found = survey(path, KeyRing.parse(settings.ring))
     _check_pack(found.manifest, settings, pack)
     async with connected(settings, clock, on_retry) as cluster:
         await cluster.require_idle_group(to="restore")
@@ -184,7 +185,7 @@ async def _write_rows(
     await outbox.start()
     try:
         task: PartitionTopics | None = None
-        for done, frame in enumerate(read_archive(path)):
+        for done, frame in enumerate(read_archive(path, KeyRing.parse(settings.ring))):
             if isinstance(frame, PartitionStart):
                 task = tasks[frame.entity, frame.partition]
             elif isinstance(frame, ArchiveRows) and task is not None:

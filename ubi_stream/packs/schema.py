@@ -13,6 +13,7 @@ from ubi_stream.packs.exchanges import Exchange, check_exchanges
 from ubi_stream.packs.models import ModelsSpec
 from ubi_stream.packs.outcomes import Outcome
 from ubi_stream.packs.privacy import Privacy
+from ubi_stream.packs.retention import Retention
 from ubi_stream.packs.segments import RiskRule, Segment
 from ubi_stream.packs.texts import Texts
 from ubi_stream.packs.visit_classes import VisitClass
@@ -261,6 +262,7 @@ class Pack(Model):
     models: ModelsSpec = ModelsSpec()
     outputs: Outputs = Outputs()
     privacy: Privacy = Privacy()
+    retention: Retention = Retention()
     texts: Texts = Texts()
 
     @model_validator(mode="after")

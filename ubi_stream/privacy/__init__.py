@@ -1,1 +1,1 @@
-"""Personal data: what is hidden before anything is kept, and how. Standard library only; usable outside a worker."""
+"""Personal data: what is hidden before anything is kept, and how. All but the key ring is standard library only."""

@@ -77,7 +77,7 @@ def test_every_command_has_help_with_an_example(ubi: Ubi, command: list[str]) ->
 
 def test_all_commands_are_listed(ubi: Ubi) -> None:
     assert [command.name for command in app.registered_commands] == COMMANDS
-    assert [group.name for group in app.registered_groups] == ["keys", "mapping", "pack"]
+    assert [group.name for group in app.registered_groups] == ["keys", "privacy", "retention", "mapping", "pack"]
     listed = ubi("--help").stdout
     assert all(f" {name} " in listed for name in (*COMMANDS, "pack"))
 

@@ -1,9 +1,10 @@
-"""`ubi keys create`, `rotate`, `revoke`, `list`."""
+"""`ubi keys create`, `rotate`, `revoke`, `list`; `data-key` and `reseal` of the keys that data is sealed with."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ from rich.markup import escape
 from ubi_stream.cli.options import AsJson, Dsn
 from ubi_stream.clock import SystemClock
 from ubi_stream.errors import ConfigError
+from ubi_stream.terminal.configured import load_settings
 from ubi_stream.terminal.console import run_async, say, stdout
 
 if TYPE_CHECKING:
@@ -91,17 +93,35 @@ def create(
 
 @app.command("rotate")
 def rotate(
-    key_id: _Id,
+    key_id: Annotated[
+        str | None, typer.Argument(help="Id of the key, as `ubi keys list` shows it.", metavar="ID")
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data", help="Seal this backup or export again, under the first key of UBI_DATA_KEYS.", metavar="FILE"
+        ),
+    ] = None,
     overlap_h: Annotated[
         float, typer.Option("--overlap", min=0.0, help="Hours for which the old key stays good.", metavar="HOURS")
     ] = 24.0,
     dsn: Dsn = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key that grants what another does; the old one is good for the overlap.
+    """Make a key that grants what another does; the old one is good for the overlap. Or seal files under a new key.
 
-    Example: `ubi keys rotate key_1f0c2b7a9d3e4c55 --overlap 2`
+    Examples:
+
+    - `ubi keys rotate key_1f0c2b7a9d3e4c55 --overlap 2`
+
+    - `ubi keys rotate --data a.ubi --data b.ubi`
     """
+    if data:
+        _reseal(data)
+    if key_id is None:
+        if not data:
+            raise ConfigError("say which key to rotate, or which files to seal again with --data")
+        return
     from ubi_stream.operations.background import server_settings  # noqa: PLC0415 - loads psutil
     from ubi_stream.web.security.key_store import find_key, rotate_key  # noqa: PLC0415 - loads asyncpg and aiohttp
 
@@ -124,6 +144,28 @@ def rotate(
         return
     stdout().print(f"{text}\n", soft_wrap=True, markup=False)
     say(f"Its id is {new_id}. {escape(key_id)} is good for {overlap_h:g} hours more.")
+
+
+@app.command("data-key")
+def data_key(
+    key_id: Annotated[str, typer.Argument(help="A name for it, such as the year.", metavar="ID")],
+) -> None:
+    """Make a key that backups and exports are sealed with. Put it in front in UBI_DATA_KEYS.
+
+    Example: `ubi keys data-key 2027`
+    """
+    from ubi_stream.privacy.keyring import KeyRing  # noqa: PLC0415 - loads cryptography
+
+    typer.echo(KeyRing.generate(key_id))
+
+
+def _reseal(files: list[Path]) -> None:
+    from ubi_stream.operations.sealing import reseal_file  # noqa: PLC0415 - loads cryptography
+    from ubi_stream.privacy.keyring import KeyRing  # noqa: PLC0415 - as above
+
+    ring = KeyRing.parse(load_settings().ring)
+    for file in files:
+        say(f"{file}: {'sealed again' if reseal_file(file, ring) else 'is under the first key already'}")
 
 
 @app.command("revoke")
