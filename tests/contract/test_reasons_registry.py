@@ -108,12 +108,13 @@ def test_an_event_whose_processing_raises_is_a_processing_error(monkeypatch: pyt
 
 
 def test_every_reason_has_one_line_in_the_document_and_no_other() -> None:
-    documented = re.findall(r"^\| `(\w+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    _, _, section = DOCUMENT.read_text(encoding="utf-8").partition("\n## Reasons\n")
+    documented = re.findall(r"^\| `(\w+)` \|", section.partition("\n## ")[0], re.MULTILINE)
     assert sorted(documented) == sorted(reason.value for reason in Reason)
 
 
 def test_the_documents_example_has_the_fields_of_a_dead_letter() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    example, *_ = re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     letter = read(SAMPLES["a list as user"][2])
     written, made = msgspec.json.decode(example), msgspec.json.decode(encode_dead_letter(letter))
     assert written.keys() == made.keys()
