@@ -18,6 +18,7 @@ from ubi_stream.packs import (
     outcomes,
     privacy,
     retention,
+    roles,
     schema,
     segments,
     texts,
@@ -31,7 +32,7 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding=
 SECTIONS: dict[str, type[base.Model]] = {
     "`[events]`": schema.Events,
     "`[events.limits]`": schema.PropertyLimit,
-    "`[events.roles]`": schema.Roles,
+    "`[events.roles]`": roles.Roles,
     "`[times]`": schema.Times,
     "`[[entities]]`": entities.Entity,
     "`[[features]]`": declared.DeclaredFeature,

@@ -32,6 +32,7 @@ KINDS: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "weighted_sum", "weights": {"view": 1, "purchase": 4.5}},
     {"kind": "weighted_sum", "property": "weight_kg", "weights": {"cart": -2}, "types": ["cart", "purchase"]},
     {"kind": "rate_per_min"},
+    {"kind": "last", "property": "weight_kg", "types": ["view", "cart"]},
     {"kind": "decayed_sum", "weights": {"view": 1, "purchase": 8}},
 )
 """Of each kind at least one; every window is added to each."""
@@ -83,6 +84,11 @@ def expected(one: DeclaredFeature, events: Sequence[dict[str, Any]]) -> float:
         return float(sum(values))
     if not values:
         return math.nan
+    if one.kind == "last":
+        with_value = [content for content in counted if one.property in content["properties"]]
+        newest = max(content["event_time"] for content in with_value)
+        of_then = [content for content in with_value if content["event_time"] == newest]
+        return float(of_then[-1]["properties"][one.property])
     return float(max(values) if one.kind == "max" else sum(values) / len(values))
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from ubi_stream.events.fields import IdReader, missing_or_wrong, refuse, short
 from ubi_stream.events.numbers import MAX_AMOUNT, read_flag, read_number
 from ubi_stream.packs.declared import DeclaredFeature, Form, forms_of
-from ubi_stream.packs.schema import RESERVED_TYPES, Events, Roles
+from ubi_stream.packs.roles import Roles
+from ubi_stream.packs.schema import RESERVED_TYPES, Events
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 

@@ -24,6 +24,7 @@ from ubi_stream.events.model import DeadLetter, Event, ForwardSource, Origin, Re
 from ubi_stream.events.properties import PropertyReader
 from ubi_stream.events.verdict import Label, read_verdict
 from ubi_stream.packs.declared import DeclaredFeature
+from ubi_stream.packs.roles import Roles
 from ubi_stream.packs.schema import (
     ERASE_TYPE,
     IDENTITY_TYPES,
@@ -32,7 +33,6 @@ from ubi_stream.packs.schema import (
     RESERVED_TYPES,
     Events,
     Pack,
-    Roles,
 )
 from ubi_stream.reasons import DeadLetterReason as Reason
 

@@ -14,7 +14,8 @@ import msgspec
 
 from ubi_stream.events.fields import missing_or_wrong, read_optional_id, refuse, short
 from ubi_stream.events.limits import MAX_NOTE_CHARACTERS, MAX_WEIGHT
-from ubi_stream.packs.schema import LABEL_TYPE, VERDICT_PROPERTIES
+from ubi_stream.packs.roles import VERDICT_PROPERTIES
+from ubi_stream.packs.schema import LABEL_TYPE
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 CONFIRMED: Final = "confirmed"

@@ -16,8 +16,9 @@ from ubi_stream.features.registry import (
 from ubi_stream.packs.aggregations import Aggregation
 from ubi_stream.packs.declared import DeclaredFeature
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.schema import Pack, Roles
-from ubi_stream.state.aggregates import decayed_of, distinct_of, largest_of, sum_of
+from ubi_stream.packs.roles import Roles
+from ubi_stream.packs.schema import Pack
+from ubi_stream.state.aggregates import decayed_of, distinct_of, largest_of, last_of, sum_of
 from ubi_stream.state.model import UserState
 from ubi_stream.state.panes import MICRO, MINUTE_MS
 from ubi_stream.state.visits import active_ms, whole
@@ -32,6 +33,7 @@ _HIGH: Final = {
     "weighted_sum": 1000.0,
     "rate_per_min": 100.0,
     "decayed_sum": 1000.0,
+    "last": 10_000.0,
 }
 """Largest value that the anomaly model tells apart, where the pack names none."""
 _UNITS: Final = {"count": "events", "share": "share", "rate_per_min": "events a minute", "distinct": "values"}
@@ -45,6 +47,7 @@ _MEANINGS: Final = {
     "weighted_sum": "Weighted sum",
     "rate_per_min": "Events a minute",
     "decayed_sum": "Sum that halves",
+    "last": "Newest {property}",
 }
 
 
@@ -129,6 +132,9 @@ def _value(state: UserState, declared: DeclaredFeature, one: Aggregation) -> flo
         return float(distinct_of(kept, visit, one, now_ms))
     if one.aggregate == "decayed":
         return decayed_of(kept, one, now_ms)
+    if one.aggregate == "last":
+        newest = last_of(kept, visit, one, now_ms)
+        return MISSING if newest is None else newest
     if one.aggregate == "max":
         largest = largest_of(kept, visit, one, now_ms)
         return MISSING if largest is None else largest / MICRO

@@ -29,7 +29,7 @@ PANES: Final[dict[Span, tuple[int, int]]] = {
 """Width of a pane in milliseconds, and how many make a window. The newest pane is still open."""
 KEYS: Final = 2**32
 
-Aggregate = Literal["count", "sum", "share", "max", "distinct", "decayed"]
+Aggregate = Literal["count", "sum", "share", "max", "distinct", "decayed", "last"]
 _AGGREGATES: Final[dict[str, Aggregate]] = {
     "count": "count",
     "rate_per_min": "count",
@@ -37,6 +37,7 @@ _AGGREGATES: Final[dict[str, Aggregate]] = {
     "max": "max",
     "distinct": "distinct",
     "decayed_sum": "decayed",
+    "last": "last",
 }
 
 
@@ -50,7 +51,7 @@ class Aggregation:
         Hash of what is counted, in [0, 2**32): the state keeps it under this. A changed declaration has another.
     aggregate
         A number of events; a sum with it; the events of a share, and of what it is a share of; the largest value; a
-        sketch of the different values; or a sum that halves with every window of age.
+        sketch of the different values; a sum that halves with every window of age; or the newest value.
     pane_ms, panes
         Width and number of panes; 0 for the current visit.
     value_of

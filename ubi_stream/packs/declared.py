@@ -13,12 +13,14 @@ from ubi_stream.packs.base import EventType, Model, Name, Operator, no_twins
 MAX_DECLARED: Final = 64
 """Declared features of a pack: each takes space in every entity's state, and time at every event."""
 
-Kind = Literal["count", "share", "sum", "mean", "max", "distinct", "weighted_sum", "rate_per_min", "decayed_sum"]
+Kind = Literal[
+    "count", "share", "sum", "mean", "max", "distinct", "weighted_sum", "rate_per_min", "decayed_sum", "last"
+]
 Span = Literal["visit", "5m", "1h", "24h", "7d", "30d"]
 Form = Literal["number", "text", "flag"]
 """What a property is read as when an event arrives."""
 
-_NEEDS_PROPERTY: Final = frozenset(("sum", "mean", "max", "distinct"))
+_NEEDS_PROPERTY: Final = frozenset(("sum", "mean", "max", "distinct", "last"))
 _MAY_WEIGH: Final = frozenset(("weighted_sum", "decayed_sum"))
 _NO_PROPERTY: Final = frozenset(("count", "share", "rate_per_min"))
 

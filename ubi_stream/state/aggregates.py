@@ -22,7 +22,7 @@ Sketch = dict[int, int]
 
 
 class Decayed(msgspec.Struct, array_like=True, gc=False):
-    """A sum that halves with every half-life of age, as of a time."""
+    """A value as of a time: a sum that halves with every half-life of age, or the newest one."""
 
     value: float
     at_ms: int
@@ -41,21 +41,24 @@ class Aggregates(msgspec.Struct, array_like=True, gc=False):
         Sketches of the different values.
     decayed
         Decayed sums.
+    last
+        Newest values, with their time.
     """
 
     sums: dict[int, PaneRing] = {}
     largest: dict[int, dict[int, int]] = {}
     distinct: dict[int, Sketch] = {}
     decayed: dict[int, Decayed] = {}
+    last: dict[int, Decayed] = {}
 
     def keep(self, keys: frozenset[int]) -> None:
         """Drop what the pack does not declare any more."""
-        for kept in (self.sums, self.largest, self.distinct, self.decayed):
+        for kept in (self.sums, self.largest, self.distinct, self.decayed, self.last):
             for key in kept.keys() - keys:
                 del kept[key]
 
     def __len__(self) -> int:
-        return len(self.sums) + len(self.largest) + len(self.distinct) + len(self.decayed)
+        return len(self.sums) + len(self.largest) + len(self.distinct) + len(self.decayed) + len(self.last)
 
 
 class VisitAggregates(msgspec.Struct, array_like=True, gc=False):
@@ -64,6 +67,7 @@ class VisitAggregates(msgspec.Struct, array_like=True, gc=False):
     sums: dict[int, Pane] = {}
     largest: dict[int, int] = {}
     distinct: dict[int, list[int]] = {}
+    last: dict[int, Decayed] = {}
 
 
 def aggregate(
@@ -102,6 +106,8 @@ def aggregate(
             _add_sum(kept, visit, one, time_ms, 0, as_micros(value))
         elif one.aggregate == "max":
             _add_largest(kept, visit, one, time_ms, as_micros(value))
+        elif one.aggregate == "last":
+            _set_last(kept.last if one.panes or visit is None else visit.last, one, time_ms, value)
         else:
             _add_decayed(kept.decayed, one, time_ms, value)
     if len(kept) > len(plan.keys):
@@ -149,6 +155,16 @@ def distinct_of(kept: Aggregates | None, visit: VisitAggregates | None, one: Agg
     oldest = now_ms // one.pane_ms - one.panes
     sketch = kept.distinct.get(one.key, {}) if kept else {}
     return count_distinct(sorted(hashed for hashed, pane in sketch.items() if pane > oldest)[:SLOTS])
+
+
+def last_of(kept: Aggregates | None, visit: VisitAggregates | None, one: Aggregation, now_ms: int) -> float | None:
+    """Return the newest value in the window; None where there was none."""
+    if not one.panes:
+        found = visit.last.get(one.key) if visit else None
+        return found.value if found else None
+    found = kept.last.get(one.key) if kept else None
+    is_inside = found is not None and found.at_ms // one.pane_ms > now_ms // one.pane_ms - one.panes
+    return found.value if found is not None and is_inside else None
 
 
 def decayed_of(kept: Aggregates | None, one: Aggregation, now_ms: int) -> float:
@@ -209,6 +225,12 @@ def thin_out(sketch: Sketch, panes: int) -> None:
             heappush(newest, pane)
         else:
             heapreplace(newest, pane)
+
+
+def _set_last(kept: dict[int, Decayed], one: Aggregation, time_ms: int, value: float) -> None:
+    found = kept.get(one.key)
+    if found is None or time_ms >= found.at_ms:
+        kept[one.key] = Decayed(value, time_ms)
 
 
 def _add_decayed(kept: dict[int, Decayed], one: Aggregation, time_ms: int, value: float) -> None:

@@ -13,7 +13,8 @@ from ubi_stream.events.numbers import MAX_AMOUNT
 from ubi_stream.events.stage import read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.packs.loader import load_pack
-from ubi_stream.packs.schema import Events, PropertyLimit, Roles
+from ubi_stream.packs.roles import Roles
+from ubi_stream.packs.schema import Events, PropertyLimit
 from ubi_stream.reasons import DeadLetterReason as Reason
 
 ROLES = Roles(
