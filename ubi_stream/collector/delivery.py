@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from ubi_stream.errors import DeliveryError, UbiError
+from ubi_stream.events.model import Headers
 from ubi_stream.kafka.partitioner import partition_of
 
 BATCH_BYTES: Final = 512 * 1024
@@ -18,8 +19,6 @@ BATCH_BYTES: Final = 512 * 1024
 REQUEST_BYTES: Final = 2 * 1024 * 1024
 """Largest record: a dead letter with a call of 512 KiB, in base64."""
 STOP_WITHIN_S: Final = 5.0
-
-Headers = Sequence[tuple[str, bytes]]
 
 
 class OverloadedError(UbiError):
@@ -36,6 +35,7 @@ class Outgoing(NamedTuple):
     key: bytes | None
     value: bytes
     urgent: bool = False
+    headers: Headers = ()
 
 
 class Delivery(Protocol):
@@ -229,7 +229,7 @@ class _PartitionQueue:
         batch, taken = producer.create_batch(), 0
         for waiting in self._waiting:
             record = waiting.record
-            fits = batch.append(key=record.key, value=record.value, timestamp=None)
+            fits = batch.append(key=record.key, value=record.value, headers=list(record.headers), timestamp=None)
             if fits is None or (taken and batch.size() > BATCH_BYTES):
                 taken += fits is not None
                 break

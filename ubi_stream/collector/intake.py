@@ -19,7 +19,8 @@ from ubi_stream.collector.request import (
     Row,
     wrong_type,
 )
-from ubi_stream.events.model import DeadLetter, Event, Record
+from ubi_stream.events.hiding import found_header
+from ubi_stream.events.model import DeadLetter, Event, Headers, Record
 from ubi_stream.events.stage import read_events
 from ubi_stream.events.validate import Validator
 from ubi_stream.mappings.ids import content_id
@@ -50,6 +51,8 @@ class Accepted(msgspec.Struct, frozen=True):
         that id's own events.
     urgent
         Whether it waits for no others.
+    headers
+        What was hidden, for the worker's report: it finds nothing there any more.
     """
 
     event_id: str
@@ -57,6 +60,7 @@ class Accepted(msgspec.Struct, frozen=True):
     value: bytes
     key: bytes
     urgent: bool = False
+    headers: Headers = ()
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -188,16 +192,19 @@ class Intake:
             return Rejected(read.dead_letters[0])
         if read.not_kept:
             return Left(read.not_kept[0].reason)
-        return self._accepted(read.events[0], event) if read.events else Left("unwanted")
+        if not read.events:
+            return Left("unwanted")
+        headers = tuple(found_header(one.found) for one in read.findings)
+        return self._accepted(read.events[0], event, headers)
 
-    def _accepted(self, found: Event, event: dict[str, Any]) -> Accepted:
+    def _accepted(self, found: Event, event: dict[str, Any], headers: Headers) -> Accepted:
         value = found.raw
         if "sent_at" in event:  # what it says of the sender's clock is true now, and not when a broker is late
             kept: dict[str, Any] = msgspec.json.decode(value)
             settled = {name: member for name, member in kept.items() if name != "sent_at"}
             value = encode_event(settled | {"event_time": found.event_time_ms})
         urgent = found.event_type in self._urgent
-        return Accepted(found.event_id, found.event_type, value, found.user_id.encode(), urgent)
+        return Accepted(found.event_id, found.event_type, value, found.user_id.encode(), urgent, headers)
 
     def _refuse(self, dialect: Dialect, call: object, refusal: Refusal, at: Reception, kept: _BodyBudget) -> Rejected:
         shown = call if refusal.kept is None else refusal.kept

@@ -174,7 +174,7 @@ class Collector:
                     continue
                 new[identity] = None
                 topic = self._settings.events_topic
-                records.append(Outgoing(topic, outcome.key, outcome.value, outcome.urgent))
+                records.append(Outgoing(topic, outcome.key, outcome.value, outcome.urgent, outcome.headers))
         try:
             await self._delivery.send(records)
         except DeliveryError:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from ubi_stream.events.decode import Decode, decode
 from ubi_stream.events.model import DeadLetter, Findings, NotKept, Record, Unwanted
-from ubi_stream.privacy.filter import PrivacyFilter, Withheld
+from ubi_stream.privacy.filter import PrivacyFilter, PropertyFinding, Withheld, shown_name
+from ubi_stream.privacy.rules import RULES, Action
 
 OWN_FORM: Final = "ubi-form"
 """Header of records that are events in our own form, whatever the form of their topic is."""
 OWN_FORM_HEADER: Final = (OWN_FORM, b"event")
+FOUND: Final = "ubi-found"
+_MAX_FOUND: Final = 50
 _encode_json = msgspec.json.Encoder().encode
+_decode_found = msgspec.json.Decoder(list[tuple[str, str, Action]]).decode
 
 
 def is_own_form(record: Record) -> bool:
@@ -39,10 +44,37 @@ def read_hidden(
     outcome = privacy.apply(data)
     if isinstance(outcome, Withheld):
         return NotKept(outcome.reason, record)
-    findings = Findings(outcome.findings, record) if outcome.findings else None
+    found = outcome.findings
+    if record.headers and (before := read_found(record)):
+        found = tuple(sorted({*found, *before}))
+    findings = Findings(found, record) if found else None
     if outcome.changed:
         record = _rewritten(record, outcome.event)
     return outcome.event, record, findings
+
+
+def found_header(found: Sequence[PropertyFinding]) -> tuple[str, bytes]:
+    """Header that says what was found in an event before it came to the topic: what is hidden there is not found again.
+
+    >>> found_header([("note", "email", Action.MASK)])
+    ('ubi-found', b'[["note","email","mask"]]')
+    """
+    return FOUND, _encode_json(found[:_MAX_FOUND])
+
+
+def read_found(record: Record) -> tuple[PropertyFinding, ...]:
+    """What a record's header says was found in it before; nothing where there is none, or it is no such list.
+
+    Anybody may write a header, and a name in it could be personal data: one that is no name is called `other`.
+    """
+    text = next((value for name, value in record.headers if name == FOUND), None)
+    if not text:
+        return ()
+    try:
+        found = _decode_found(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
+    return tuple((shown_name(name), rule, action) for name, rule, action in found[:_MAX_FOUND] if rule in RULES)
 
 
 def hidden_letter(

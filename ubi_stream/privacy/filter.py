@@ -53,11 +53,21 @@ _INNER: Final = "inner"
 """Place of names within a property's value."""
 _HIDDEN: Final = re.compile(r"\[(?:email|phone|card|ip)(?: \+?\d{1,4})?\](?:@[\w.-]+)?|\[filtered\]")
 _NAME: Final = re.compile(r"[A-Za-z_$][A-Za-z_.$-]*(?:\d{1,3}[A-Za-z_.$-]*){0,4}")
+_MAX_NAME: Final = 100
 _SHORTENED: Final = 8
 """Characters that `truncate` leaves of a property that a pack names."""
 
 PropertyFinding = tuple[str, str, Action]
 """Property, rule, and what was done."""
+
+
+def shown_name(name: str) -> str:
+    """A property's name as reports have it: what could be personal data itself is `other`.
+
+    >>> shown_name("billing.note"), shown_name("ann@shop.example")
+    ('billing.note', 'other')
+    """
+    return name if len(name) <= _MAX_NAME and _NAME.fullmatch(name) else OTHER
 
 
 class Filtered(NamedTuple):
@@ -280,7 +290,7 @@ class PrivacyFilter:
             treatment = self._decide(name, place)
             read = treatment.kind is None and treatment.action in (None, Action.KEEP)
             shown = name if place in ("properties", "") else f"{place}.{name}"
-            treatment = treatment._replace(name=shown if _NAME.fullmatch(shown) else OTHER, read=read)
+            treatment = treatment._replace(name=shown_name(shown), read=read)
             if len(self._known) < _MAX_NAMES:
                 self._known[place, name] = treatment
         return treatment

@@ -45,6 +45,8 @@ NOT_KEPT: Final = "not_kept"
 """Rule of properties that `[privacy] keep` does not list."""
 TOO_LONG: Final = "too_long"
 """Rule of texts over `max_text` characters."""
+RULES: Final = frozenset((SECRET, DECLARED, NOT_KEPT, TOO_LONG, *(kind.value for kind in DataKind)))
+"""All rules that are ours; filters of extensions have names of their own."""
 
 SECRETS: Final = (
     "password",

@@ -23,7 +23,7 @@ class FakeBatch:
     def __init__(self) -> None:
         self.values: list[bytes] = []
 
-    def append(self, *, key: bytes | None, value: bytes, timestamp: None) -> object | None:
+    def append(self, *, key: bytes | None, value: bytes, headers: list[object], timestamp: None) -> object | None:
         if self.size() + len(value) > delivery.REQUEST_BYTES:
             return None
         self.values.append(value)

@@ -20,6 +20,9 @@ from ubi_stream.collector.registry import (
     Dialect,
 )
 from ubi_stream.collector.request import BadRequestError
+from ubi_stream.events.hiding import read_found
+from ubi_stream.events.model import Record
+from ubi_stream.privacy.rules import Action
 
 TP2 = "/com.snowplowanalytics.snowplow/tp2"
 
@@ -288,3 +291,5 @@ def test_what_is_hidden_reaches_neither_events_nor_dead_letters() -> None:
         assert b"hunter2" not in value
         assert b"ann@" not in value
     assert withheld == Left("no_consent")
+    record = Record("ubi.events", 0, 0, NOW_MS, good.key, good.value, good.headers)
+    assert read_found(record) == (("password", "secret", Action.MASK), ("text", "email", Action.MASK))

@@ -10,7 +10,7 @@ import pytest
 
 from support.probe import EVENTS_TOPIC, PROBE_TOML, START_MS, event, record
 from ubi_stream.effects import Effects
-from ubi_stream.events.hiding import OWN_FORM
+from ubi_stream.events.hiding import FOUND, OWN_FORM, found_header, read_found
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.events.stage import ReadBatch, read_events
 from ubi_stream.events.validate import Validator
@@ -141,3 +141,15 @@ def test_a_second_topic_gets_nothing_that_is_not_listed_and_replays_count_once()
     assert not second.tally.withheld
     assert not second.tally.personal_data
     assert second.tally.replayed == 2
+
+
+def test_what_a_collector_hid_is_reported_by_the_worker_and_a_forged_header_shows_no_name() -> None:
+    found = [
+        ("note", "email", Action.MASK),
+        ("ann@shop.example", "email", Action.MASK),
+        ("note", "made up", Action.MASK),
+    ]
+    sent = Record("ubi.events", 0, 0, 0, b"u", b"{}", (found_header(found),))
+    assert read_found(sent) == (("note", "email", Action.MASK), ("other", "email", Action.MASK))
+    for forged in (b"", b"{", b'[["a"]]', b"[1]", b'[["a","email","explode"]]'):
+        assert read_found(msgspec.structs.replace(sent, headers=((FOUND, forged),))) == ()
