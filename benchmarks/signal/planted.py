@@ -222,9 +222,9 @@ def fewer_visits(world: World) -> list[Planted]:
 
 
 def _changed(world: World, kind: str, factor: float) -> Planted:
-    """A regular whose rate changes when two thirds of the stream are over."""
+    """A regular whose rate changes on a day of the second half of the stream, two weeks before its end or earlier."""
     rng, person = world.rng, _visitor(world)
-    rate, day_of_change = rng.uniform(1.2, 2.5), world.calendar.days * 2 // 3 + rng.randint(-2, 2)
+    rate, day_of_change = rng.uniform(1.2, 2.5), rng.randint(world.calendar.days // 2, world.calendar.days - 14)
     past, events = list[ShopEvent](), list[ShopEvent]()
     for day in range(world.calendar.days):
         changed = day >= day_of_change

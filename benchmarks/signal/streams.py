@@ -162,7 +162,7 @@ def equal_weeks(seed: int, events: int, weeks: int = 6) -> Stream:
 
 
 def changed_habits(seed: int, events: int, days: int = 42, each: int = 12) -> Stream:
-    """Six weeks; when four are over, so many regulars come more often, and so many less often, for good."""
+    """Six weeks; in the second half so many regulars come more often, and so many less often, each from a day on."""
     world = _world("changed_habits", seed, days)
     planted = plant(world, dict.fromkeys(CHANGES, each))
     return assemble(world, "changed_habits", seed, _life(world, events, planted), planted, [])

@@ -26,7 +26,7 @@ from ubi_stream.models.rate_change import find_change
 from ubi_stream.models.scores import Scores
 from ubi_stream.packs.plan import Plan
 from ubi_stream.rules.frequency import FrequencyTable
-from ubi_stream.rules.waves import RuleWatch
+from ubi_stream.rules.rule_watch import RuleWatch
 from ubi_stream.state.stage import StateChange
 
 _PEERS_BLOCK: Final = 250

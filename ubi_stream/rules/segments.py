@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import floor
 from typing import Final
 
+import numpy as np
+
 from ubi_stream.features.event_context import EventContext
 from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import NO_ROW, Featurized, Matrix
@@ -86,8 +88,14 @@ class Segments:
         self._place = {name: place for place, name in enumerate(self._names)}
         self._hold_ms = {segment.name: round(segment.hold_h * HOUR_MS) for segment in segments}
         self._checks = Checks(tuple(self.conditions.values())) if lively else None
-        self._stay_checks = Checks([Conditions(s.stay or s.when, features) for s in lively]) if lively else None
+        self._staying = {segment.name: Conditions(segment.stay or segment.when, features) for segment in lively}
+        self._stay_checks = Checks(tuple(self._staying.values())) if lively else None
         self._dormant_ms = dormant_ms
+
+    def holding(self, name: str, row: Matrix) -> Conditions:
+        """The conditions by which a row is in a segment: those to enter it, else the looser ones to stay in it."""
+        entering = self.conditions[name]
+        return entering if Checks([entering]).hold(row[np.newaxis])[0, 0] else self._staying[name]
 
     def assign(self, batch: Featurized) -> Assigned:
         """Write each entity's segment into its state. A first segment is no change."""

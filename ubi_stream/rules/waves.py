@@ -14,19 +14,26 @@ from zlib import crc32
 
 import numpy as np
 
-from ubi_stream.features.registry import Feature
-from ubi_stream.features.stage import Matrix
-from ubi_stream.packs.segments import RiskRule
-from ubi_stream.rules.conditions import Checks, Conditions
 from ubi_stream.rules.shares import ShareTests
 from ubi_stream.state.panes import HOUR_MS, MINUTE_MS
-from ubi_stream.state.stage import StateChange
 
 _EVIDENCE: Final = 6.2
 """Nats that make a wave: three users in a row, where one in a hundred usually meets the rule."""
 
 _MIN_ENTITIES: Final = 3
 """Users who meet it: the evidence decides, but never that of one or two."""
+
+FAR: Final = 1.5
+"""Times its threshold, beyond which a rule is met by far."""
+
+_EVIDENCE_BY_FAR: Final = 7.5
+"""Nats that make a wave of users who meet the rule by far: two in a row, where one in three hundred usually does."""
+
+_MIN_ENTITIES_BY_FAR: Final = 2
+"""Users who meet it by far: chance brings two in a row only where that is common."""
+
+_CERTAIN, _CERTAIN_BY_FAR = 100.0, 400.0
+"""Users after which the usual share is not taken to be any more certain; a rare one needs more to be known."""
 
 _LEFT: Final = 0.4
 """Share of those who usually don't meet the rule that are left in a wave."""
@@ -56,7 +63,7 @@ _SILENT_MS: Final = 60 * MINUTE_MS
 
 
 class RuleExposure(NamedTuple):
-    """A row at which a rule could be met: position of row and rule, whose, when, whether it is met, and by how much."""
+    """A row at which a rule could be met: position of row and rule, whose, when, if it is met, by how much, if far."""
 
     row: int
     rule: int
@@ -64,6 +71,7 @@ class RuleExposure(NamedTuple):
     at_ms: int
     met: bool
     value: float
+    far: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,7 @@ class RuleWaves:
         Share of users who are expected to meet each.
     hourly
         Whether the usual share of each is that of the same hour of the day (UTC): it then takes 24 columns of tests.
+        The others take one, and one for those who meet the rule by far: fewer of them are enough.
     silent_ms, longest_ms
         A wave in which nobody meets the rule for so long is over; what lasts longer is usual from then on.
     """
@@ -140,16 +149,21 @@ class RuleWaves:
         self._first = np.cumsum([0, *widths[:-1]]).tolist()
         self._hourly = tuple(hourly)
         self._columns = [column for column, width in enumerate(widths) for _ in range(width)]  # rule of each column
-        n = len(self._columns)
-        trials = np.repeat([_PRIOR_TRIALS_OF_AN_HOUR if by_hour else _PRIOR_TRIALS for by_hour in hourly], widths)
+        by_far = [rule for rule, by_hour in enumerate(hourly) if not by_hour]
+        self._far = {rule: len(self._columns) + place for place, rule in enumerate(by_far)}
+        is_far = np.repeat([False, True], [len(self._columns), len(by_far)])
+        self._columns += by_far
+        trials = np.array([_PRIOR_TRIALS_OF_AN_HOUR if hourly[rule] else _PRIOR_TRIALS for rule in self._columns])
+        shares = np.array([usual[rule] for rule in self._columns], dtype=np.float64)
         self._tests = ShareTests(
-            n,
-            prior_hits=trials * np.repeat(np.array(usual, dtype=np.float64), widths),
+            len(self._columns),
+            prior_hits=trials * shares * np.where(is_far, FAR**-3, 1.0),
             prior_trials=trials,
             slack=_SLACK,
             left=_LEFT,
-            evidence=_EVIDENCE,
+            evidence=np.where(is_far, _EVIDENCE_BY_FAR, _EVIDENCE),
             least=_LEAST,
+            certain=np.where(is_far, _CERTAIN_BY_FAR, _CERTAIN),
         )
         self._recent: list[dict[int, _Seen]] = [{} for _ in self.names]  # by user, the oldest first
         self._wave_column: list[int | None] = [None] * len(self.names)
@@ -193,10 +207,16 @@ class RuleWaves:
 
     def _test(self, one: RuleExposure) -> list[RuleWave]:
         tests, rule, column = self._tests, one.rule, self._column(one)
+        far = self._far.get(rule) if self._wave_column[rule] is None else None
         trials, hits = np.zeros(len(self._columns)), np.zeros(len(self._columns))
         trials[column], hits[column] = 1.0, float(one.met)
+        if far is not None:
+            trials[far], hits[far] = 1.0, float(one.far)
         risen = tests.update(trials, hits, one.at_ms)
-        if risen[column] and tests.hits[column] >= _MIN_ENTITIES:
+        is_risen = risen[column] and tests.hits[column] >= _MIN_ENTITIES
+        if far is not None and risen[far] and tests.hits[far] >= _MIN_ENTITIES_BY_FAR:
+            is_risen = True  # the account is that of all who meet the rule
+        if self._wave_column[rule] is None and is_risen:
             tests.begin(column)
             self._wave_column[rule] = column
             self._held[rule], self._until_ms[rule] = 0, one.at_ms
@@ -208,6 +228,8 @@ class RuleWaves:
             return []
         wave = self._wave(rule, column, begins=False)
         tests.end(column, forget=is_long)
+        if rule in self._far:
+            tests.end(self._far[rule])
         self._wave_column[rule] = None
         return [wave]
 
@@ -233,61 +255,3 @@ class RuleWaves:
             median(values) if values else float("nan"),
             self._held[rule],
         )
-
-
-class RuleWatch:
-    """Feeds the rows of a batch to the waves of those rules that have a sentence for many.
-
-    A rule could be met where the feature of its first condition has a value. Conditions of which one must hold besides
-    don't count: they say more of a user than of what happens to all.
-
-    Attributes
-    ----------
-    waves
-        The waves themselves.
-    """
-
-    def __init__(self, rules: Sequence[RiskRule], features: Sequence[Feature]) -> None:
-        places = [place for place, rule in enumerate(rules) if rule.together]
-        self._places = places
-        conditions = [Conditions(rules[place].when, features) for place in places]
-        self._checks = Checks(conditions) if conditions else None
-        self._columns = [one.columns[0] for one in conditions]
-        self.waves = RuleWaves(
-            [rules[place].name for place in places],
-            [rules[place].usual_share for place in places],
-            [rules[place].together_by == "hour" for place in places],
-        )
-
-    def run(
-        self, values: Matrix, changes: Sequence[StateChange], first: int
-    ) -> tuple[dict[int, list[RuleWave]], set[tuple[int, int]]]:
-        """Take in the rows of a batch from `first` on.
-
-        Parameters
-        ----------
-        values
-            Features of the rules, shape (rows, features).
-        moments
-            Those that have a row, in order.
-
-        Returns
-        -------
-        Waves by row; and row and position (among all rules) of what is held back.
-        """
-        if self._checks is None:
-            return {}, set()
-        met = self._checks.hold(values[first:])
-        shown = values[first:, self._columns]
-        waves, held = self.waves.watch(
-            RuleExposure(
-                row + first,
-                rule,
-                changes[row + first].entity_id,
-                changes[row + first].at_ms,
-                bool(met[row, rule]),
-                float(shown[row, rule]),
-            )
-            for row, rule in np.argwhere(~np.isnan(shown)).tolist()
-        )
-        return waves, {(row, self._places[rule]) for row, rule in held}

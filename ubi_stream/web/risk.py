@@ -27,19 +27,25 @@ _STEEPNESS: Final = 12.0
 def risk_of(plan: Plan, state: UserState) -> dict[str, Any] | None:
     """Risk level as of the user's newest event; None where the pack has no rule with a dimension.
 
-    A dimension holds until `times.risk_days` after its rule was met last: that is the way back. The level is
-    `high_risk` while one of high severity does. The score is that of the dimension that is closest to its threshold, or
-    furthest past it: 0.5 at the threshold.
+    A dimension holds until `times.risk_days` after its rule was met last: that is the way back. The level is `high_risk`
+    while a rule of high severity holds, with a dimension or without one, such as that of a bot. The score is that of the
+    dimension that is closest to its threshold, or furthest past it: 0.5 at the threshold.
     """
     rules = [rule for rule in plan.parts.rules if rule.dimension is not None]
     if not rules:
         return None
     found = [_dimension(rule, plan, state) for rule in rules]
+    others = [rule for rule in plan.pack.rules if rule.dimension is None and rule.severity == "high"]
+    met = [(rule.name, state.rules[rule.name]) for rule in others if rule.name in state.rules]
+    holding = [
+        {"rule": name, "since": iso_time(one.since_ms)} for name, one in met if holds_still(one, state.last_ms, plan)
+    ]
     high = [one["holds"] and rule.severity == "high" for one, rule in zip(found, rules, strict=True)]
     return {
-        "level": "high_risk" if any(high) else "standard",
+        "level": "high_risk" if holding or any(high) else "standard",
         "score": max(one.pop("score") for one in found),
         "dimensions": found,
+        "others": holding,
     }
 
 

@@ -109,3 +109,22 @@ def test_what_all_do_at_an_hour_is_usual_there_and_a_burst_at_another_hour_is_a_
     assert wave.begins
     assert wave.met <= 5
     assert len(held) >= 15
+
+
+def test_two_who_meet_it_by_far_are_enough_where_that_is_rare() -> None:
+    waves = RuleWaves(["slow"], [0.01], [False])
+    calm = [RuleExposure(row, 0, f"u{row}", row * 60_000, row % 100 == 0, 3_200.0) for row in range(1, 1_000)]
+    assert waves.watch(calm) == ({}, set())
+    slow = [RuleExposure(row, 0, f"u{row}", row * 60_000, True, 9_000.0, far=True) for row in range(1_000, 1_010)]
+    found, held = waves.watch(slow)
+    (wave,) = found[1_001]
+    assert (wave.met, wave.entities, wave.value) == (2, 2, 9_000.0)
+    assert len(held) == 9
+
+
+def test_two_who_meet_it_by_far_are_nothing_where_many_do() -> None:
+    waves = RuleWaves(["slow"], [0.1], [False])
+    usual = [
+        RuleExposure(row, 0, f"u{row}", row * 60_000, row % 10 == 0, 9_000.0, far=row % 10 == 0) for row in range(2_000)
+    ]
+    assert waves.watch(usual) == ({}, set())

@@ -57,6 +57,14 @@ def test_a_hurry_is_high_risk_by_its_pace() -> None:
     assert found["summary"] == "pause between actions: 1.5 seconds, less than 3 seconds"
 
 
+def test_a_bot_is_high_risk_though_it_is_no_dimension() -> None:
+    bot = [event("u", START_MS + 12 * HOUR_MS + n * 800 + n * n % 300, context=ZONE) for n in range(60)]
+    risk, dimensions = risk_after(*bot)
+    assert risk["level"] == "high_risk"
+    assert [one["rule"] for one in risk["others"]] == ["bot_pace"]
+    assert not dimensions["nocturnal"]["holds"]
+
+
 def test_a_pack_without_such_rules_has_no_risk_level() -> None:
     runner = Runner(probe_pack())
     runner.run(event("u", START_MS))

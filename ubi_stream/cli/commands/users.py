@@ -111,6 +111,8 @@ def _show(profile: dict[str, Any]) -> None:
         for one in risk["dimensions"]:
             if one["holds"]:
                 out.print(f"          {escape(one['summary'] or one['name'])}")
+        for one in risk["others"]:
+            out.print(f"          {one['rule'].replace('_', ' ')}, since {clock(one['since'])}")
     if (visit := profile["latest_session"]) is not None:
         minutes = visit["duration_s"] / 60
         out.print(f"visit     {visit['events']} events in {minutes:.1f} minutes, last at {clock(visit['last_at'])}")

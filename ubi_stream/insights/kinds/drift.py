@@ -22,6 +22,10 @@ from ubi_stream.packs.plan import Plan
 _DAY_MIN: Final = 24 * 60
 
 
+_MUCH_WORSE: Final = 2.0
+"""Times the former log-loss of a model from which on a person should look this week."""
+
+
 def hour_of(time_ms: int) -> float:
     """Time of the day in UTC, in hours and whole minutes of them."""
     return time_ms // MINUTE_MS % _DAY_MIN / 60
@@ -68,12 +72,17 @@ class DriftInsights:
         if not builder.population_allows(InsightKind.DRIFT, window, self._cool_down_min):
             return
         before, after, outcome = short(worse.before), short(worse.after), texts.outcome_word(worse.outcome)
+        loss = f"log_loss_of_{worse.outcome}"
         why = texts.drift_loss.format(name=outcome, before=before, after=after)
         yield builder.insight(
             InsightKind.DRIFT,
             label=DriftVerdict.USERS_CHANGED.value,
-            severity=Severity.MEDIUM,
-            explanation=Explanation(texts.because.format(statement=texts.users_changed, why=why)),
+            severity=Severity.MEDIUM if worse.after >= _MUCH_WORSE * worse.before else Severity.LOW,
+            explanation=Explanation(
+                texts.because.format(statement=texts.users_changed, why=why),
+                (Contribution(loss, worse.after, worse.after - worse.before, usual=worse.before),),
+                (compared(loss, worse.after, "nats", worse.before, "own_usual"),),
+            ),
             evidence={
                 "subject": MetricKind.LOSS.value,
                 "name": worse.outcome,

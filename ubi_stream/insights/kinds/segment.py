@@ -72,7 +72,7 @@ class SegmentInsights:
         if row is None:
             days = self._plan.dormant_ms / DAY_MS
             return (), (Claim(SILENCE, days, "days", ">=", days, "threshold"),)
-        conditions = self._segments.conditions[segment_change.name]
+        conditions = self._segments.holding(segment_change.name, scores.batch.values[row])
         if conditions.items:
             return (
                 self._explain.of_conditions(scores, row, conditions),

@@ -19,8 +19,8 @@ function fact(name, value) {
   return element("div", "row", element("span", "name", name), element("span", "count", value));
 }
 
-function riskInWords({ level, dimensions }) {
-  const holding = dimensions.filter((one) => one.holds).map((one) => one.name);
+function riskInWords({ level, dimensions, others }) {
+  const holding = [...others.map((one) => words(one.rule)), ...dimensions.filter((one) => one.holds).map((one) => one.name)];
   return holding.length ? `${words(level)}: ${holding.join(", ")}` : words(level);
 }
 
