@@ -8,7 +8,7 @@ import numpy as np
 
 from ubi_stream.features.registry import Feature
 from ubi_stream.features.stage import Matrix
-from ubi_stream.packs.segments import Condition
+from ubi_stream.packs.segments import Condition, RiskRule
 from ubi_stream.rules.conditions import Checks, Conditions
 from ubi_stream.rules.waves import FAR, RuleExposure, RuleWave, RuleWaves
 from ubi_stream.state.stage import StateChange

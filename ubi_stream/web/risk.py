@@ -27,9 +27,9 @@ _STEEPNESS: Final = 12.0
 def risk_of(plan: Plan, state: UserState) -> dict[str, Any] | None:
     """Risk level as of the user's newest event; None where the pack has no rule with a dimension.
 
-    A dimension holds until `times.risk_days` after its rule was met last: that is the way back. The level is `high_risk`
-    while a rule of high severity holds, with a dimension or without one, such as that of a bot. The score is that of the
-    dimension that is closest to its threshold, or furthest past it: 0.5 at the threshold.
+    A dimension holds until `times.risk_days` after its rule was met last: that is the way back. The level is
+    `high_risk` while a rule of high severity holds, with a dimension or without one, such as that of a bot. The score
+    is that of the dimension that is closest to its threshold, or furthest past it: 0.5 at the threshold.
     """
     rules = [rule for rule in plan.parts.rules if rule.dimension is not None]
     if not rules:
