@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from support.hostile import Attack, answer, attacks
+from support.hostile import answer, attacks
 from support.web_access import TOKENS, token
 from support.web_worker import SECRET, MemoryWorker
 from ubi_stream.clock import SystemClock
@@ -64,15 +64,15 @@ async def send_all(server: WebServer, number: int, seed: int) -> Counter[tuple[s
     port = urlsplit(server.url).port
     assert port is not None
     answered: Counter[tuple[str, int | None]] = Counter()
-    gate = asyncio.Semaphore(AT_ONCE)
+    waiting = attacks(number, seed)
 
-    async def send(attack: Attack) -> None:
-        async with gate:
+    async def send() -> None:
+        for attack in waiting:
             answered[attack.kind, await answer("127.0.0.1", port, attack)] += 1
 
     async with asyncio.TaskGroup() as group:
-        for attack in attacks(number, seed):
-            group.create_task(send(attack))
+        for _ in range(AT_ONCE):
+            group.create_task(send())
     return answered
 
 
