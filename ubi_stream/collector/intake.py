@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ubi_stream.collector.identity import SENT_TYPES
 from ubi_stream.collector.registry import Dialect
 from ubi_stream.collector.request import (
     Call,
@@ -27,7 +28,7 @@ from ubi_stream.mappings.ids import content_id
 from ubi_stream.mappings.mapper import Mapper, encode_event
 from ubi_stream.mappings.model import Mapping as MappingFile
 from ubi_stream.packs.privacy_filter import privacy_filter
-from ubi_stream.packs.schema import Pack
+from ubi_stream.packs.schema import RESERVED_TYPES, Pack
 from ubi_stream.privacy.filter import PrivacyFilter
 from ubi_stream.reasons import DeadLetterReason
 
@@ -38,6 +39,8 @@ MAX_KEPT_BYTES: Final = 512 * 1024
 """A refused call that is larger is set aside without its value."""
 _MAX_KEPT_OF_REQUEST: Final = 4 * 1024 * 1024
 """All refused calls of one request: a batch whose context is large must not be multiplied by its calls."""
+_COMMANDS: Final = RESERVED_TYPES - SENT_TYPES
+"""What no public key may send: an erasure and a label have routes of their own, for roles of their own."""
 _UNENCODABLE: Final = (TypeError, ValueError, RecursionError)
 
 
@@ -151,6 +154,9 @@ class Intake:
         event = self._event(dialect, found, at)
         if event is None:
             return Left("left_out")
+        if event.get("event_type") in _COMMANDS:  # whatever the sender's own name for an event is
+            refusal = Refusal(DeadLetterReason.INVALID_VALUE, "$.event_type", "a command: only behaviour is taken")
+            return self._refuse(dialect, call, refusal, at, kept)
         try:
             return self._checked(dialect.name, event, at)
         except _UNENCODABLE:

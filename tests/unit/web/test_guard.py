@@ -199,7 +199,8 @@ async def test_without_keys_this_machine_alone_is_answered(client: Client) -> No
     assert (await client.get("/api/v1/models")).status == 200
     who = await (await client.get("/api/v1/session")).json()
     assert (who["kind"], who["open"]) == ("local", True)
-    for headers in ({"Host": "evil.example"}, {"X-Forwarded-For": "192.0.2.1"}, {"Forwarded": "for=192.0.2.1"}):
+    for headers in ({"Host": "evil.example"}, {"X-Forwarded-For": "192.0.2.1"}, {"Forwarded": "for=192.0.2.1"},
+                    {"Sec-Fetch-Site": "cross-site"}):  # fmt: skip
         response = await client.get("/api/v1/models", headers=headers)
         assert response.status == 401
         assert "ubi keys create" in (await response.json(content_type=None))["detail"]

@@ -34,6 +34,8 @@ API_KEY: Final = "X-Api-Key"
 BUDGET: Final = web.RequestKey("budget", Budget)
 _WAITS: Final = web.RequestKey("waits_for_body", bool)
 _SUBJECT: Final = web.RequestKey("subject", str)
+_OURS: Final = frozenset({"none", "same-origin"})
+"""Where a browser's request comes from if no page of another site sends it. Events may come from any page."""
 _FORWARDED: Final = (hdrs.X_FORWARDED_FOR, hdrs.FORWARDED, "X-Real-IP")
 
 
@@ -134,7 +136,8 @@ class RequestGuard:
         session = self.sessions.read(request)
         if session is not None and (session.key_id is None or await self.keys.by_id(session.key_id)):
             return session
-        return LOCAL if _is_local(request) and await self.is_open() else NOBODY
+        is_ours = route.limit is Limit.INGEST or request.headers.get("Sec-Fetch-Site", "none") in _OURS
+        return LOCAL if is_ours and _is_local(request) and await self.is_open() else NOBODY
 
     async def _known(self, credential: str) -> Principal:
         found = await self.identify(credential)
