@@ -70,8 +70,8 @@ test: $(TOOLS) ## All tests, with a real Kafka and Postgres that they start them
 slow: $(TOOLS) ## The tests that take minutes: the whole of the public files, many more crashes
 	$(BIN)/pytest --slow -m slow
 
-coverage: $(TOOLS) ## All tests, and which lines they reach
-	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+coverage: $(TOOLS) ## All tests, which lines they miss, and whether they reach enough
+	$(BIN)/pytest --cov
 
 demo: setup ## Kafka, Postgres, a worker and a stream of users, live in the terminal; Ctrl-C ends it. ARGS="--help"
 	$(BIN)/ubi demo $(ARGS)
