@@ -71,7 +71,7 @@ class Pipeline:
         stay, ahead = (read.events, []) if forwarded else go_ahead(read.events, self.exchanging)
         local, misrouted = (stay, []) if forwarded else key_by_user(stay, records, self.owner_partition)
         arrived = arrivals(local, self.plan, self.progress)
-        results = [self._process(part) for part in up_to_commands(local)]
+        results = [self._process(part) for part in up_to_commands(local, self.folder.refers_back)]
         changes = [change for part in results for change in part.batch.changes]
         # What was delivered before a crash is not delivered again; what was folded above knows that by itself.
         is_new = self.progress.is_new

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -102,21 +102,25 @@ def read_events(
     return read
 
 
-def up_to_commands(events: Iterable[Event]) -> Iterator[list[Event]]:
+def up_to_commands(
+    events: Iterable[Event], refers_back: Callable[[Event, list[Event]], bool] = lambda _event, _part: True
+) -> Iterator[list[Event]]:
     """Cut a batch before each person's label, erasure and identity command: they refer to all events before them.
 
-    >>> from ubi_stream.events.verdict import Verdict
-    >>> def event(verdict: Verdict | None) -> Event:
+    `refers_back` says of an identity command whether it does, with the events since the last cut.
+
+    >>> from ubi_stream.events.verdict import Label
+    >>> def event(verdict: Label | None) -> Event:
     ...     at = Origin("events", 0, 0, 0)
     ...     return Event("e", 0, "t", "u", None, {}, {}, None, "events", 0, 0, at, None, b"", verdict)
-    >>> label = Verdict(None, None, positive=True)
+    >>> label = Label(None, None, positive=True)
     >>> [len(part) for part in up_to_commands([event(None), event(None), event(label), event(None), event(label)])]
     [2, 2, 1]
     """
     part: list[Event] = []
     for event in events:
-        is_command = event.verdict is not None or event.identity is not None or event.event_type == ERASE_TYPE
-        if part and is_command:
+        is_command = event.verdict is not None or event.event_type == ERASE_TYPE
+        if part and (is_command or (event.identity is not None and refers_back(event, part))):
             yield part
             part = []
         part.append(event)
@@ -129,8 +133,8 @@ def position_of(record: Record) -> Origin:
     return Origin(record.topic, record.partition, record.offset, record.timestamp_ms)
 
 
-def forward_headers(event: Event) -> Headers:
-    """Headers that tell the next partition where an event entered the system, and who sends it on."""
+def entry_headers(event: Event) -> Headers:
+    """Headers that tell the next partition where an event entered the system, and what it takes along."""
     origin = event.origin
     headers: Headers = (
         (ORIGIN_TOPIC, origin.topic.encode()),
@@ -142,6 +146,12 @@ def forward_headers(event: Event) -> Headers:
         headers = (*headers, OWN_FORM_HEADER)
     if event.shared:
         headers = (*headers, (SHARED, msgspec.json.encode(dict(event.shared))))
+    return headers
+
+
+def forward_headers(event: Event) -> Headers:
+    """Headers of an event that is forwarded: where it entered the system, and who sends it on."""
+    headers = entry_headers(event)
     if event.sender is None:
         return headers
     sent = (*headers, (SENDER, f"{event.topic}/{event.partition}/{event.offset}".encode()))

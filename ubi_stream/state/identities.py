@@ -14,17 +14,7 @@ import msgspec
 
 from ubi_stream.events.hiding import OWN_FORM_HEADER
 from ubi_stream.events.model import Event, Headers
-from ubi_stream.events.stage import (
-    IDENTITY_LANE,
-    ORIGIN_OFFSET,
-    ORIGIN_PARTITION,
-    ORIGIN_TIME,
-    ORIGIN_TOPIC,
-    SENDER,
-    STATE,
-    USER,
-    is_handed_over,
-)
+from ubi_stream.events.stage import IDENTITY_LANE, SENDER, STATE, USER, entry_headers, is_handed_over
 from ubi_stream.packs.schema import (
     ANONYMOUS_ID,
     ERASE_TYPE,
@@ -85,15 +75,8 @@ class Handovers:
 
     def add(self, event: Event, user_id: str, value: bytes, *, carried: bytes = b"") -> None:
         """Have a record sent to the partition of a user because of an event."""
-        origin = event.origin
-        headers: list[tuple[str, bytes]] = [
-            (ORIGIN_TOPIC, origin.topic.encode()),
-            (ORIGIN_PARTITION, str(origin.partition).encode()),
-            (ORIGIN_OFFSET, str(origin.offset).encode()),
-            (ORIGIN_TIME, str(origin.timestamp_ms).encode()),
-            (USER, user_id.encode()),
-        ]
-        if event.rewritten or value is not event.raw:
+        headers: list[tuple[str, bytes]] = [*entry_headers(event), (USER, user_id.encode())]
+        if value is not event.raw and not event.rewritten:
             headers.append(OWN_FORM_HEADER)
         if carried:
             headers.append((STATE, carried))

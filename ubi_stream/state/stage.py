@@ -6,14 +6,14 @@ light. The stage decides what is new, what is a duplicate and what a replay; see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from ubi_stream.events.model import Event, Origin
 from ubi_stream.ids import short_hash
 from ubi_stream.packs.plan import Plan
-from ubi_stream.packs.schema import ERASE_TYPE, LABEL_TYPE
+from ubi_stream.packs.schema import ERASE_TYPE, LABEL_TYPE, MERGE_TYPE
 from ubi_stream.state.counts import FoldCounts
 from ubi_stream.state.dedup import is_applied, is_duplicate, remember, remembered_ms
 from ubi_stream.state.erasure import Before, Erased, Erasures
@@ -123,7 +123,9 @@ class Fold:
         live = self._states.get(entity_id)
         if live is not None and is_applied(event, live):
             return None
-        if closes_circle(event, entity_id):  # whatever came between: else the circle would never end
+        if event.identity is not None and closes_circle(
+            event, entity_id
+        ):  # whatever came between: else the circle would never end
             if live is None:
                 return None
             return self._identified(event, entity_id, live, short_hash(event.event_id), new=new)
@@ -132,8 +134,7 @@ class Fold:
             if new and before is Before.HAPPENED:
                 self._identities.erase_source(event, entity_id)
             return None
-        is_known = live is not None and event.event_time_ms - live.state.last_ms < plan.retention_ms
-        if live is not None and is_known and self._identities.redirect(event, live.state, new=new):
+        if live is not None and live.state.merged_into and self._is_redirected(event, live.state, new=new):
             self._counts.redirected += new
             self._mark_applied(event, entity_id, live)
             self._timers.touch(entity_id, live.state.last_ms, progress.watermark_ms)
@@ -205,6 +206,22 @@ class Fold:
             self._pass_time(event, new=new)
         state = live.state if live else UserState()
         return self._change(event, entity_id, state, event_hash, new=new, delayed_labels=delayed_labels.delayed_labels)
+
+    def refers_back(self, event: Event, part: Sequence[Event]) -> bool:
+        """Whether an identity command depends on what is decided of the events right before it.
+
+        It hands over what was delivered, and a segment. One that hands over nothing lets a batch go on.
+        """
+        if event.event_type == MERGE_TYPE:
+            return bool(event.carried)
+        if any(before.user_id == event.user_id for before in part):
+            return True
+        live = self._states.get(event.user_id)
+        return live is not None and event.identity is not None and live.state.merged_into != event.identity.other
+
+    def _is_redirected(self, event: Event, state: UserState, *, new: bool) -> bool:
+        is_known = event.event_time_ms - state.last_ms < self._plan.retention_ms
+        return is_known and self._identities.redirect(event, state, new=new)
 
     def _identified(
         self, event: Event, entity_id: str, live: Live | None, event_hash: int, *, new: bool
