@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 import msgspec
 import pytest
 
 from support.web_worker import T0, Client, MemoryWorker, event, path_of
 from ubi_stream.data.records import ProducerRecord
 from ubi_stream.events.identity import identity_event
+from ubi_stream.web.views.privacy import rows_of
 
 
 def identified(anonymous: str, user: str) -> ProducerRecord:
@@ -61,6 +65,15 @@ async def test_a_merge_and_its_split_are_commands_on_the_topic(client: Client, w
 async def test_what_names_no_other_id_is_refused(client: Client, worker: MemoryWorker, body: dict[str, str]) -> None:
     assert (await client.post(path_of("u1", "/merge"), json=body)).status == 400
     assert worker.labels == []
+
+
+async def test_an_export_has_the_rows_of_all_ids() -> None:
+    class Rows:
+        async def fetch(self, query: str, /, *args: Any) -> list[Any]:
+            return [{"id": UUID(int=1), "document": f"{args[1]} in {query.split()[6]}"}]
+
+    found = await rows_of(Rows(), entity="user", user_ids=("u1", "a/1"))
+    assert found["visits"] == [b"u1 in visits", b"a/1 in visits"]
 
 
 async def test_without_kafka_the_command_is_to_be_sent_again(client: Client, worker: MemoryWorker) -> None:

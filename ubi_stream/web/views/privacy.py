@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
+from itertools import product
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 from uuid import uuid4
@@ -147,7 +149,9 @@ class PrivacyViews:
         live = await self._live(request, kind, found)
         rows: dict[str, list[bytes]] = {table: [] for table in EXPORTED}
         if asked.rows:
-            rows = await self._reader.ask(partial(_rows, entity=kind, user_id=found), within_s=_EXPORT_WITHIN_S)
+            known = live.state["identities"] if live.state else {}  # rows keep the id that they were written under
+            ids = (found, *known)
+            rows = await self._reader.ask(partial(rows_of, entity=kind, user_ids=ids), within_s=_EXPORT_WITHIN_S)
         if live.state is None and not any(rows.values()):
             raise ProblemError(HTTPStatus.NOT_FOUND, ProblemType.UNKNOWN_ENTITY, f"Nothing is kept about this {kind}")
         document = Export(
@@ -198,15 +202,14 @@ class PrivacyViews:
         return bool(separator) and len(rest) == 32 and 0 <= self._clock.now_ms() - made_ms < _KNOWN_FOR_MS
 
 
-async def _rows(database: Database, *, entity: str, user_id: str) -> dict[str, list[bytes]]:
-    """Rows of each table, one more than an export takes where there are."""
-    found: dict[str, list[bytes]] = {}
-    for table in EXPORTED:
-        found[table] = []
+async def rows_of(database: Database, *, entity: str, user_ids: Sequence[str]) -> dict[str, list[bytes]]:
+    """Rows of each table about all ids of one entity, one more than an export takes where there are."""
+    found: dict[str, list[bytes]] = {table: [] for table in EXPORTED}
+    for table, user_id in product(EXPORTED, user_ids):
         async for row in rows_about(database, table, entity=entity, user_id=user_id):
-            found[table].append(row)
             if len(found[table]) > _MAX_ROWS:
                 break
+            found[table].append(row)
     return found
 
 
