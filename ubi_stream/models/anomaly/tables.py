@@ -151,7 +151,7 @@ class RankedAnomalies(AnomalyDetector):  # type: ignore[misc]  # River's classes
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be computed again."""
-        return vars(self) | {"_sight": None}
+        return vars(self) | {"_scored": None}
 
 
 def words_key(x: Mapping[str, Any]) -> int:

@@ -161,7 +161,7 @@ class FastBlend(Classifier):  # type: ignore[misc]  # River's classes are untype
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be computed again."""
-        return vars(self) | {"_sight": None}
+        return vars(self) | {"_inputs": None}
 
 
 def projections(waves: int, numbers: int, seed: int) -> FloatArray:

@@ -87,10 +87,13 @@ class BayesLine(RowModel):
         return {"model": "line", "linear": True, "labels": self.line.n_seen}
 
     def _columns(self, rows: FloatArray) -> FloatArray:
-        """Deviations of rows of shape (..., F), and how far they lie outside of the body, shape (..., 2 F)."""
+        """Deviations of rows of shape (..., F), and how far they lie outside of the body, shape (..., 2 F).
+
+        The second are in bodies, not in standard deviations: a few outliers alone must not make the model certain.
+        """
         deviations = self.scale.deviations(rows)
         body = clipped(deviations, _BODY)
-        outside = np.where(self.scale.counts >= _SETTLE, deviations - body, 0.0)
+        outside = np.where(self.scale.counts >= _SETTLE, (deviations - body) / _BODY, 0.0)
         return np.concatenate((body, outside), axis=-1)
 
     def _log_odds(self, columns: FloatArray) -> FloatArray:
