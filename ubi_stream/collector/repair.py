@@ -14,6 +14,7 @@ from ubi_stream.collector.intake import DIALECT_HEADER, SOURCE_HEADER, Accepted,
 from ubi_stream.collector.registry import DIALECTS
 from ubi_stream.collector.request import Reception
 from ubi_stream.collector.service import Collector
+from ubi_stream.packs.schema import ERASE_TYPE
 from ubi_stream.sinks.dead_letter_queries import ListedDeadLetter
 
 MAX_PATCH_OPERATIONS: Final = 100
@@ -137,6 +138,8 @@ def repair(letter: Letter, patch: Patch, collector: Collector) -> Outcome | str:
         return intake.read_call(dialect, document, Reception(at_ms, collector.hash_key, collector.amount))
     if not isinstance(document, dict):
         return "what the patch leaves is no object"
+    if document.get("event_type") == ERASE_TYPE:
+        return "an erasure has a route of its own, for the role privacy"
     if document.get("event_id") is None:
         document = document | {"event_id": letter.id}
     return intake.read_event(document, at_ms)

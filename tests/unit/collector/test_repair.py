@@ -133,6 +133,14 @@ async def test_dead_letters_of_workers_are_repaired_too_and_without_an_id_have_t
     assert (empty["status"], gone["status"]) == ("wrong", "gone")
 
 
+async def test_a_patch_makes_no_erasure() -> None:
+    replies = Desk()
+    replies.values = [worker_letter(msgspec.json.encode(DANCE))]
+    [result] = await replies.repair([{"op": "replace", "path": "/event_type", "value": "$erase"}])
+    assert (result["status"], "role privacy" in result["message"]) == ("wrong", True)
+    assert replies.delivery.sent == []
+
+
 async def test_what_is_not_json_is_replaced_as_a_whole() -> None:
     replies = Desk()
     replies.values = [worker_letter(b"{broken")]

@@ -68,6 +68,8 @@ async def fetch_figures(session: aiohttp.ClientSession, url: str) -> Figures:
     """
     try:
         async with session.get(f"{url}/metrics") as answer:
+            if answer.status in (401, 403):
+                raise LocalServiceError(f"the worker at {url} needs a key that reads metrics: UBI_API_KEY")
             answer.raise_for_status()
             return read_figures(await answer.text())
     except (aiohttp.ClientError, TimeoutError) as error:
