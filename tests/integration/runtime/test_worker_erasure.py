@@ -87,9 +87,12 @@ async def test_an_erased_user_is_gone_and_stays_gone(settings: Settings, make_wo
     worker = await make_worker(instance_id="one", partitions=1, erasure_key="a key").started()
     settings = worker.settings
     start_ms = SystemClock().now_ms() - 10 * MINUTE_MS
-    # A visit that ended two hours before, and one that goes on.
-    times_ms = [start_ms - 120 * MINUTE_MS, *(start_ms + n * SECOND_MS for n in range(20))]
-    both = [viewed(user, at_ms, n) for n, at_ms in enumerate(times_ms) for user in ("u-gone", "u-here")]
+    # A visit that ended two hours before, and one that goes on. One user waits too long, the other one is a bot.
+    before_ms = start_ms - 120 * MINUTE_MS
+    waits = [start_ms + n * SECOND_MS for n in range(20)]
+    hurries = [start_ms + n * SECOND_MS // 10 for n in range(60)]
+    both = [viewed("u-gone", at_ms, n) for n, at_ms in enumerate([before_ms, *waits])]
+    both += [viewed("u-here", at_ms, n) for n, at_ms in enumerate([before_ms, *hurries])]
     async with Offsets(settings) as offsets:
         await send(settings, both)
 
@@ -117,7 +120,7 @@ async def test_an_erased_user_is_gone_and_stays_gone(settings: Settings, make_wo
         worker.kill()
         await worker.started()
         await send(settings, [viewed("u-gone", start_ms + MINUTE_MS, 30), viewed("u-here", start_ms + MINUTE_MS, 30)])
-        await offsets.all_committed(45)
+        await offsets.all_committed(len(both) + 3)
         dropped = 'ubi_events_total{event_type="any",outcome="erased",pack="ecommerce"}'
         assert await worker.metric(dropped) == 1
         assert (await worker.get("/api/v1/users/u-gone"))[0] == 404
