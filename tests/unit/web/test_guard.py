@@ -291,6 +291,15 @@ async def test_guesses_use_up_the_budget_of_their_address_and_no_keys(
     assert (await client.get("/api/v1/models", headers={"X-Api-Key": key})).status == 200
 
 
+async def test_probes_and_the_files_of_the_page_are_not_counted(serve: Serve, worker: MemoryWorker) -> None:
+    client = await serve(worker, TOKENS.model_copy(update={"rate_limit_max": 2, "web_public": "health"}))
+    for _ in range(5):
+        assert (await client.get("/health/live")).status == 200
+        assert (await client.get("/static/app.js")).status == 200
+    log_ins = [(await client.post("/api/v1/session", json={"credential": "x"})).status for _ in range(4)]
+    assert log_ins == [401, 401, 429, 429]
+
+
 async def test_a_callers_address_is_what_a_trusted_proxy_says(serve: Serve, worker: MemoryWorker) -> None:
     limited = TOKENS.model_copy(update={"rate_limit_max": 1})
     behind = await serve(worker, limited.model_copy(update={"trusted_proxies": "127.0.0.0/8"}))

@@ -34,6 +34,7 @@ API_KEY: Final = "X-Api-Key"
 BUDGET: Final = web.RequestKey("budget", Budget)
 _WAITS: Final = web.RequestKey("waits_for_body", bool)
 _SUBJECT: Final = web.RequestKey("subject", str)
+_READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _OURS: Final = frozenset({"none", "same-origin"})
 """Where a browser's request comes from if no page of another site sends it. Events may come from any page."""
 _FORWARDED: Final = (hdrs.X_FORWARDED_FOR, hdrs.FORWARDED, "X-Real-IP")
@@ -154,6 +155,8 @@ class RequestGuard:
         if sender.kind is Kind.LOCAL or sender.hop:  # a hop was counted where it came in
             return
         if sender.kind is Kind.NOBODY:
+            if request.method in _READING:  # files of the page and probes: cheap, and many browsers share an address
+                return
             await self._take(request, address_name(request.remote), Limit.PUBLIC)
             return
         key = await self.keys.by_id(sender.key_id) if sender.key_id else None
