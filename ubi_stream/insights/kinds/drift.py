@@ -77,7 +77,7 @@ class DriftInsights:
         yield builder.insight(
             InsightKind.DRIFT,
             label=DriftVerdict.USERS_CHANGED.value,
-            severity=Severity.MEDIUM if worse.after >= _MUCH_WORSE * worse.before else Severity.LOW,
+            severity=Severity.MEDIUM if worse.after >= _MUCH_WORSE * worse.before else Severity.INFO,
             explanation=Explanation(
                 texts.because.format(statement=texts.users_changed, why=why),
                 (Contribution(loss, worse.after, worse.after - worse.before, usual=worse.before),),
