@@ -12,6 +12,9 @@ from ubi_stream.arrays import FloatArray
 _MEMORY: Final = 2_000.0
 """Trials after which old ones weigh less against new ones: a share may change slowly."""
 
+_LONG_MEMORY: Final = 20_000.0
+"""The same for what was usual before that: when a sale is over, a share is as it was, and nothing broke."""
+
 _CERTAINTY: Final = 2.0
 """Standard deviations by which the usual share may be larger than it was measured."""
 
@@ -95,6 +98,8 @@ class ShareTests:
         self._enough = np.zeros(n) + evidence
         self._known_trials = np.zeros(n)
         self._known_hits = np.zeros(n)
+        self._long_trials = np.zeros(n)
+        self._long_hits = np.zeros(n)
         self.evidence = np.zeros(n)
         self.active = np.zeros(n, dtype=np.bool_)
         self._back = np.zeros(n)
@@ -161,11 +166,16 @@ class ShareTests:
     def _learn(self, calm: NDArray[np.bool_]) -> None:
         self._known_trials += np.where(calm, self.trials, 0.0)
         self._known_hits += np.where(calm, self.hits, 0.0)
+        self._long_trials += np.where(calm, self.trials, 0.0)
+        self._long_hits += np.where(calm, self.hits, 0.0)
         self.trials = np.where(calm, 0.0, self.trials)
         self.hits = np.where(calm, 0.0, self.hits)
         kept = _MEMORY / np.maximum(self._known_trials, _MEMORY)
         self._known_trials *= kept
         self._known_hits *= kept
+        kept = _LONG_MEMORY / np.maximum(self._long_trials, _LONG_MEMORY)
+        self._long_trials *= kept
+        self._long_hits *= kept
         self._weigh()
 
     def _weigh(self) -> None:
@@ -173,8 +183,9 @@ class ShareTests:
         usual = self.usual
         certain = np.minimum(self._known_trials + self._prior_trials, self._certain)
         spread = np.sqrt(usual * (1.0 - usual) / certain)
-        high = np.clip(usual + _CERTAINTY * spread, _TINY, None)
-        few_misses = np.minimum(0.5 * (1.0 - usual), 1.0 - _TINY)
+        before = (self._long_hits + self._prior_hits) / (self._long_trials + self._prior_trials)
+        high = np.clip(np.maximum(usual + _CERTAINTY * spread, before), _TINY, None)
+        few_misses = np.minimum(0.5 * (1.0 - np.maximum(usual, before)), 1.0 - _TINY)
         misses = np.clip(np.maximum(1.0 - high, few_misses), _TINY, 1.0 - _TINY)
         odds = misses / (1.0 - misses) * np.exp(-self._slack)
         misses = odds / (1.0 + odds)

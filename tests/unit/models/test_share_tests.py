@@ -96,3 +96,20 @@ def test_columns_don_t_touch_each_other_and_a_snapshot_keeps_all() -> None:
     assert both.evidence[1] == one.evidence[0] >= 9.0
     assert both.evidence[0] < 9.0
     assert digest(both) != digest(one)
+
+
+def test_a_share_that_is_as_before_a_sale_has_not_risen() -> None:
+    tests, rng = learned(0.97, 20_000), np.random.default_rng(3)
+    for at_ms in range(4_000):
+        tests.update(np.ones(1), np.array([float(rng.random() < 0.85)]), 20_000 + at_ms)
+    assert float(tests.usual[0]) < 0.9  # what is usual follows the sale
+    assert steps_until_risen(tests, 0.97, 3_000) is None
+
+
+def test_what_breaks_during_a_sale_is_found_all_the_same() -> None:
+    tests, rng = learned(0.5, 20_000), np.random.default_rng(3)
+    for at_ms in range(2_000):
+        tests.update(np.ones(1), np.array([float(rng.random() < 0.3)]), 20_000 + at_ms)
+    steps = steps_until_risen(tests, 1.0, 100)
+    assert steps is not None
+    assert steps <= 40
