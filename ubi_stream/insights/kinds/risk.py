@@ -116,9 +116,10 @@ class RiskInsights:
         if met.never_days:
             claims.append(Claim(days, 0.0, "days", "<", met.never_days, "own_usual"))
             return texts.rule_never.format(statement=summary, days=in_words(met.never_days, "days", texts))
-        if met.is_common and met.peers_known:
+        share = in_words(met.common_share, "share", texts)
+        if met.is_common and met.peers_known and share != texts.hardly_any:
             claims.append(Claim("common_share", met.common_share, "share", ">", met.ordinary_share, "peers"))
-            return texts.rule_common.format(statement=summary, share=in_words(met.common_share, "share", texts))
+            return texts.rule_common.format(statement=summary, share=share)
         return summary
 
     def _typical(self, scores: Scores, row: int, rule: RiskRule, conditions: Conditions) -> float | None:
