@@ -93,7 +93,7 @@ class TestFiles:
 
 def _is_sentences(key: str, value: Any) -> bool:
     """Whether it is the recommendations of a visit class; those of a segment are tables."""
-    return key == "recommendations" and all(isinstance(one, str) for one in value)
+    return key == "recommendations" and value is not None and all(isinstance(one, str) for one in value)
 
 
 @pytest.mark.parametrize("name", sorted(shipped_overlays()))
