@@ -26,7 +26,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[dict[str, o
 
 
 def test_the_account_is_that_of_the_page(day: tuple[str, list[dict[str, object]]]) -> None:
-    printed = re.sub(r" in [\d.]+ s \(\d+/s\)", "", day[0])
+    printed = re.sub(r" in [\d.,]+ s \([\d.,]+/s\)", "", day[0])
     for line in re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)[0].splitlines():
         assert line in printed
 

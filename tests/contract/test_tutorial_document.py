@@ -45,7 +45,7 @@ def _run(line: str, folder: Path) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r" in [\d.]+ s \(\d+/s\)", "", text)) + " "
+    return re.sub(r"\s+", " ", re.sub(r" in [\d.,]+ s \([\d.,]+/s\)", "", text)) + " "
 
 
 def _insights(folder: Path) -> str:
