@@ -24,6 +24,8 @@ from ubi_stream.operations.archive import (
     read_archive,
 )
 from ubi_stream.operations.restore import survey
+from ubi_stream.operations.sealing import reseal_file
+from ubi_stream.privacy.keyring import NO_KEYS, KeyRing
 
 MANIFEST = Manifest("1", "2026-11-21T10:00:00.000Z", "ubi", "ubi", "ecommerce", 1, ("view",), 4, {"user": 7})
 LANE = PartitionStart("user", 3, {"ubi.events": 12}, {"ubi.events": 14})
@@ -49,6 +51,28 @@ def test_what_was_written_comes_back_and_then_the_end(tmp_path: Path) -> None:
     assert isinstance(end, End)
     assert (end.tasks, end.rows, len(end.digest)) == (1, 3, sha256().digest_size)
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_sealed_backup_opens_with_a_key_of_the_ring_alone(tmp_path: Path) -> None:
+    old, new = KeyRing.generate("2026"), KeyRing.generate("2027")
+    path = tmp_path / "b"
+    with archive_writer(path, KeyRing.parse(old)) as archive:
+        for frame in (*FRAMES, *[ArchiveRows(records=False, rows=[(os.urandom(9), os.urandom(50_000))])] * 9):
+            archive.write(frame)
+        archive.finish()
+    assert b"ecommerce" not in path.read_bytes()
+    ring = KeyRing.parse(f"{new},{old}")
+    for _ in range(2):
+        assert list(read_archive(path, ring))[:4] == list(FRAMES)
+        assert survey(path, ring).end.rows == 12
+        reseal_file(path, ring)
+    assert survey(path, KeyRing.parse(new)).manifest == MANIFEST
+    for other in (KeyRing.parse(old), KeyRing.parse(KeyRing.generate("2027")), NO_KEYS):
+        with pytest.raises(ConfigError, match=str(path)):
+            survey(path, other)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ConfigError, match=str(path)):
+        survey(path, ring)
 
 
 def test_a_survey_has_all_but_the_rows(tmp_path: Path) -> None:
