@@ -53,7 +53,7 @@ FIXES: Final = {
 """What to do about a rejected event, by its reason."""
 
 _POLL_MS: Final = 200
-_INSIGHT_S: Final = 10.0
+_INSIGHT_S: Final = 5.0
 """A first event rarely brings an insight; nobody waits longer for one."""
 
 

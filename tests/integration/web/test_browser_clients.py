@@ -29,7 +29,7 @@ from ubi_stream.web.views.collector import CollectorViews
 pytestmark = pytest.mark.slow
 
 SETTINGS = Settings(_env_file=None)
-PACKAGES = ("posthog-js@1", "@segment/analytics-next@1")
+PACKAGES = ("posthog-js@1", "@segment/analytics-next@1", "@snowplow/browser-tracker@4")
 POSTHOG = """host => {
   posthog.init('phc_key', {api_host: host, autocapture: false, disable_session_recording: true,
     advanced_disable_flags: true, disable_surveys: true, opt_out_useragent_filter: true});
@@ -46,7 +46,16 @@ SEGMENT = """host => {
   client.identify('u-1');
   client.track('Product Added', {price: 3});
 }"""
+SNOWPLOW = """host => {
+  const sp = snowplowBrowserTracking;
+  sp.newTracker('sp', host, {appId: 'shop'});
+  sp.setUserId('u-1');
+  sp.trackPageView();
+  sp.trackStructEvent({category: 'shop', action: 'product_view', value: 3});
+  sp.trackStructEvent({category: 'shop', action: 'add_to_cart', value: 3});
+}"""
 CLIENTS = {
+    "snowplow": ("@snowplow/browser-tracker/dist/index.umd.min.js", SNOWPLOW),
     "posthog": ("posthog-js/dist/array.full.no-external.js", POSTHOG),
     "segment": ("@segment/analytics-next/dist/umd/index.js", SEGMENT),
 }
