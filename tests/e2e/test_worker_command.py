@@ -71,7 +71,7 @@ async def test_online_and_offline_replay_give_the_same_insights(
     offline = await asyncio.to_thread(ubi, *options, "--offline", "--out", "offline.jsonl", **environment)
     assert offline.process.returncode == 0, offline.err
     expected = (tmp_path / "offline.jsonl").read_bytes().splitlines()
-    assert len(expected) > 50
+    assert len(expected) > 10
 
     for command in (("topics",), options):
         assert (await asyncio.to_thread(ubi, *command, **environment)).process.returncode == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -89,7 +88,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """What a command says about who is whom; None for all other events."""
     carried: bytes = b""
     """The encoded state that a partition handed over with it."""
-    shared: Mapping[str, float] = MappingProxyType({})
+    shared: Mapping[str, float] = {}
     """Scores of other entities that it took along; they are among the properties."""
 
 

@@ -81,7 +81,7 @@ def read_verdict(properties: Mapping[str, Any], outcomes: Collection[str]) -> La
     """Read the properties of a `$label` event; None if it is no person's. `outcomes` are those of the pack.
 
     >>> read_verdict({"outcome": "churned", "label": True, "weight": 2}, ["churned"])
-    Verdict(insight_id=None, outcome='churned', positive=True, weight=2.0, author=None, note=None)
+    Label(insight_id=None, outcome='churned', positive=True, weight=2.0, author=None, note=None)
     >>> read_verdict({"tx_id": "p-993", "fraud": True}, []) is None
     True
 

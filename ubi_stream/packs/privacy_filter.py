@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from types import MappingProxyType
 from typing import Final
 
 from ubi_stream.errors import ConfigError, likely
@@ -74,16 +73,13 @@ def _rules(privacy: Privacy, source: SourceHiding | None, named: frozenset[str])
     return PrivacyRules(
         secrets=tuple(dict.fromkeys((*SECRETS, *(name for part in parts for name in part.secrets)))),
         on_secret=Action(privacy.on_secret),
-        text=MappingProxyType({kind: Action(getattr(privacy.text, kind.value)) for kind in DataKind}),
+        text={kind: Action(getattr(privacy.text, kind.value)) for kind in DataKind},
         max_text=privacy.max_text,
-        properties=MappingProxyType(
-            # What a source adds must not undo what the pack hides.
-            {name: Action(action) for part in reversed(parts) for name, action in part.properties.items()}
-        ),
+        properties={name: Action(action) for part in reversed(parts) for name, action in part.properties.items()},
         keep=frozenset.intersection(*kept) | named if kept else None,
         allow=frozenset(privacy.allow),
         consent=Consent(privacy.consent),
-        filters=MappingProxyType(_filters({name: None for part in parts for name in part.filters})),
+        filters=dict(_filters({name: None for part in parts for name in part.filters})),
     )
 
 

@@ -70,9 +70,9 @@ def replaced(text: str, replace: Replace) -> str:
 def truncated(kind: DataKind, text: str) -> str:
     """The part of personal data that names nobody: domain, network, first or last four digits.
 
-    >>> truncated(Kind.EMAIL, "bob@example.com"), truncated(Kind.CARD, "4111 1111 1111 1111")
+    >>> truncated(DataKind.EMAIL, "bob@example.com"), truncated(DataKind.CARD, "4111 1111 1111 1111")
     ('[email]@example.com', '[card 1111]')
-    >>> truncated(Kind.IP, "203.0.113.7"), truncated(Kind.PHONE, "+49 30 901820")
+    >>> truncated(DataKind.IP, "203.0.113.7"), truncated(DataKind.PHONE, "+49 30 901820")
     ('203.0.113.0', '[phone +493]')
     """
     if kind is DataKind.EMAIL:
@@ -88,7 +88,7 @@ def truncated(kind: DataKind, text: str) -> str:
 def normal(kind: DataKind, text: str) -> str:
     """Personal data in one form, so that equal data has equal hashes.
 
-    >>> normal(Kind.EMAIL, "Bob@Example.com"), normal(Kind.PHONE, "+49 (30) 901820")
+    >>> normal(DataKind.EMAIL, "Bob@Example.com"), normal(DataKind.PHONE, "+49 (30) 901820")
     ('bob@example.com', '+4930901820')
     """
     if kind is DataKind.PHONE or kind is DataKind.CARD:

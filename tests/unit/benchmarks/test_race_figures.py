@@ -82,7 +82,7 @@ def test_one_event_at_a_time_over_lent_states_gives_what_chunks_give() -> None:
         assert states.value is not None
         framework[event.key] = states.value
     assert found == expected
-    assert len(found) > 20
+    assert len(found) > 5
     assert framework.keys() == dict(states).keys()
 
 
