@@ -40,6 +40,15 @@ class Expected:
         return None
 
 
+def differing(one: UserState, other: UserState | None) -> list[str]:
+    """Fields in which two states differ."""
+    fields = [name for name in UserState.__struct_fields__ if getattr(one, name) != getattr(other, name, None)]
+    if other is None or fields != ["history"]:
+        return fields
+    ours, theirs = one.history, other.history
+    return [f"history.{name}" for name in ours.__struct_fields__ if getattr(ours, name) != getattr(theirs, name)]
+
+
 def offline(settings: Settings, records: Iterable[ProducerRecord]) -> Expected:
     """Run records through the pipeline in this process."""
     run = OfflineRun(load_pack(settings.pack), settings, now_ms=SystemClock().now_ms())
@@ -56,7 +65,8 @@ async def assert_exact(settings: Settings, expected: Expected) -> None:
     states = await read_states(settings)
     assert len(states) == expected.run.users()
     wrong = [user for user, state in states.items() if state != expected.state(user)]
-    assert not wrong, f"{len(wrong)} of {len(states)} states differ"
+    fields = {name for user in wrong for name in differing(states[user], expected.state(user))}
+    assert not wrong, f"{len(wrong)} of {len(states)} states differ in {sorted(fields)}"
 
     delivered = await read_insights(settings)
     assert {id_: len(contents) for id_, contents in delivered.items() if len(contents) > 1} == {}, (
