@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 
@@ -32,7 +33,8 @@ class RuleWatch:
         conditions = [Conditions(rules[place].when, features) for place in places]
         self._checks = Checks(conditions) if conditions else None
         self._columns = [one.columns[0] for one in conditions]
-        self._leading = [one.items[0] for one in conditions]
+        bounds = [_far_bounds(one.items[0]) for one in conditions]
+        self._far_below, self._far_above = np.array(bounds).reshape(-1, 2).T
         self.waves = RuleWaves(
             [rules[place].name for place in places],
             [rules[place].usual_share for place in places],
@@ -59,6 +61,7 @@ class RuleWatch:
             return {}, set()
         met = self._checks.hold(values[first:])
         shown = values[first:, self._columns]
+        far = met & ((shown <= self._far_below) | (shown >= self._far_above))
         waves, held = self.waves.watch(
             RuleExposure(
                 row + first,
@@ -67,15 +70,17 @@ class RuleWatch:
                 changes[row + first].at_ms,
                 bool(met[row, rule]),
                 float(shown[row, rule]),
-                bool(met[row, rule]) and _is_far(self._leading[rule], float(shown[row, rule])),
+                bool(far[row, rule]),
             )
             for row, rule in np.argwhere(~np.isnan(shown)).tolist()
         )
         return waves, {(row, self._places[rule]) for row, rule in held}
 
 
-def _is_far(condition: Condition, value: float) -> bool:
-    """Whether a value that meets a condition is far beyond its threshold."""
-    if condition.value <= 0.0 or condition.op in ("==", "!="):
-        return False
-    return value >= FAR * condition.value if condition.op.startswith(">") else value <= condition.value / FAR
+def _far_bounds(condition: Condition) -> tuple[float, float]:
+    """Values up to the first bound, and from the second on, meet a condition by far; infinite where none does."""
+    if condition.value > 0.0 and condition.op.startswith(">"):
+        return -inf, FAR * condition.value
+    if condition.value > 0.0 and condition.op.startswith("<"):
+        return condition.value / FAR, inf
+    return -inf, inf

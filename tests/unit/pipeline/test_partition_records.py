@@ -13,6 +13,8 @@ from ubi_stream.errors import RecoveryError
 from ubi_stream.kafka.changelog_store import PartitionedContent
 from ubi_stream.models.common import snapshot
 from ubi_stream.models.common.digest import digest
+from ubi_stream.packs.loader import load_pack, shipped_packs
+from ubi_stream.packs.schema import Pack
 from ubi_stream.partition import Partition, PartitionSetup
 from ubi_stream.reasons import SnapshotReason
 from ubi_stream.state.codec import Tombstone, decode_state, newer_state
@@ -43,6 +45,17 @@ def test_a_record_of_several_pieces_comes_back_as_it_was() -> None:
     assert back.progress == runner.partition.progress
     assert back._memory.population == runner.partition._memory.population
     assert back._memory.windows == runner.partition._memory.windows
+
+
+SHIPPED = [(pack, entity.name) for name in shipped_packs() for pack in (load_pack(name),) for entity in pack.entities]
+
+
+@pytest.mark.parametrize(("pack", "entity"), SHIPPED, ids=lambda part: getattr(part, "name", part))
+def test_models_of_each_shipped_pack_come_back_as_they_were(pack: Pack, entity: str) -> None:
+    partition = make_partition(pack, entity)
+    back = make_partition(pack, entity, chunks=dict(partition.take_checkpoint()[0]))
+    assert back.snapshot_problem is None
+    assert digest(back.models) == digest(partition.models)
 
 
 def test_two_slots_take_turns() -> None:

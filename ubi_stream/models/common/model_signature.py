@@ -11,7 +11,7 @@ _ASKED: Final = {"name", "by", "types", "within_h", "warm_up", "min_per_class"}
 """Of an outcome, what its models learn from."""
 
 
-_LAYOUT: Final = "7"
+_LAYOUT: Final = "8"
 """Of what `PartitionModels` consists of; another one can't be read."""
 
 

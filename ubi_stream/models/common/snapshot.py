@@ -37,7 +37,7 @@ _HEADER_LENGTH = 2
 _PICKLE_PROTOCOL = 5
 _COMPRESSION = 1  # level 6 saves a few per cent and takes three times as long, at every barrier
 
-_OWN_MODULES = ("river", "ubi_stream.models", "ubi_stream.rules", "ubi_stream.packs")
+_OWN_MODULES = ("river", "ubi_stream.models", "ubi_stream.rules")
 _NOT_MODELS = ("river.checks", "river.datasets", "river.evaluate", "river.stream")  # they open files and sockets
 _FOREIGN_NAMES = {
     "builtins": {"bool", "bytearray", "complex", "dict", "float", "frozenset", "int", "list", "set", "slice", "tuple"},
