@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from ubi_stream.collector.repair import decode_letter
 from ubi_stream.errors import BrokerUnavailableError, ConfigError, WorkerUnavailableError
 from ubi_stream.kafka.client import client_options
+from ubi_stream.operations.labelling import seek_to_end
 from ubi_stream.operations.servers import ask_worker, entity_path
 from ubi_stream.settings import Settings
 
@@ -110,11 +111,7 @@ async def watch(
     consumer = AIOKafkaConsumer(**client_options(settings), enable_auto_commit=False)
     try:
         await consumer.start()
-        topics = (settings.events_topic, settings.dead_letters_topic, settings.insights_topic)
-        places = [TopicPartition(topic, number) for topic in topics for number in range(settings.partitions)]
-        consumer.assign(places)
-        for place, offset in (await consumer.end_offsets(places)).items():
-            consumer.seek(place, offset)
+        await seek_to_end(consumer, settings, settings.events_topic, settings.dead_letters_topic)
         return await _Watch(settings, url, on_step, now_ms, user_id).run(consumer, within_s)
     except KafkaError as error:
         raise BrokerUnavailableError(f"Kafka at {settings.broker} does not answer ({type(error).__name__})") from error

@@ -21,6 +21,7 @@ from ubi_stream.packs.loader import load_pack
 from ubi_stream.replay.sending import started_producer
 from ubi_stream.runtime.label_replies import labels_topic
 from ubi_stream.settings import Settings
+from ubi_stream.web.views.labels import LabelBody
 
 _AGAIN: Final = frozenset((202, 429, 503))
 """Answers after which the same label is sent again: it counts once."""
@@ -28,20 +29,7 @@ _PAUSE_S: Final = 0.25
 _REQUEST_S: Final = 10.0
 
 
-class LabelRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a person says, with the members of the API."""
-
-    user_id: str
-    label: str | bool
-    insight_id: str | None = None
-    outcome: str | None = None
-    weight: float = 1.0
-    author: str | None = None
-    note: str | None = None
-    entity: str = "user"
-
-
-async def by_worker(request: LabelRequest, url: str, key: str, *, within_s: float) -> dict[str, Any]:
+async def by_worker(request: LabelBody, url: str, key: str, *, within_s: float) -> dict[str, Any]:
     """Send a label to a worker's API, again until it is answered or the time is over; returns the newest answer.
 
     Raises
@@ -69,7 +57,7 @@ async def by_worker(request: LabelRequest, url: str, key: str, *, within_s: floa
 
 
 async def by_kafka(
-    request: LabelRequest, settings: Settings, event_id: str, clock: Clock, *, within_s: float
+    request: LabelBody, settings: Settings, event_id: str, clock: Clock, *, within_s: float
 ) -> dict[str, Any]:
     """Put a label on the topic, and read what it brings about from the insights topic, in the form of the API.
 
@@ -121,12 +109,13 @@ def _read(status: int, answer: Any, url: str) -> dict[str, Any]:
     raise WorkerUnavailableError(message) if status >= 429 else ConfigError(message)
 
 
-async def seek_to_end(insights: AIOKafkaConsumer, settings: Settings) -> None:
-    """Read the insights topic from here on."""
-    partitions = [TopicPartition(settings.insights_topic, number) for number in range(settings.partitions)]
-    insights.assign(partitions)
-    for partition, offset in (await insights.end_offsets(partitions)).items():
-        insights.seek(partition, offset)
+async def seek_to_end(consumer: AIOKafkaConsumer, settings: Settings, *more: str) -> None:
+    """Read the insights topic, and `more` topics, from here on."""
+    topics = (settings.insights_topic, *more)
+    partitions = [TopicPartition(topic, number) for topic in topics for number in range(settings.partitions)]
+    consumer.assign(partitions)
+    for partition, offset in (await consumer.end_offsets(partitions)).items():
+        consumer.seek(partition, offset)
 
 
 async def find_insight(

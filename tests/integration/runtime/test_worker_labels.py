@@ -17,8 +17,9 @@ from support.waiting import eventually
 from support.workers import WorkerProcess, send
 from ubi_stream.clock import SystemClock
 from ubi_stream.data.records import ProducerRecord
-from ubi_stream.operations.labelling import LabelRequest, by_kafka
+from ubi_stream.operations.labelling import by_kafka
 from ubi_stream.settings import Settings
+from ubi_stream.web.views.labels import LabelBody
 
 MakeWorker = Callable[..., WorkerProcess]
 
@@ -136,7 +137,7 @@ async def test_a_false_alarm_is_not_told_again_and_a_hit_is(
     await is_past(worker, tills)
     assert await anomaly_of(worker.settings, again) is None
 
-    words = LabelRequest("till-3", "confirmed", first["id"], author="bob")
+    words = LabelBody("till-3", "confirmed", first["id"], author="bob")
     changed = await by_kafka(words, worker.settings, f"label/{uuid4().hex}", SystemClock(), within_s=20)
     assert changed["status"] == "changed"
     assert changed["insight"]["evidence"]["threshold"]["after"] < first["score"]

@@ -68,10 +68,11 @@ def label(
     """
     from ubi_stream.operations import labelling  # noqa: PLC0415 - loads aiohttp and aiokafka
     from ubi_stream.web.address import local_url  # noqa: PLC0415 - as above
+    from ubi_stream.web.views.labels import LabelBody  # noqa: PLC0415 - as above
 
     settings = server_settings(broker=broker)
     truth = {"true": True, "false": False}.get(said, said)
-    words = labelling.LabelRequest(user, truth, insight, outcome, weight, author, note, entity)
+    words = LabelBody(user, truth, insight, outcome, weight, author, note, entity)
     key = key or uuid4().hex
     if broker is not None:
         work = labelling.by_kafka(words, settings, f"label/{key}", SystemClock(), within_s=wait)

@@ -41,7 +41,7 @@ _SAID: Final = ("insight_id", "outcome", "label", "weight", "author", "note")
 _NAMESPACE: Final = UUID("f1f6a6d2-6a2d-5a07-9a2b-6d5a5d0a9b11")
 
 
-class LabelBody(msgspec.Struct, frozen=True, kw_only=True):
+class LabelBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a person says about an insight, or about a user."""
 
     user_id: str
