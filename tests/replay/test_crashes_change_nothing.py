@@ -6,31 +6,24 @@ where the stream is cut into chunks, when there is a barrier, before which of it
 
 from __future__ import annotations
 
-import functools
 import json
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
 from support.barrier import Chance, Cluster, PartitionTask
 from support.probe import EVENTS_TOPIC, probe_pack
 from support.streams import Stream
-from ubi_stream.models import stage
-from ubi_stream.models.anomaly import stage as anomaly
-from ubi_stream.models.common.quantile import OnlineQuantile
+from support.topology import BY_SHOP, BY_USER, delivered, run_topology, small_blocks
 from ubi_stream.packs.schema import Pack
 from ubi_stream.state.store import StateStore
 
-BY_USER, BY_SHOP = f"{EVENTS_TOPIC}.by-user", f"{EVENTS_TOPIC}.by-shop"
+TURNS = (("user", EVENTS_TOPIC), ("user", BY_USER), ("shop", BY_SHOP))
 
 
 @pytest.fixture(autouse=True)
 def _everything_happens_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records of several pieces, and blocks so small that thresholds and peers change many times."""
-    monkeypatch.setattr("ubi_stream.checkpoint.CHUNK_BYTES", 4000)
-    monkeypatch.setattr(anomaly, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
-    monkeypatch.setattr(stage, "_PEERS_BLOCK", 25)
+    small_blocks(monkeypatch)
 
 
 def run_one_partition(
@@ -43,43 +36,6 @@ def run_one_partition(
     task = PartitionTask(cluster, pack, "user", 0, chance, states_first=states_first)
     task.read([(EVENTS_TOPIC, offset) for offset in range(180)])
     return cluster, task
-
-
-def run_topology(seed: int, chance: Callable[[], Chance], pack: Pack) -> tuple[Cluster, list[PartitionTask]]:
-    """A stream through two partitions of users and two of shops, and the topics between them.
-
-    The order in which partitions take turns is fixed, because it is part of the input: a broker's order differs from
-    run to run, with or without a crash.
-    """
-    cluster = Cluster(partitions=2)
-    for key, value, timestamp_ms in Stream(seed, users=10).contents(240):
-        cluster.append(EVENTS_TOPIC, cluster.partition_of(key), key, value, timestamp_ms)
-    tasks = {
-        (entity, n): PartitionTask(cluster, pack, entity, n, chance()) for entity in ("user", "shop") for n in (0, 1)
-    }
-    read: Counter[tuple[str, int]] = Counter()
-    turns = [("user", EVENTS_TOPIC), ("user", BY_USER), ("shop", BY_SHOP)]
-    while any(read[topic, n] < len(cluster.logs[topic, n]) for _, topic in turns for n in (0, 1)):
-        for entity, topic in turns:
-            for number in (0, 1):
-                start = read[topic, number]
-                end = len(cluster.logs[topic, number])
-                stop = min(end, start + 40) if topic == EVENTS_TOPIC else end
-                tasks[entity, number].read([(topic, offset) for offset in range(start, stop)])
-                read[topic, number] = stop
-    return cluster, list(tasks.values())
-
-
-def delivered(cluster: Cluster) -> dict[str, object]:
-    """What reached the broker, in whatever order and however often."""
-    return {
-        "insights": dict(cluster.insights),
-        "windows": cluster.windows,
-        "visits": dict(cluster.visits),
-        "recommendations": dict(cluster.recommendations),
-        "features": cluster.features,
-        "dead_letters": cluster.dead_letters,
-    }
 
 
 @pytest.mark.parametrize("decade", range(10))
@@ -99,9 +55,9 @@ def test_a_partition_that_crashes_comes_out_as_one_that_does_not(decade: int) ->
 @pytest.mark.parametrize("seed", range(12))
 def test_partitions_that_forward_to_each_other_and_crash_come_out_as_ones_that_do_not(seed: int) -> None:
     pack = probe_pack()
-    quiet, undisturbed = run_topology(seed, Chance, pack)
+    quiet, undisturbed = run_topology(seed, Chance, pack, TURNS)
     fates = iter(range(4 * seed, 4 * seed + 4))
-    stormy, crashed = run_topology(seed, lambda: Chance(next(fates), crashes=4), pack)
+    stormy, crashed = run_topology(seed, lambda: Chance(next(fates), crashes=4), pack, TURNS)
     for calm, wild in zip(undisturbed, crashed, strict=True):
         assert wild.outcome() == calm.outcome()
     assert delivered(stormy) == delivered(quiet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -17,23 +16,18 @@ from support.barrier import Chance, Cluster, PartitionTask
 from support.folding import Runner
 from support.probe import EVENTS_TOPIC, probe_pack, record
 from support.streams import Stream
-from ubi_stream.models import stage
-from ubi_stream.models.anomaly import stage as anomaly
+from support.topology import BY_USER, small_blocks
 from ubi_stream.models.common.digest import digest
-from ubi_stream.models.common.quantile import OnlineQuantile
 from ubi_stream.state.codec import decode_state
 from ubi_stream.state.erasure import Erasures
 
 COUNT = 180
-BY_USER = f"{EVENTS_TOPIC}.by-user"
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_blocks() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ubi_stream.checkpoint.CHUNK_BYTES", 4000)
-        patch.setattr(anomaly, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
-        patch.setattr(stage, "_PEERS_BLOCK", 25)
+        small_blocks(patch)
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,24 +12,19 @@ import pytest
 from support.barrier import Chance, Cluster, PartitionTask
 from support.people import PeopleStream
 from support.probe import EVENTS_TOPIC, probe_pack
-from ubi_stream.models import stage
-from ubi_stream.models.anomaly import stage as anomaly
-from ubi_stream.models.common.quantile import OnlineQuantile
+from support.topology import BY_USER, small_blocks
 from ubi_stream.state.codec import decode_state
 from ubi_stream.state.identities import Handover, Handovers
 
 COUNT = 110
 PACK = probe_pack(("retention_days = 1", "retention_days = 3"))
 """Partitions take turns, and are days apart: nobody is to be forgotten whose events are still on the way."""
-BY_USER = f"{EVENTS_TOPIC}.by-user"
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_blocks() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ubi_stream.checkpoint.CHUNK_BYTES", 4000)
-        patch.setattr(anomaly, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
-        patch.setattr(stage, "_PEERS_BLOCK", 25)
+        small_blocks(patch)
         yield
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
-from collections.abc import Callable
 
 import msgspec
 import pytest
 
-from support.barrier import Chance, Cluster, PartitionTask
+from support.barrier import Chance, Cluster
 from support.folding import Runner
 from support.probe import EVENTS_TOPIC, MINUTE_MS, PROBE_TOML, START_MS, event
-from support.streams import Stream
+from support.topology import BY_SHOP, BY_USER, delivered, run_topology, small_blocks
 from ubi_stream.events.stage import SHARED
-from ubi_stream.models import stage
-from ubi_stream.models.anomaly import stage as anomaly
-from ubi_stream.models.common.quantile import OnlineQuantile
 from ubi_stream.packs.loader import parse_pack
-from ubi_stream.packs.schema import Pack
 
 EXCHANGE = """
 [[exchanges]]
@@ -41,53 +35,19 @@ PACK = parse_pack(
     ),
     where="probe",
 )
-BY_USER, BY_SHOP = f"{EVENTS_TOPIC}.by-user", f"{EVENTS_TOPIC}.by-shop"
-EVENTS = 240
+TURNS = (("user", EVENTS_TOPIC), ("shop", BY_SHOP), ("user", BY_USER))
 
 
 @pytest.fixture(autouse=True)
 def _everything_happens_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ubi_stream.checkpoint.CHUNK_BYTES", 4000)
-    monkeypatch.setattr(anomaly, "OnlineQuantile", functools.partial(OnlineQuantile, block=20))
-    monkeypatch.setattr(stage, "_PEERS_BLOCK", 25)
-
-
-def run_topology(seed: int, chance: Callable[[], Chance], pack: Pack = PACK) -> tuple[Cluster, list[PartitionTask]]:
-    """A stream through two partitions of users and two of shops, in fixed turns, until nothing is left to read."""
-    cluster = Cluster(partitions=2)
-    for key, value, timestamp_ms in Stream(seed, users=10).contents(EVENTS):
-        cluster.append(EVENTS_TOPIC, cluster.partition_of(key), key, value, timestamp_ms)
-    tasks = {
-        (entity, n): PartitionTask(cluster, pack, entity, n, chance()) for entity in ("user", "shop") for n in (0, 1)
-    }
-    read: Counter[tuple[str, int]] = Counter()
-    turns = [("user", EVENTS_TOPIC), ("shop", BY_SHOP), ("user", BY_USER)]
-    while any(read[topic, n] < len(cluster.logs[topic, n]) for _, topic in turns for n in (0, 1)):
-        for entity, topic in turns:
-            for number in (0, 1):
-                start = read[topic, number]
-                end = len(cluster.logs[topic, number])
-                stop = min(end, start + 40) if topic == EVENTS_TOPIC else end
-                tasks[entity, number].read([(topic, offset) for offset in range(start, stop)])
-                read[topic, number] = stop
-    return cluster, list(tasks.values())
-
-
-def delivered(cluster: Cluster) -> dict[str, object]:
-    return {
-        "insights": dict(cluster.insights),
-        "windows": cluster.windows,
-        "visits": dict(cluster.visits),
-        "features": cluster.features,
-        "dead_letters": cluster.dead_letters,
-    }
+    small_blocks(monkeypatch)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_partitions_that_exchange_scores_and_crash_come_out_as_ones_that_do_not(seed: int) -> None:
-    quiet, undisturbed = run_topology(seed, Chance)
+    quiet, undisturbed = run_topology(seed, Chance, PACK, TURNS)
     fates = iter(range(4 * seed, 4 * seed + 4))
-    stormy, crashed = run_topology(seed, lambda: Chance(next(fates), crashes=4))
+    stormy, crashed = run_topology(seed, lambda: Chance(next(fates), crashes=4), PACK, TURNS)
     for calm, wild in zip(undisturbed, crashed, strict=True):
         assert wild.outcome() == calm.outcome()
     assert delivered(stormy) == delivered(quiet)
@@ -102,14 +62,14 @@ def rows(cluster: Cluster) -> Counter[tuple[str, str]]:
 
 def test_no_event_is_lost_or_doubled_by_going_another_way() -> None:
     straight = PACK.model_copy(update={"exchanges": ()})
-    found = [rows(run_topology(3, Chance, pack)[0]) for pack in (straight, PACK)]
+    found = [rows(run_topology(3, Chance, pack, TURNS)[0]) for pack in (straight, PACK)]
     assert found[0] == found[1]
     assert set(found[0].values()) == {1}
     assert min(Counter(entity for entity, _ in found[1]).values()) > 20
 
 
 def test_the_score_is_among_the_properties_once_the_model_is_warm() -> None:
-    cluster, _ = run_topology(3, Chance)
+    cluster, _ = run_topology(3, Chance, PACK, TURNS)
     returned = [record for n in (0, 1) for record in cluster.logs[BY_USER, n] if b'"shop_id"' in (record.value or b"")]
     scores = [msgspec.json.decode(dict(record.headers).get(SHARED, b"{}")) for record in returned]
     assert {} in scores

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ubi_stream.collector.delivery import Outgoing
-from ubi_stream.collector.intake import Intake
+from ubi_stream.collector.intake import Accepted, Intake, Outcome, Rejected
 from ubi_stream.collector.registry import DIALECTS
 from ubi_stream.collector.request import CollectorRequest
 from ubi_stream.collector.service import Collector
@@ -34,6 +34,19 @@ def intake(source: str = "default", **options: Any) -> Intake:
     """An intake of the shop's pack with the shipped mappings."""
     mappings = {one.name: load_mapping(one.mapping) for one in DIALECTS.values() if one.mapping is not None}
     return Intake(load_pack("ecommerce"), source=source, mappings=mappings, **{"hash_key": b"key"} | options)
+
+
+def event(outcome: Outcome) -> dict[str, Any]:
+    """The event that was accepted."""
+    assert isinstance(outcome, Accepted), outcome
+    found: dict[str, Any] = json.loads(outcome.value)
+    return found
+
+
+def refused(outcome: Outcome) -> tuple[str, str]:
+    """Reason and path of the refusal."""
+    assert isinstance(outcome, Rejected), outcome
+    return outcome.reason, outcome.letter.path
 
 
 class MemoryDelivery:

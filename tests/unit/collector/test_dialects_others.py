@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.collecting import NOW, NOW_MS, intake, request
+from support.collecting import NOW, NOW_MS, event, intake, refused, request
 from ubi_stream.collector.intake import Accepted, Left, Outcome, Rejected
 from ubi_stream.collector.registry import (
     CLOUDEVENTS,
@@ -29,17 +29,6 @@ TP2 = "/com.snowplowanalytics.snowplow/tp2"
 
 def read(dialect: Dialect, body: object, path: str = "/", **more: Any) -> list[Outcome]:
     return intake().read(dialect, request(path, body, **more)).outcomes
-
-
-def event(outcome: Outcome) -> dict[str, Any]:
-    assert isinstance(outcome, Accepted), outcome
-    found: dict[str, Any] = json.loads(outcome.value)
-    return found
-
-
-def refused(outcome: Outcome) -> tuple[str, str]:
-    assert isinstance(outcome, Rejected), outcome
-    return outcome.reason, outcome.letter.path
 
 
 def payload(*calls: dict[str, str]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from support.collecting import NOW, NOW_MS, intake, request
+from support.collecting import NOW, NOW_MS, event, intake, request
 from ubi_stream.collector.bodies import MAX_DECODED_BYTES
-from ubi_stream.collector.intake import Accepted, Left, Outcome, Rejected
+from ubi_stream.collector.intake import Left, Outcome, Rejected
 from ubi_stream.collector.registry import POSTHOG
 from ubi_stream.collector.request import BadRequestError
 
@@ -23,12 +23,6 @@ ADD: dict[str, Any] = {
 
 def read(body: object, path: str = "/batch/", **more: Any) -> list[Outcome]:
     return intake().read(POSTHOG, request(path, body, **more)).outcomes
-
-
-def event(outcome: Outcome) -> dict[str, Any]:
-    assert isinstance(outcome, Accepted), outcome
-    found: dict[str, Any] = json.loads(outcome.value)
-    return found
 
 
 def test_a_batch_and_a_single_event_are_the_same() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from support.collecting import NOW, NOW_MS, intake, request
-from ubi_stream.collector.intake import Accepted, Left, Outcome, Rejected
+from support.collecting import NOW, NOW_MS, event, intake, refused, request
+from ubi_stream.collector.intake import Accepted, Left, Outcome
 from ubi_stream.collector.registry import SEGMENT
 from ubi_stream.collector.request import BadRequestError
 
@@ -20,17 +20,6 @@ VIEW = {
 
 def read(path: str, body: object, **more: Any) -> list[Outcome]:
     return intake().read(SEGMENT, request(path, body, **more)).outcomes
-
-
-def event(outcome: Outcome) -> dict[str, Any]:
-    assert isinstance(outcome, Accepted), outcome
-    found: dict[str, Any] = json.loads(outcome.value)
-    return found
-
-
-def refused(outcome: Outcome) -> tuple[str, str]:
-    assert isinstance(outcome, Rejected), outcome
-    return outcome.reason, outcome.letter.path
 
 
 @pytest.mark.parametrize("path", ["/v1/batch", "/v1/batch/", "/v1/b", "/v1/import", "/beacon/v1/batch"])
