@@ -56,7 +56,7 @@ async def test_online_and_offline_replay_give_the_same_insights(
     """The same file, settings and seed: same ids, same contents, once through Kafka and a worker, once without."""
     made = (
         "--count",
-        "3000",
+        "8000",
         "--users",
         "200",
         "--rate",
@@ -71,13 +71,13 @@ async def test_online_and_offline_replay_give_the_same_insights(
     offline = await asyncio.to_thread(ubi, *options, "--offline", "--out", "offline.jsonl", **environment)
     assert offline.process.returncode == 0, offline.err
     expected = (tmp_path / "offline.jsonl").read_bytes().splitlines()
-    assert len(expected) > 10
+    assert len(expected) > 50
 
     for command in (("topics",), options):
         assert (await asyncio.to_thread(ubi, *command, **environment)).process.returncode == 0
     worker = start_ubi("worker", "--web-port", "0", UBI_POSTGRES_DSN=database, **environment)
     async with watching(settings, load_pack(settings.pack), SystemClock()) as topics:
-        assert sum((await topics.ends([settings.events_topic])).values()) == 3_000
+        assert sum((await topics.ends([settings.events_topic])).values()) == 8_000
         await eventually(topics.settled, 60, "the worker has processed all")
         found = [value async for _, _, value in topics.values(settings.insights_topic)]
     worker.signal(signal.SIGTERM)

@@ -17,17 +17,30 @@ from ubi_stream.packs.loader import load_pack
 from ubi_stream.replay.compare import ShadowOptions, ShadowReport, run_shadow
 from ubi_stream.resources import config_dir
 from ubi_stream.settings import Settings
+from ubi_stream.synthetic.personas import session
 
 MakeWorker = Callable[..., WorkerProcess]
-NIGHT_ENDS = '{ feature = "local_hour", op = "<", value = 5 }'
+PACE = '{ feature = "session_pace_s", op = "<", value = 3 }'
+IN_A_HURRY = 90
+
+
+def in_a_hurry(events: list[ProducerRecord]) -> list[ProducerRecord]:
+    """The events of a shop, and all through them visits of users who are in a hurry: each is an insight."""
+    every = len(events) // IN_A_HURRY
+    hurried = [
+        ProducerRecord(event["user_id"].encode(), json.dumps(event).encode(), event["event_time"])
+        for number in range(IN_A_HURRY)
+        for event in session("impulsive", f"hurried-{number}", "s", events[number * every].time_ms or 0)
+    ]
+    return sorted([*events, *hurried], key=lambda record: record.time_ms or 0)
 
 
 def changed_pack(folder: Path) -> Path:
-    """The shop's pack, where the night ends an hour earlier."""
+    """The shop's pack, where nobody is in a hurry who only has a quick pace."""
     text = (config_dir() / "packs" / "ecommerce.toml").read_text(encoding="utf-8")
-    assert NIGHT_ENDS in text
+    assert PACE in text
     path = folder / "changed.toml"
-    path.write_text(text.replace(NIGHT_ENDS, NIGHT_ENDS.replace("5", "4")), encoding="utf-8")
+    path.write_text(text.replace(PACE, PACE.replace("3", "0.1")), encoding="utf-8")
     return path
 
 
@@ -35,13 +48,14 @@ async def test_the_same_pack_says_the_same_and_a_changed_one_what_it_changes(
     settings: Settings, make_worker: MakeWorker, shop_events: list[ProducerRecord], tmp_path: Path
 ) -> None:
     clock = SystemClock()
-    worker = await make_worker().started()
+    worker, events = await make_worker().started(), in_a_hurry(shop_events[:4_400])
+    half = len(events) // 2
     async with Offsets(settings) as offsets:
-        await send(settings, shop_events[:1_500])
-        await offsets.all_committed(1_500)
+        await send(settings, events[:half])
+        await offsets.all_committed(half)
         middle_ms = clock.now_ms()
-        await send(settings, shop_events[1_500:4_400])
-        await offsets.all_committed(4_400)
+        await send(settings, events[half:])
+        await offsets.all_committed(len(events))
     insights = await read_insights(settings)
     await in_postgres(settings, insights.keys())
     assert await worker.stop() == 0
@@ -54,20 +68,20 @@ async def test_the_same_pack_says_the_same_and_a_changed_one_what_it_changes(
     for options in (ShadowOptions("topic"), ShadowOptions("postgres")):
         report, differences = await shadow(options)
         assert report.equal, report
-        assert (report.events, report.insights.live, differences) == (4_400, len(insights), [])
+        assert (report.events, report.insights.live, differences) == (len(events), len(insights), [])
 
     later, _ = await shadow(ShadowOptions("postgres", from_ms=middle_ms))
     earlier, _ = await shadow(ShadowOptions("postgres", to_ms=middle_ms))
     assert later.equal, "what came before the window made states and models"
     assert earlier.equal
-    assert (earlier.events, later.events) == (1_500, 4_400)
+    assert (earlier.events, later.events) == (half, len(events))
     assert earlier.insights.live + later.insights.live == len(insights)
     assert min(earlier.insights.live, later.insights.live) > 30
 
     report, differences = await shadow(ShadowOptions("postgres"), str(changed_pack(tmp_path)))
     risks, total = report.kinds["risk"], report.insights
     assert risks.missing > 0
-    assert 0 < total.same < total.live, "who is up before four is so in both"
+    assert 0 < total.same < total.live, "who is in a hurry by more than the pace is so in both"
     assert Counter(one["difference"] for one in differences) == Counter(
         {name: count for name in ("missing", "additional", "changed") if (count := getattr(total, name))}
     )
