@@ -129,9 +129,9 @@ def _time(data: dict[str, Any], arrived_ms: int, max_age_ms: int) -> int:
 def _instant(value: object) -> int:
     if isinstance(value, str):
         try:
-            change = datetime.fromisoformat(value)
-            change = change if change.tzinfo else change.replace(tzinfo=UTC)
-            return int(change.replace(microsecond=0).timestamp()) * 1000 + change.microsecond // 1000
+            at = datetime.fromisoformat(value)
+            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+            return int(at.replace(microsecond=0).timestamp()) * 1000 + at.microsecond // 1000
         except (ValueError, OverflowError) as error:
             raise _BadError("invalid_value") from error
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -116,9 +116,9 @@ class World:
         for name, count in missing.items():
             for _ in range(count):
                 self.fold(name)
-        self.take_checkpoint("")
+        self.cut("")
 
-    def take_checkpoint(self, _name: str) -> None:
+    def cut(self, _name: str) -> None:
         self.write_record()
         for key, blob in self.store.take_changes():
             if isinstance(blob, Tombstone):
@@ -155,7 +155,7 @@ def test_a_store_never_loses_a_changed_state_nor_a_memo(steps: list[tuple[str, s
         world.store.trim()
         events = {key.decode(): decode_state(blob)[1].events for key, blob in world.changelog.items()}
         assert events == world.durable
-    world.take_checkpoint("")
+    world.cut("")
     assert {key.decode(): decode_state(blob)[1].events for key, blob in world.table.items()} == world.live
     assert world.table == world.changelog
 

@@ -52,15 +52,15 @@ class PanelModel:
         self.features = tuple(features)
         self._scale = scale
         self._asked: dict[int, tuple[int, FloatArray, bytes]] = {}
-        self._pending_predictions = 0
+        self._opened = 0
 
     def predict_proba_one(self, x: dict[str, Any]) -> dict[bool, float]:
         """Return both probabilities; nothing before the first label of each class."""
         row = self._row(x)
         prediction = self.panel.predict_many(row[np.newaxis])
-        self._pending_predictions += 1
-        predicted = self.panel.ask(row[np.newaxis], [self._pending_predictions], prediction)[0]
-        self._asked[id(x)] = (self._pending_predictions, row, predicted)
+        self._opened += 1
+        predicted = self.panel.ask(row[np.newaxis], [self._opened], prediction)[0]
+        self._asked[id(x)] = (self._opened, row, predicted)
         delivered = float(prediction.delivered[0])
         return {} if math.isnan(delivered) else {False: 1.0 - delivered, True: delivered}
 

@@ -252,13 +252,13 @@ def _instant(value: object, field: str) -> int:
     """Unix milliseconds of an ISO-8601 text (UTC where it names no zone) or of a number of milliseconds."""
     if type(value) is str:
         try:
-            change = datetime.fromisoformat(value)
+            at = datetime.fromisoformat(value)
         except ValueError:
             refuse(Reason.INVALID_VALUE, field, f"{field} is {short(value)}, not an ISO-8601 time")
-        if change.tzinfo is None:
-            change = change.replace(tzinfo=UTC)
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=UTC)
         # Whole seconds and microseconds apart: a float of seconds would lose the last digit.
-        return int(change.replace(microsecond=0).timestamp()) * 1000 + change.microsecond // 1000
+        return int(at.replace(microsecond=0).timestamp()) * 1000 + at.microsecond // 1000
     if type(value) is not int and type(value) is not float:
         missing_or_wrong(value, field, "an ISO-8601 string or Unix milliseconds")
     if not -(2**53) < value < 2**53:

@@ -110,8 +110,8 @@ def iso_time(time_ms: int) -> str:
     >>> iso_time(1_569_888_000_123)
     '2019-10-01T00:00:00.123Z'
     """
-    change = datetime.fromtimestamp(time_ms // 1000, UTC).replace(microsecond=time_ms % 1000 * 1000)
-    return change.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = datetime.fromtimestamp(time_ms // 1000, UTC).replace(microsecond=time_ms % 1000 * 1000)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _base64(value: bytes | None) -> str | None:

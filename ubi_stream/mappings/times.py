@@ -113,7 +113,7 @@ def _change(value: datetime | date, zone: tzinfo) -> int | None:
         return None
 
 
-def _to_ms(change: datetime, zone: tzinfo) -> int:
+def _to_ms(at: datetime, zone: tzinfo) -> int:
     """Unix milliseconds.
 
     Raises
@@ -121,10 +121,10 @@ def _to_ms(change: datetime, zone: tzinfo) -> int:
     ValueError, OverflowError
         The zone's clocks never show this time, or it is beyond the calendar.
     """
-    aware = change
-    if change.tzinfo is None:
-        aware = change.replace(tzinfo=zone)
-        if zone is not UTC and aware.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) != change:
+    aware = at
+    if at.tzinfo is None:
+        aware = at.replace(tzinfo=zone)
+        if zone is not UTC and aware.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) != at:
             raise ValueError("the zone's clocks were put forward over this time")
     # Whole seconds and microseconds apart: a float of seconds would lose the last digit.
     return int(aware.replace(microsecond=0).timestamp()) * 1000 + aware.microsecond // 1000

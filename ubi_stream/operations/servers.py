@@ -43,7 +43,7 @@ def key_headers() -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-async def ask_database(settings: Settings, pending: Callable[[Database], Awaitable[Answer]]) -> Answer:
+async def ask_database(settings: Settings, query: Callable[[Database], Awaitable[Answer]]) -> Answer:
     """Ask Postgres.
 
     Raises
@@ -57,7 +57,7 @@ async def ask_database(settings: Settings, pending: Callable[[Database], Awaitab
     target = parse_target(dsn)
     try:
         async with await create_pool(dsn, size=1, application="ubi", statement_timeout_s=_STATEMENT_S) as pool:
-            return await pending(pool)
+            return await query(pool)
     except InvalidQueryError as error:
         raise ConfigError(str(error)) from error
     except (*DATABASE_ERRORS, TimeoutError) as error:

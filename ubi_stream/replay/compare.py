@@ -20,7 +20,7 @@ from ubi_stream.mappings.live import decoder_of
 from ubi_stream.packs.schema import Pack
 from ubi_stream.replay.live import TopicReader, as_record, insights_in_postgres, insights_on_topic, position_window
 from ubi_stream.replay.offline import OfflineRun
-from ubi_stream.replay.shadow import ComparedCounts, ComparedSpan, Shadow, TimeWindow, delivered, row_of
+from ubi_stream.replay.shadow import ComparedCounts, ComparedSpan, Shadow, TimeWindow, comparable, row_of
 from ubi_stream.settings import Settings
 from ubi_stream.sinks.base import InsightRow
 
@@ -204,7 +204,7 @@ def _keep(shadow: Shadow, window: ComparedSpan, effects: Iterator[Effects]) -> N
         for insight in effect.insights:
             row = row_of(insight)
             if row in window:
-                shadow.add(delivered(row))
+                shadow.add(comparable(row))
 
 
 async def _compare(shadow: Shadow, window: ComparedSpan, live: AsyncIterator[InsightRow], out: BinaryIO | None) -> None:
@@ -214,7 +214,7 @@ async def _compare(shadow: Shadow, window: ComparedSpan, live: AsyncIterator[Ins
 
     async for row in live:
         if row in window:
-            write(shadow.compare(delivered(row)))
+            write(shadow.compare(comparable(row)))
     for difference in shadow.finish():
         write(difference)
 

@@ -30,7 +30,7 @@ class ComparedInsight(msgspec.Struct, frozen=True):
     id: UUID
     kind: str
     entity: str
-    predicted: dict[str, Any]
+    content: dict[str, Any]
 
 
 class ComparedCounts(msgspec.Struct):
@@ -92,13 +92,13 @@ class TimeWindow:
         return begun and (self._end_ms is None or at_ms < self._end_ms)
 
 
-def delivered(row: InsightRow) -> ComparedInsight:
+def comparable(row: InsightRow) -> ComparedInsight:
     """What a row says."""
-    predicted = {name: getattr(row, name) for name in COMPARED}
-    predicted["at"] = row.at.isoformat(timespec="milliseconds")
-    predicted["explanation"] = msgspec.json.decode(row.explanation)
-    predicted["evidence"] = msgspec.json.decode(row.evidence)
-    return ComparedInsight(row.id, row.kind, row.entity, predicted)
+    content = {name: getattr(row, name) for name in COMPARED}
+    content["at"] = row.at.isoformat(timespec="milliseconds")
+    content["explanation"] = msgspec.json.decode(row.explanation)
+    content["evidence"] = msgspec.json.decode(row.evidence)
+    return ComparedInsight(row.id, row.kind, row.entity, content)
 
 
 def row_of(insight: Insight) -> InsightRow:
@@ -147,16 +147,16 @@ class Shadow:
         counts.live += 1
         if key not in self._places:
             counts.missing += 1
-            return InsightDifference("missing", live.id, live.kind, live.entity, live=live.predicted)
+            return InsightDifference("missing", live.id, live.kind, live.entity, live=live.content)
         shadow = self._read(key)
-        fields = [name for name in COMPARED if shadow.predicted[name] != live.predicted[name]]
+        fields = [name for name in COMPARED if shadow.content[name] != live.content[name]]
         if not fields:
             counts.same += 1
             return None
         counts.changed += 1
         for name in fields:
             counts.changed_fields[name] = counts.changed_fields.get(name, 0) + 1
-        before, after = ({name: one.predicted[name] for name in fields} for one in (live, shadow))
+        before, after = ({name: one.content[name] for name in fields} for one in (live, shadow))
         return InsightDifference("changed", live.id, live.kind, live.entity, live=before, shadow=after)
 
     def finish(self) -> Iterator[InsightDifference]:
@@ -164,7 +164,7 @@ class Shadow:
         for key in [key for key in self._places if key not in self._compared]:
             one = self._read(key)
             self._counts(one).additional += 1
-            yield InsightDifference("additional", one.id, one.kind, one.entity, shadow=one.predicted)
+            yield InsightDifference("additional", one.id, one.kind, one.entity, shadow=one.content)
 
     def _read(self, key: bytes) -> ComparedInsight:
         start, length = self._places[key]

@@ -177,5 +177,5 @@ def events_of(
     return events
 
 
-def _milliseconds(change: datetime) -> int:
-    return round((change if change.tzinfo else change.replace(tzinfo=UTC)).timestamp() * 1000)
+def _milliseconds(at: datetime) -> int:
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -97,8 +97,8 @@ def _read(name: str, value: str, kind: Any) -> Any:
 
 
 def _time(text: str) -> datetime:
-    change = datetime.fromisoformat(_PLUS_LOST.sub(r"\1+\2", text))
-    return (change if change.tzinfo else change.replace(tzinfo=UTC)).astimezone(UTC)
+    at = datetime.fromisoformat(_PLUS_LOST.sub(r"\1+\2", text))
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 @cache

@@ -95,15 +95,15 @@ def test_a_signal_reaches_a_process_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("change", range(1, 16))
-def test_a_signal_at_any_moment_of_a_pause_ends_it(change: int) -> None:
+@pytest.mark.parametrize("nth", range(1, 16))
+def test_a_signal_at_any_moment_of_a_pause_ends_it(nth: int) -> None:
     """The profiler calls us at each call and return of the code that the signal may come into."""
     seen = 0
 
     def signal_at_that_moment(*_event: object) -> None:
         nonlocal seen
         seen += 1
-        if seen == change:
+        if seen == nth:
             sys.setprofile(None)
             signal.raise_signal(signal.SIGTERM)
 

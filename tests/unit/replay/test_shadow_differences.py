@@ -8,26 +8,26 @@ from typing import Any
 import pytest
 
 from support.sink_rows import insight_row
-from ubi_stream.replay.shadow import ComparedCounts, PositionWindow, Shadow, TimeWindow, delivered
+from ubi_stream.replay.shadow import ComparedCounts, PositionWindow, Shadow, TimeWindow, comparable
 
 
 def test_each_insight_is_the_same_or_changed_or_on_one_side() -> None:
     with Shadow() as shadow:
         same, changed, more = (insight_row(number) for number in (1, 2, 3))
         for row in (same, changed, more, more):
-            shadow.add(delivered(row))
-        assert shadow.compare(delivered(same)) is None
-        difference = shadow.compare(delivered(insight_row(2, score=0.25, model_version="another", trace_id="another")))
+            shadow.add(comparable(row))
+        assert shadow.compare(comparable(same)) is None
+        difference = shadow.compare(comparable(insight_row(2, score=0.25, model_version="another", trace_id="another")))
         assert difference is not None
         assert (difference.difference, difference.live, difference.shadow) == (
             "changed",
             {"score": 0.25},
             {"score": changed.score},
         )
-        missing = shadow.compare(delivered(insight_row(4)))
+        missing = shadow.compare(comparable(insight_row(4)))
         assert missing is not None
         assert (missing.difference, missing.shadow) == ("missing", None)
-        assert shadow.compare(delivered(insight_row(4))) is None, "delivered twice"
+        assert shadow.compare(comparable(insight_row(4))) is None, "delivered twice"
         (additional,) = shadow.finish()
         assert (additional.difference, additional.id, additional.live) == ("additional", more.id, None)
         (counts,) = shadow.kinds.values()

@@ -216,10 +216,10 @@ def _state(key: Any, now: datetime) -> str:
     return "good" if key.replaced_by is None else "replaced"
 
 
-def _ask(settings: Settings, pending: Callable[[Database], Awaitable[_Answer]]) -> _Answer:
+def _ask(settings: Settings, query: Callable[[Database], Awaitable[_Answer]]) -> _Answer:
     from ubi_stream.operations.servers import ask_database  # noqa: PLC0415 - loads asyncpg and aiohttp
 
-    return run_async(ask_database(settings, pending))
+    return run_async(ask_database(settings, query))
 
 
 def _now() -> datetime:

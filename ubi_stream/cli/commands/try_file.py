@@ -142,8 +142,8 @@ def _say(tried: FileTrial, target: Path) -> None:
         say(f"  {escape(what)}\n         {escape(insight['explanation']['summary'])}")
 
 
-def _ask(pending: str, guess: str) -> str:
-    return str(typer.prompt(pending, default=guess, err=True))
+def _ask(question: str, guess: str) -> str:
+    return str(typer.prompt(question, default=guess, err=True))
 
 
 def _take(_pending: str, guess: str) -> str:

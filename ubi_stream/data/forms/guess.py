@@ -57,8 +57,8 @@ def guess_mapping(sample: Sample, pack: Pack, name: str, asked: Asked, ask: Ask)
     time = _column("time", asked.time, _time_columns(sample), sample, ask, "--time")
     user = _column("user", asked.user, _user_columns(sample, time), sample, ask, "--user")
     types = _type_columns(sample, {time, user})
-    pending = "Which column says what happened (or =view: each row is a view)"
-    kind = asked.event_type or ask(pending, next(iter(types), "=view"))
+    question = "Which column says what happened (or =view: each row is a view)"
+    kind = asked.event_type or ask(question, next(iter(types), "=view"))
     time_format, ambiguous = _time_format(sample.values(time))
     sentences = [f"Time: {time} ({time_format}, {asked.timezone} where it names no zone)", f"User: {user}"]
     if user not in names.column_like(names.USER_NAMES, sample.columns):
@@ -114,7 +114,7 @@ def fit_numbers(mapping: Mapping, sample: Sample, sentences: list[str]) -> Mappi
         return sum(isinstance(convert(text), float) for text in texts)
 
     signs = sorted({sign for text in texts for sign in re.findall(r"[€$£¥]|EUR|USD|GBP|CHF", text)})
-    best = max(_NUMBERS, key=lambda applied_labels: read(number_reader(applied_labels[0], applied_labels[1], signs)))
+    best = max(_NUMBERS, key=lambda marks: read(number_reader(marks[0], marks[1], signs)))
     fits = read(number_reader(best[0], best[1], signs))
     usual = mapping.file.number
     now = as_number if usual is None else number_reader(usual.decimal, usual.thousands, usual.signs)

@@ -38,13 +38,13 @@ async def run_to_end(job: Job, source: ReplaySource, account: Account, clock: Cl
         watching(stack.settings, job.pack, clock) as topics,
     ):
         await topics.until_settled(stack.check_alive, clock)  # what an earlier run on this folder left
-        applied_labels, before = await topics.result_ends(), await fetch_figures(session, stack.url)
+        ends_before, before = await topics.result_ends(), await fetch_figures(session, stack.url)
         started_s = clock.monotonic_s()
         sent = await _send(job, source, account, stack, clock)
         await _until_processed(sent.acknowledged, before, stack, topics, session)
         processing_s = clock.monotonic_s() - started_s
         await topics.until_settled(stack.check_alive, clock)
-        results = await read_results(topics, stack.settings, applied_labels)
+        results = await read_results(topics, stack.settings, ends_before)
         dsn = stack.settings.postgres_dsn.get_secret_value()
         return make_outcome(
             rows=(source.rows_read, source.rows_skipped),

@@ -159,15 +159,15 @@ class Results(msgspec.Struct):
     dead_letters: set[str] = set()
 
 
-async def read_results(topics: TopicWatch, settings: Settings, applied_labels: Offsets) -> Results:
+async def read_results(topics: TopicWatch, settings: Settings, ends_before: Offsets) -> Results:
     """Read the topics of results; what is at or after a mark is told apart."""
     results = Results()
     async for tp, offset, value in topics.values(settings.insights_topic):
         head = _insight_head(value)
         results.all_insights.add(head.id)
-        if offset >= applied_labels[tp]:
+        if offset >= ends_before[tp]:
             results.insights[head.id] = head.data.kind
     async for tp, offset, value in topics.values(settings.dead_letters_topic):
-        if offset >= applied_labels[tp]:
+        if offset >= ends_before[tp]:
             results.dead_letters.add(_letter_head(value).id)
     return results
