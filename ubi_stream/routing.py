@@ -26,8 +26,8 @@ def key_by_user(
 ) -> tuple[list[Event], list[Event]]:
     """Part a batch into events that are where their user's id belongs, under it as key, and strangers.
 
-    A key that is wrong or missing, or a producer that partitions in another way (`home` tells), would spread one user's
-    events over several partitions.
+    A key that is wrong or missing, or a producer that partitions in another way (`owner_partition` tells), would spread
+    one user's events over several partitions.
     """
     keys = {record.offset: record.key for record in records}
     local: list[Event] = []
@@ -58,6 +58,8 @@ def fan_out(
             event = change.event
             if event is None or not change.new or event.verdict is not None or change.erased is not None:
                 continue  # a person's label, or an erasure, is about the entity under whose id it came
+            if event.identity is not None:
+                continue  # whose profile is whose is about users, whatever else the command names
             if is_about(event, plan) and not is_scored_first(event, plan):
                 found.append((event.offset, _forward(plan, event)))
         forwards += [forward for _, forward in sorted(found, key=itemgetter(0))]

@@ -49,6 +49,18 @@ def test_a_number_as_id_has_its_digits_as_key() -> None:
     assert runner.run_records([record(event() | {"user_id": 17}, key=b"17")]).tally.accepted.total() == 1
 
 
+@pytest.mark.parametrize("kind", ["$identify", "$alias", "$split"])
+def test_whose_profile_is_whose_is_not_sent_to_a_shop_that_the_command_names(kind: str) -> None:
+    other = {"anonymous_id" if kind == "$identify" else "previous_id": "u2", "shop_id": "s1"}
+    pack = probe_pack(('types = ["purchase", "$label"]\n', ""))
+    runner = Runner(pack)
+    runner.run(event("u2"), event("u1"))
+    command = record(event("u1", event_type=kind, properties=other), 2, key=b"u2")
+    effects = runner.run_records([command])
+    assert effects.dead_letters == []
+    assert "shop" not in {forward.entity for forward in effects.forwards}
+
+
 def test_an_event_is_sent_to_the_shop_that_it_names() -> None:
     effects = Runner().run(purchase(shop="s1"), purchase(shop=7), purchase(shop=None), event(shop_id="s1"))
     assert [(f.entity, f.key) for f in effects.forwards] == [("shop", b"s1"), ("shop", b"7")]
