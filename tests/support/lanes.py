@@ -54,7 +54,7 @@ class Broker:
 
     holds: bool = False
     fails: str = ""
-    alert_thresholds: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
     journal: list[tuple[Any, ...]] = field(default_factory=list)
     sent: list[tuple[str, bytes | None, bytes | None]] = field(default_factory=list)
     done: dict[TP, int] = field(default_factory=dict)
@@ -65,12 +65,12 @@ class Broker:
     _held: list[Acknowledged] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.alert_thresholds.set()
+        self.gate.set()
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
     ) -> Acknowledged:
-        await self.alert_thresholds.wait()
+        await self.gate.wait()
         self.journal.append(("send", topic))
         self.sent.append((topic, key, value))
         future: Acknowledged = asyncio.get_running_loop().create_future()
@@ -91,7 +91,7 @@ class Broker:
         self.journal.append(("acknowledged",))
 
     async def write(self, topic: str, partition: int, records: Sequence[Change]) -> range:
-        await self.alert_thresholds.wait()
+        await self.gate.wait()
         if self.fails == topic:
             raise DeliveryError(f"no {topic} today")
         for key, value in records:

@@ -240,8 +240,8 @@ class PartitionTask:
         for row in effects.features:
             await self._send(settings.features_topic, row.entity_id.encode(), encode_features(row))
         if len(self._unacknowledged) > MAX_UNACKNOWLEDGED:
-            await acknowledged(self._unacknowledged, within_s=self._settings.delivery_timeout_s)
-            self._unacknowledged.clear()
+            waiting, self._unacknowledged = self._unacknowledged, []  # a barrier may hand over more meanwhile
+            await acknowledged(waiting, within_s=self._settings.delivery_timeout_s)
 
     async def _hand_over(self, handovers: Sequence[Handover]) -> None:
         """Send what the checkpoint has that was written just now; the next barrier waits for it."""

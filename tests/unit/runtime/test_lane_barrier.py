@@ -23,11 +23,13 @@ from support.lanes import (
     stream,
 )
 from support.probe import event, record
+from ubi_stream.effects import Effects
 from ubi_stream.errors import DeliveryError
 from ubi_stream.events.limits import MAX_VALUE_BYTES
 from ubi_stream.kafka.outbox import Change
 from ubi_stream.reasons import SnapshotReason
 from ubi_stream.runtime import partition_task as lane_module
+from ubi_stream.state.identities import Handover
 
 
 async def test_insights_then_record_then_states_then_done() -> None:
@@ -110,13 +112,13 @@ async def test_two_barriers_never_overlap() -> None:
 async def test_no_barrier_is_cut_while_effects_of_a_batch_are_still_handed_over() -> None:
     broker = Broker()
     task = make_lane(broker)
-    broker.alert_thresholds.clear()
+    broker.gate.clear()
     processing = asyncio.create_task(process(task, stream(4, 50)))
     await settled()
     barrier = asyncio.create_task(task.barrier())
     await settled()
     assert not barrier.done()
-    broker.alert_thresholds.set()
+    broker.gate.set()
     await asyncio.gather(processing, barrier)
     last_send = max(at for at, entry in enumerate(broker.journal) if entry[0] == "send")
     first_write = min(at for at, entry in enumerate(broker.journal) if entry[0] == "write")
@@ -222,13 +224,13 @@ async def test_a_lane_that_could_not_be_closed_in_time_begins_no_barrier_later()
     """Its next owner may be at work by then."""
     broker = Broker()
     task = make_lane(broker, flush_max_events=10)
-    broker.alert_thresholds.clear()
+    broker.gate.clear()
     processing = asyncio.create_task(process(task, stream(10, 40)))
     await settled()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await task.close(flush=True)
-    broker.alert_thresholds.set()
+    broker.gate.set()
     await processing
     assert broker.steps() == ["send"]
 
@@ -268,3 +270,19 @@ async def test_models_signed_with_another_key_start_fresh_and_states_stay() -> N
     assert len(observer.problems) == 1
     assert make_lane(broker, observer, key=b"another key").partition.models.n_seen == other.partition.models.n_seen
     assert len(observer.problems) == 1
+
+
+async def test_what_a_barrier_hands_over_while_a_pass_waits_for_acknowledgements_is_still_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ubi_stream.runtime.partition_task.MAX_UNACKNOWLEDGED", 1)
+    broker = Broker(holds=True)
+    task = make_lane(broker)
+    for _ in range(2):
+        await task._send("ubi.insights", None, b"")
+    waiting = asyncio.create_task(task._deliver(Effects.nothing()))
+    await asyncio.sleep(0)
+    await task._hand_over([Handover("ubi.events/0", 0, b"u1", b"{}", ())])
+    broker.acknowledge()
+    await waiting
+    assert len(task._unacknowledged) == 1
