@@ -7,6 +7,7 @@ from typing import Final
 
 from ubi_stream.errors import ConfigError, likely
 from ubi_stream.packs.privacy import Hiding, Privacy, SourceHiding
+from ubi_stream.packs.roles import Roles, TypeRoles
 from ubi_stream.packs.schema import IDENTITY_PROPERTIES, RESERVED_TYPES, WATERMARK, Pack
 from ubi_stream.privacy.consent import NOBODY_LISTED, DoNotTrack
 from ubi_stream.privacy.filter import PrivacyFilter
@@ -93,11 +94,15 @@ def _filters(names: dict[str, None]) -> dict[str, TextFilter]:
     return {name: installed[name].load()() for name in names}
 
 
+def _all_roles(pack: Pack) -> tuple[Roles | TypeRoles, ...]:
+    """Roles of the events, of single types, and of single kinds of entities."""
+    roles = pack.events.roles
+    return (roles, *roles.by_type.values(), *map(pack.roles_of, pack.entities))
+
+
 def _ids(pack: Pack) -> frozenset[str]:
     """Properties that are ids or names by the pack: hidden, one would be taken for another."""
-    roles = pack.events.roles
-    all_roles = (roles, *roles.by_type.values())
-    ids = {getattr(one, role, None) for one in all_roles for role in ("reference", "item", "category")}
+    ids = {getattr(one, role, None) for one in _all_roles(pack) for role in ("reference", "item", "category")}
     ids.update(entity.key for entity in pack.entities)
     return COMMAND_IDS | {name for name in ids if name}
 
@@ -105,8 +110,7 @@ def _ids(pack: Pack) -> frozenset[str]:
 def _named_by(pack: Pack) -> frozenset[str]:
     """Properties that the pack itself uses: `keep` need not name them."""
     events = pack.events
-    all_roles = (events.roles, *events.roles.by_type.values())
-    used = {getattr(one, role, None) for one in all_roles for role in ("amount", "latency", "outcome")}
+    used = {getattr(one, role, None) for one in _all_roles(pack) for role in ("amount", "latency", "outcome")}
     used.update(events.limits, (feature.property for feature in pack.features))
     used.update(condition.property for derived in events.derived for condition in derived.where)
     used.update(condition.property for feature in pack.features for condition in feature.where)

@@ -243,3 +243,13 @@ def test_each_mode_of_each_kind_settles_at_once(kind: DataKind, action: Action) 
     assert hidden(once, privacy) == once
     assert (once == value) is (action is Action.KEEP)
     assert (texts[kind] in str(once)) is (action is Action.KEEP)
+
+
+def test_roles_of_a_single_kind_of_entity_are_ids_and_need_not_be_kept() -> None:
+    shop = 'key = "shop_id"\n'
+    text = PROBE_TOML.replace(shop, shop + 'roles = { amount = "fee", item = "sku", category = "line" }\n', 1)
+    assert text != PROBE_TOML
+    properties = {"fee": 0.5, "sku": "4111111111111111", "line": "bob@example.com", "other": 1}
+    kept = privacy_filter(parse_pack(text + '[privacy]\nkeep = ["note"]\n', where="test"))
+    assert hidden(properties, kept) == {name: properties[name] for name in ("fee", "sku", "line")}
+    assert hidden(properties, privacy_filter(parse_pack(text, where="test"))) == properties
