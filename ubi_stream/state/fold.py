@@ -29,7 +29,7 @@ PANES_OF_1_DAY: Final = 30
 SLOW_ALPHA: Final = 0.05
 """Weight of the newest in the baselines of amounts and gaps: about the last forty."""
 _MAX_WAIT_MS: Final = 2**31
-_FAST_ALPHA: Final = 0.3
+FAST_ALPHA: Final = 0.3
 
 
 def fold(state: UserState, event: Event, plan: Plan) -> EndedVisit | None:  # noqa: C901, PLR0915 - the hottest function: calls would cost a tenth of it
@@ -154,7 +154,7 @@ def _fold_amounts(state: UserState, spent: float | None, latency_ms: float | Non
     if latency_ms is not None and latency_ms >= 0:
         state.wait_ms = round(min(latency_ms, _MAX_WAIT_MS))
         if state.last_latency_ms >= 0:
-            state.latency_ms = taken_in(state.latency_ms, state.last_latency_ms, _FAST_ALPHA)
+            state.latency_ms = taken_in(state.latency_ms, state.last_latency_ms, FAST_ALPHA)
         state.last_latency_ms = latency_ms
 
 

@@ -14,7 +14,7 @@ KEPT_DAYS: Final = 30
 """Four weeks, and two days that may have begun before those four weeks are looked at."""
 MAX_HABITUAL: Final = 8
 """Categories counted by day."""
-_MOST: Final = 255
+MOST_OF_A_DAY: Final = 255
 
 
 class Habits(msgspec.Struct, array_like=True, gc=False):
@@ -81,7 +81,7 @@ def counts_of(row: bytes, head: int, first: int, last: int) -> tuple[int, ...]:
 def _one_more(row: bytes, back: int) -> bytes:
     """A row with one more on the day `back` days before the newest."""
     counts = bytearray(row.rjust(back + 1, b"\0"))
-    counts[-1 - back] = min(counts[-1 - back] + 1, _MOST)
+    counts[-1 - back] = min(counts[-1 - back] + 1, MOST_OF_A_DAY)
     return bytes(counts)
 
 

@@ -6,14 +6,13 @@ Baselines are pooled by the values that they rest on. What is about the newest e
 
 from __future__ import annotations
 
-from bisect import insort
-from operator import attrgetter
-from typing import Final
+from itertools import zip_longest
 
 from ubi_stream.packs.plan import Plan
 from ubi_stream.state.ewma import Baseline, taken_in
-from ubi_stream.state.fold import PANES_OF_1_DAY, PANES_OF_1_H, PANES_OF_5_MIN, SLOW_ALPHA
-from ubi_stream.state.habits import KEPT_DAYS, MAX_HABITUAL, Habits, counts_of
+from ubi_stream.state.fold import FAST_ALPHA, PANES_OF_1_DAY, PANES_OF_1_H, PANES_OF_5_MIN, SLOW_ALPHA
+from ubi_stream.state.habits import KEPT_DAYS, MAX_HABITUAL, MOST_OF_A_DAY, Habits, counts_of
+from ubi_stream.state.log import log_event
 from ubi_stream.state.merge_aggregates import merge_rings, merged_aggregates
 from ubi_stream.state.model import RuleMet, UserState, VisitTotals
 from ubi_stream.state.novelty import MAX_CATEGORIES
@@ -22,10 +21,7 @@ from ubi_stream.state.recent import ACTIVE_HOURS, EVENT_SECONDS, INTENT_SECONDS,
 from ubi_stream.state.risks import KEPT_DAYS as KEPT_DAYS_OF_RULES
 from ubi_stream.state.spending import MAX_SPENT_CATEGORIES, Spent
 from ubi_stream.state.ticks import Ticks, add_tick, advance
-
-_FAST_ALPHA: Final = 0.3
-_VISIT_ALPHA: Final = 0.1
-_MOST_OF_A_DAY: Final = 255
+from ubi_stream.state.visits import VISIT_ALPHA
 
 
 def merge_state(state: UserState, other: UserState, plan: Plan) -> None:
@@ -82,8 +78,8 @@ def merge_visit_counts(visits: VisitTotals, other: VisitTotals) -> None:
     """Add what the ended visits of another state come to."""
     for name in ("count", "bounces", "converted", "with_intent"):
         setattr(visits, name, getattr(visits, name) + getattr(other, name))
-    visits.duration_s = pooled(visits.duration_s, other.duration_s, _VISIT_ALPHA)
-    visits.depth = pooled(visits.depth, other.depth, _VISIT_ALPHA)
+    visits.duration_s = pooled(visits.duration_s, other.duration_s, VISIT_ALPHA)
+    visits.depth = pooled(visits.depth, other.depth, VISIT_ALPHA)
 
 
 def _merge_amounts(state: UserState, other: UserState, *, later: bool) -> None:
@@ -95,11 +91,11 @@ def _merge_amounts(state: UserState, other: UserState, *, later: bool) -> None:
             state.amount = taken_in(state.amount, theirs if later else newest, SLOW_ALPHA)
         if newest is None or not later:
             state.last_amount, state.is_refund = other.last_amount, other.is_refund
-    state.latency_ms = pooled(state.latency_ms, other.latency_ms, _FAST_ALPHA)
+    state.latency_ms = pooled(state.latency_ms, other.latency_ms, FAST_ALPHA)
     own_ms, other_ms = state.last_latency_ms, other.last_latency_ms
     if other_ms >= 0:
         if own_ms >= 0:
-            state.latency_ms = taken_in(state.latency_ms, other_ms if later else own_ms, _FAST_ALPHA)
+            state.latency_ms = taken_in(state.latency_ms, other_ms if later else own_ms, FAST_ALPHA)
         if own_ms < 0 or not later:
             state.last_latency_ms = other_ms
 
@@ -120,11 +116,9 @@ def _merge_recent(state: UserState, other: UserState) -> None:
 
 
 def _merge_log(state: UserState, other: UserState, plan: Plan) -> None:
+    """Take in the other's events, before `state.last_ms` is moved on."""
     for entry in other.log:
-        insort(state.log, entry, key=attrgetter("time_ms"))
-    overflow = max(0, len(state.log) - plan.entity.exact_max_events)
-    state.log_dropped += overflow
-    del state.log[:overflow]
+        log_event(state, entry, delay_ms=plan.delay_ms, max_events=plan.entity.exact_max_events)
 
 
 def _most_frequent(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
@@ -159,7 +153,7 @@ def _merged_habits(one: Habits, other: Habits) -> Habits:
     def row(mine: bytes, theirs: bytes) -> bytes:
         days = head - KEPT_DAYS + 1, head
         sums = map(sum, zip(counts_of(mine, one.head, *days), counts_of(theirs, other.head, *days), strict=True))
-        return bytes(min(count, _MOST_OF_A_DAY) for count in sums).lstrip(b"\0")
+        return bytes(min(count, MOST_OF_A_DAY) for count in sums).lstrip(b"\0")
 
     rows = {
         key: row(one.categories.get(key, b""), other.categories.get(key, b""))
@@ -189,7 +183,9 @@ def _merge_rules(state: UserState, other: UserState) -> None:
         newer = mine if mine.last_ms >= theirs.last_ms else theirs
         day = max(mine.day, theirs.day)
         days = _days_of(mine.days, mine.day, day) | _days_of(theirs.days, theirs.day, day)
-        rules[name] = RuleMet(min(mine.since_ms, theirs.since_ms), newer.last_ms, day, days, newer.visit)
+        of_the_day = (one.reached if one.day == day else [] for one in (mine, theirs))
+        reached = [max(steps) for steps in zip_longest(*of_the_day, fillvalue=0)]
+        rules[name] = RuleMet(min(mine.since_ms, theirs.since_ms), newer.last_ms, day, days, newer.visit, reached)
     state.rules = rules
 
 

@@ -17,7 +17,7 @@ from ubi_stream.state.ewma import taken_in
 from ubi_stream.state.model import Session, UserState, VisitTotals
 from ubi_stream.state.panes import add_micros
 
-_VISIT_ALPHA: Final = 0.1
+VISIT_ALPHA: Final = 0.1
 _PACE_ALPHA: Final = 0.3
 _FIRST_GAPS: Final = 4
 """Gaps whose mean is the pace that a visit began with."""
@@ -181,8 +181,8 @@ def count_visit(visits: VisitTotals, session: Session) -> None:
     visits.converted += session.conversions > 0
     visits.with_intent += session.intents > 0
     duration_s = (session.last_ms - session.start_ms) / 1000
-    visits.duration_s = taken_in(visits.duration_s, duration_s, _VISIT_ALPHA)
-    visits.depth = taken_in(visits.depth, float(session.events), _VISIT_ALPHA)
+    visits.duration_s = taken_in(visits.duration_s, duration_s, VISIT_ALPHA)
+    visits.depth = taken_in(visits.depth, float(session.events), VISIT_ALPHA)
 
 
 def slowdown(session: Session) -> float:

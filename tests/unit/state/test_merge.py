@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.folding import PLAN, fold_all
-from support.probe import HOUR_MS, START_MS, event, probe_pack
+from support.probe import DAY_MS, HOUR_MS, START_MS, event, probe_pack
 from ubi_stream.packs.plan import compile_plan
 from ubi_stream.state.aggregates import distinct_of, largest_of, sum_of
 from ubi_stream.state.ewma import Baseline
-from ubi_stream.state.merge import merge_state, pooled
-from ubi_stream.state.model import UserState
+from ubi_stream.state.log import log_event
+from ubi_stream.state.merge import _merge_log, _merge_rules, merge_state, pooled
+from ubi_stream.state.model import Logged, UserState
+from ubi_stream.state.risks import note_day, note_rule, note_step
 
 VALUES = st.lists(st.floats(-1e3, 1e3), max_size=10)
 EVENTS = st.lists(
@@ -114,3 +116,27 @@ def test_declared_features_count_both() -> None:
     assert sum_of(one.aggregates, None, carts, now_ms)[1] == 2
     assert largest_of(one.aggregates, None, largest, now_ms) == 9_000_000
     assert distinct_of(one.aggregates, None, categories, now_ms) == 2
+
+
+def test_how_far_a_rule_was_met_today_is_the_furthest_of_both() -> None:
+    one, other = UserState(), UserState()
+    for state, steps in ((one, {0: 2}), (other, {0: 1, 1: 3})):
+        note_day(state, 100)
+        note_rule(state, "slow", START_MS, 100, 1, PLAN)
+        for way, step in steps.items():
+            note_step(state, "slow", 100, way, step)
+    _merge_rules(one, other)
+    assert [note_step(one, "slow", 100, way, 0) for way in (0, 1)] == [2, 3]
+
+
+def test_an_exact_log_is_that_of_one_id_also_where_events_expire() -> None:
+    days = [[DAY_MS * day for day in range(*span)] for span in ((0, 50, 7), (3, 90, 7))]
+    plan = compile_plan(probe_pack(), "shop")
+    one, other, both = UserState(), UserState(), UserState()
+    for state, times in ((one, days[0]), (other, days[1]), (both, sorted(days[0] + days[1]))):
+        for at_ms in times:
+            log_event(state, Logged(at_ms, 0, 0, 0), delay_ms=plan.delay_ms, max_events=plan.entity.exact_max_events)
+            state.last_ms = at_ms
+    _merge_log(one, other, plan)
+    assert [entry.time_ms for entry in one.log] == [entry.time_ms for entry in both.log]
+    assert one.log_dropped == both.log_dropped
