@@ -44,22 +44,22 @@ class Labelled(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Featurized:
-    """A batch of moments and the features of those that are behaviour.
+    """A batch of changes and the features of those that are behaviour.
 
     Attributes
     ----------
-    moments
-        All moments in order.
+    changes
+        All changes in order.
     rows
-        For each moment its row in the matrices, or `NO_ROW` (silences and commands have none).
+        For each change its row in the matrices, or `NO_ROW` (inactivity and commands have none).
     values, usual
         Shape (rows, features): the feature, and the entity's own usual value of it; NaN where there is none.
     scaled
         The same shape: features in [0, 1] by their registered range and scale.
     checked
         Shape (rows, features of the rules): what the pack's rules are checked with.
-    facts
-        Figures of each row that models need whatever features a pack lists.
+    context
+        Numbers of each row that models need whatever features a pack lists.
     scale
         Maps feature values to [0, 1] as `scaled` has them.
     labelled
@@ -69,7 +69,7 @@ class Featurized:
     asked
         Rows at which questions were asked that are still open then, each with one question.
     histories
-        By position of the moment, the days before one at which an entity's habits are looked at, if there are enough.
+        By position of the change, the days before one at which an entity's habits are looked at, if there are enough.
     """
 
     changes: list[StateChange]

@@ -1,1 +1,1 @@
-"""Where events come from when no producer sends them: files (replay) and invented users (generate)."""
+"""Runs events of before through the pipeline: offline, live, and as a shadow beside what is live."""

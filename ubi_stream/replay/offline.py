@@ -40,7 +40,7 @@ class OfflineRun:
         As a worker would have them.
     now_ms
         Processing time that stands for the broker's: events further ahead of it are dead letters.
-    home
+    owner_partition
         Partition that a user's id belongs to, for records that come from a topic; None takes their key for it.
     decode
         How records become the fields of events: as ours, unless they come from a topic in a sender's form.

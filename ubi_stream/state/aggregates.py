@@ -114,13 +114,6 @@ def aggregate(
         kept.keep(plan.keys)
 
 
-def _is_part(one: Aggregation, type_index: int, properties: Mapping[str, Any]) -> bool:
-    """Whether an event counts: by its type, and by conditions on properties, all of which it must have."""
-    if one.weights is not None and type_index not in one.weights:
-        return False
-    return all(name in properties and compares(properties[name], value) for name, compares, value in one.where)
-
-
 def as_micros(value: float) -> int:
     """A number as whole millionths, within what the codec knows."""
     return max(-MAX_MICROS, min(MAX_MICROS, round(value * MICRO)))

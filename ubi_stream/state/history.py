@@ -58,7 +58,7 @@ class PendingRecommendation(msgspec.Struct, array_like=True, gc=False):
         What the choice was made from.
     at_ms, due_ms
         When it was given, and how long a reward is waited for.
-    told
+    delivered
         Id of its insight; empty where the state is older than this field.
     propensity
         Probability with which it was chosen.
@@ -137,19 +137,19 @@ class InsightHistory(msgspec.Struct, array_like=True, gc=False):
     ----------
     quiet_until_ms
         Until when the entity is not to be told about again, by subject.
-    told
+    delivered
         The newest insights that a person may label, oldest first.
-    marks
+    applied_labels
         The newest labels that were learned, oldest first.
     shift, shift_ms
         By how much people's labels moved the entity's threshold for anomalies, in log-odds, as of that event time.
     labels
         Labels of people that were learned.
-    advised
+    pending_recommendations
         The newest recommendations that wait for their reward, oldest first.
-    said
+    predicted
         Predictions for open questions, by outcome, oldest first.
-    offered
+    open_recommendations
         The newest recommendations that a person may answer, oldest first.
     peak_day, peak
         The newest day with an alert, and the class of its strongest: see `ubi_stream.models.anomaly.daily_peaks`.

@@ -110,8 +110,9 @@ class RuleMet(msgspec.Struct, array_like=True, gc=False):
 
 
 class UserState(msgspec.Struct, array_like=True, gc=False):
-    """State of one entity. Times are Unix milliseconds of event time. All but `memo` is a function of its own events.
+    """State of one entity. Times are Unix milliseconds of event time.
 
+    All but `history` is a function of its own events.
     Fields are encoded by position: append new ones, with a default.
     """
 

@@ -45,10 +45,10 @@ class StateChange(msgspec.Struct, frozen=True, gc=False):
 
     `state` is the live state right after it, valid until the next moment is asked for. `new` says whether it is to be
     scored, learned from and told about, or only folded. `event` is None for a silence; `ended` is the visit that is
-    over and was not told about before; `dormant` says that the silence made the entity
-    dormant; `answers` are to questions asked at earlier moments. `cause_id` and `origin` are those of the event that
-    brought it about, which for a silence is another entity's. `watermark_ms` is the partition's watermark with that
-    event. `erased` is set where the event had the entity erased. `late_visit` is the visit that the event belongs to,
+    over and was not told about before; `dormant` says that the silence made the entity dormant; `delayed_labels` are of
+    predictions that were opened at earlier events. `cause_id` and `origin` are those of the event that brought it
+    about, which for a silence is another entity's. `watermark_ms` is the partition's watermark with that event.
+    `erased` is set where the event had the entity erased. `late_visit` is the visit that the event belongs to,
     where the watermark had passed its end already. `reviewed` is the day (since 1970, UTC) whose end has
     the entity's habits looked at, -1 if the moment is none such.
     """

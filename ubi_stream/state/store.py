@@ -79,7 +79,7 @@ class StateStore:
         Decoded states kept between batches, at least; changed ones stay until the next cut whatever their number.
     census
         Of the table; None for one that is empty.
-    memos
+    insight_histories
         Those of the partition's record: newer than what the states hold; None of an entity that was forgotten.
     erased
         Entities that were erased since their state was written.
