@@ -139,7 +139,7 @@ class ShareTests:
         self.since_ms = np.where(fresh & (self.evidence > 0.0), at_ms, self.since_ms)
         self.trials = self.trials + trials
         self.hits = self.hits + hits
-        calm = self.evidence <= 0.0
+        calm = (self.evidence <= 0.0) & ~active
         if (self.trials[calm] > 0.0).any():
             self._learn(calm)
         risen: NDArray[np.bool_] = ~self.active & (self.evidence >= self._enough)

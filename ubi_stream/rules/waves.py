@@ -207,29 +207,31 @@ class RuleWaves:
 
     def _test(self, one: RuleExposure) -> list[RuleWave]:
         tests, rule, column = self._tests, one.rule, self._column(one)
-        far = self._far.get(rule) if self._wave_column[rule] is None else None
+        far = self._far.get(rule)
         trials, hits = np.zeros(len(self._columns)), np.zeros(len(self._columns))
         trials[column], hits[column] = 1.0, float(one.met)
         if far is not None:
             trials[far], hits[far] = 1.0, float(one.far)
         risen = tests.update(trials, hits, one.at_ms)
-        is_risen = risen[column] and tests.hits[column] >= _MIN_ENTITIES
-        if far is not None and risen[far] and tests.hits[far] >= _MIN_ENTITIES_BY_FAR:
-            is_risen = True  # the account is that of all who meet the rule
-        if self._wave_column[rule] is None and is_risen:
+        if self._wave_column[rule] is None:
+            is_risen = risen[column] and tests.hits[column] >= _MIN_ENTITIES
+            if far is not None and risen[far] and tests.hits[far] >= _MIN_ENTITIES_BY_FAR:
+                is_risen = True  # the account is that of all who meet the rule
+            if not is_risen:
+                return []
             tests.begin(column)
+            if far is not None:
+                tests.begin(far)
             self._wave_column[rule] = column
             self._held[rule], self._until_ms[rule] = 0, one.at_ms
             return [self._wave(rule, column, begins=True)]
-        if self._wave_column[rule] is None:
-            return []
         is_long = one.at_ms - int(tests.since_ms[column]) > self._longest_ms
         if not (is_long or column in tests.ended() or one.at_ms - self._until_ms[rule] > self._silent_ms):
             return []
         wave = self._wave(rule, column, begins=False)
         tests.end(column, forget=is_long)
-        if rule in self._far:
-            tests.end(self._far[rule])
+        if far is not None:
+            tests.end(far, forget=is_long)
         self._wave_column[rule] = None
         return [wave]
 

@@ -128,3 +128,24 @@ def test_two_who_meet_it_by_far_are_nothing_where_many_do() -> None:
         RuleExposure(row, 0, f"u{row}", row * 60_000, row % 10 == 0, 9_000.0, far=row % 10 == 0) for row in range(2_000)
     ]
     assert waves.watch(usual) == ({}, set())
+
+
+def far_off(gap_ms: int, count: int, *, before_ms: int, before: int) -> Iterator[RuleExposure]:
+    """One user in a hundred is slow for a while; then each is, by far."""
+    at_ms = 0
+    for row in range(before + count):
+        met = row >= before or row % 100 == 50
+        at_ms += gap_ms if row >= before else before_ms
+        yield RuleExposure(row, 0, f"u{row}", at_ms, met, 9_000.0 if met else 800.0, row >= before)
+
+
+def test_what_is_far_off_for_longer_than_a_day_is_usual_from_then_on() -> None:
+    waves = found(far_off(5 * MINUTE_MS, 700, before_ms=5 * MINUTE_MS, before=2_000))
+    assert [wave.begins for wave in waves] == [True, False]
+    assert waves[1].until_ms - waves[0].since_ms >= DAY_MS
+
+
+def test_a_wave_of_few_who_are_far_off_has_users() -> None:
+    waves = found(far_off(55 * MINUTE_MS, 120, before_ms=30 * MINUTE_MS, before=200))
+    assert waves
+    assert all(wave.entities > 0 and 0.0 < wave.share <= 1.0 for wave in waves)
