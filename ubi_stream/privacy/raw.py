@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ubi_stream.privacy.detectors import replaced
-from ubi_stream.privacy.rules import Action, DataKind, PrivacyRules
+from ubi_stream.privacy.rules import Action, DataKind, PrivacyRules, secret_words
 
 MAX_UNPACKED: Final = 1024 * 1024
 """Bytes of a compressed record that are looked into."""
@@ -35,7 +35,7 @@ class RawCleaner:
 
     def __init__(self, rules: PrivacyRules) -> None:
         self._actions = rules.text
-        words = "|".join(re.escape(name).replace("_", "[_-]?") for name in rules.secrets) or r"(?!)"
+        words = secret_words(rules.secrets)
         self._secret = re.compile(
             rf"((?:{words})[\"']?\s{{0,8}}[:=]\s{{0,8}})(?!\*)({_VALUE})", re.IGNORECASE | re.DOTALL
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -137,3 +137,8 @@ def names_one_of(plain: str, names: frozenset[str]) -> bool:
         _, separator, plain = plain.partition("_")
         if not separator:
             return False
+
+
+def secret_words(names: Iterable[str]) -> str:
+    """Expression for names of secrets, with `_`, `-` or nothing between words; it matches nothing without names."""
+    return "|".join(re.escape(name).replace("_", "[_-]?") for name in names) or r"(?!)"

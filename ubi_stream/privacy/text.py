@@ -8,7 +8,7 @@ from typing import Final
 
 from ubi_stream.privacy.detectors import SUSPECT, normal, replaced, truncated
 from ubi_stream.privacy.hashing import hashed
-from ubi_stream.privacy.rules import SECRET, TOO_LONG, Action, DataKind, TextFilter
+from ubi_stream.privacy.rules import SECRET, TOO_LONG, Action, DataKind, TextFilter, secret_words
 
 FILTERED: Final = "[filtered]"
 """What stands for a secret, or for a text that can't be hidden in part."""
@@ -61,15 +61,13 @@ class TextCleaner:
 
     def needs_look(self, text: str) -> bool:
         """Whether there may be anything to hide; False is certain."""
-        if SUSPECT.search(text) is None and "=" not in text:
-            return bool(self._filters) or len(text) > self._max_text
         if text in self._innocent:
             return False
         return (
-            bool(self._filters)
+            SUSPECT.search(text) is not None
+            or bool(self._filters)
             or len(text) > self._max_text
-            or SUSPECT.search(text) is not None
-            or self._parameter.search(text) is not None
+            or ("=" in text and self._parameter.search(text) is not None)
         )
 
     def clean(self, name: str, text: str, findings: set[Finding]) -> str:
@@ -132,5 +130,4 @@ class TextCleaner:
 
 def parameter_pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
     """Parameters of addresses that are named like secrets: all up to the value, and the value."""
-    words = "|".join(re.escape(name).replace("_", "[_-]?") for name in secrets) or r"(?!)"
-    return re.compile(rf"([?&;#](?:[\w.\[\]-]{{0,60}}[_.\-\[])?(?:{words})\]?=)[^&;#\s\"'<>]+", re.I)
+    return re.compile(rf"([?&;#](?:[\w.\[\]-]{{0,60}}[_.\-\[])?(?:{secret_words(secrets)})\]?=)[^&;#\s\"'<>]+", re.I)
