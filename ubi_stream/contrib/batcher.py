@@ -131,6 +131,8 @@ class EventBatcher:
         """Send what waits, for at most that long; what is left then is dropped and counted."""
         self._closing = True
         self._wake.set()
+        if self._waiting and (self._task is None or self._task.done()):
+            self._start(asyncio.get_running_loop())
         if self._task is not None:
             _, running = await asyncio.wait([self._task], timeout=within_s)
             for task in running:
@@ -147,14 +149,17 @@ class EventBatcher:
         except RuntimeError:
             here = None
         if here is not None and (self._task is None or self._task.done()) and not self._closing:
-            self._loop = here
-            self._task = here.create_task(self._keep_sending(), name="ubi-event-batcher")
+            self._start(here)
         if len(self._waiting) < self._batch_size or self._loop is None:
             return
         if here is self._loop:
             self._wake.set()
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._task = loop.create_task(self._keep_sending(), name="ubi-event-batcher")
 
     async def _keep_sending(self) -> None:
         while not (self._closing and not self._waiting):

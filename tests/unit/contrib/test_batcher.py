@@ -119,6 +119,17 @@ async def test_events_may_come_from_other_threads() -> None:
     await batcher.close()
 
 
+async def test_events_that_all_came_from_other_threads_are_sent_at_the_end() -> None:
+    collector = PlayedCollector()
+    batcher = batcher_to(collector, batch_size=10, flush_interval_s=60)
+    thread = threading.Thread(target=lambda: [batcher.add({"event_id": str(n)}) for n in range(25)])
+    thread.start()
+    thread.join()
+    await batcher.close()
+    assert ids(collector) == [str(number) for number in range(25)]
+    assert batcher.counts.dropped == 0
+
+
 async def test_over_http_with_a_key() -> None:
     seen: list[tuple[str | None, int]] = []
 
