@@ -90,10 +90,10 @@ class PartitionModels:
         if batch.changes and batch.changes[0].new:
             scores.learned = self._take_label(batch, batch.changes[0])
         if first_new < n:
-            self._score_rows(batch, changes, first_new, scores)
+            keys = [crc32(change.entity_id.encode()) for change in changes[first_new:]]
+            self._score_rows(batch, changes, keys, scores)
             if self.segment_peers is not None:
                 of_rows = [name for name, row in zip(segments, batch.rows, strict=True) if row >= 0]
-                keys = [crc32(change.entity_id.encode()) for change in changes[first_new:]]
                 known = self.segment_peers.run(batch.values[first_new:], of_rows[first_new:], keys)
                 scores.segment_peers = {row: one for row, one in enumerate(known, first_new) if one is not None}
             self._judge_alerts(scores)
@@ -127,8 +127,9 @@ class PartitionModels:
             deviations = Scaling(batch.scale, scores.peers_at(row)).deviations(batch.values[row])
             scores.alerts[row] = replace(alert, confirmed=self.feedback.alert_precision.probability(deviations))
 
-    def _score_rows(self, batch: Featurized, changes: list[StateChange], first: int, scores: Scores) -> None:
-        n = len(scores.anomaly)
+    def _score_rows(self, batch: Featurized, changes: list[StateChange], keys: list[int], scores: Scores) -> None:
+        """Score the new rows, the last ones; `keys` are the hashes of whose they are."""
+        n, first = len(changes), len(changes) - len(keys)
         alert_thresholds = self.feedback.alert_thresholds(changes, first)
         passing = None if self.anomaly is None else self.anomaly.over(changes, alert_thresholds, scores)
         for part in blocks(n - first, self.peers.n_seen % _PEERS_BLOCK, _PEERS_BLOCK):
@@ -136,6 +137,6 @@ class PartitionModels:
             scores.peers.append((start, self.peers.usual, self.peers.typical))
             if self.anomaly is not None and passing is not None:
                 self.anomaly.run(passing, slice(start, stop), self.peers)
-            self.peers.observe(batch.values[start:stop], [crc32(m.entity_id.encode()) for m in changes[start:stop]])
+            self.peers.observe(batch.values[start:stop], keys[part])
         if self.drift is not None:
             scores.drifts = self.drift.run(batch, changes, first, passing.inputs if passing else None)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from ubi_stream.arrays import FloatArray
+from ubi_stream.arrays import FloatArray, blocks
 from ubi_stream.models.anomaly.peers import PeerBaseline
 
 Usual = tuple[FloatArray, FloatArray]
@@ -32,7 +30,7 @@ class SegmentPeers:
         self._baselines: dict[str, PeerBaseline] = {}
         self._usual: dict[str, Usual] = {}
 
-    def run(self, values: FloatArray, segments: Iterable[str], entities: Iterable[int]) -> list[Usual | None]:
+    def run(self, values: FloatArray, segments: Iterable[str], entities: Sequence[int]) -> list[Usual | None]:
         """Return what is usual in the segment of each row, None where it is not known; and take the rows in.
 
         Parameters
@@ -42,15 +40,20 @@ class SegmentPeers:
         segments, entities
             Name of each row's segment ("" is none), and the hash of whose row it is.
         """
-        found: list[Usual | None] = []
-        for row, segment, entity in zip(values, segments, entities, strict=True):
-            found.append(self._usual.get(segment))
-            if not segment:
-                continue
+        found: list[Usual | None] = [None] * len(values)
+        places_of: dict[str, list[int]] = {}
+        for place, segment in enumerate(segments):
+            if segment:
+                places_of.setdefault(segment, []).append(place)
+        for segment, places in places_of.items():
             baseline = self._baselines.get(segment)
             if baseline is None:
                 baseline = self._baselines[segment] = PeerBaseline(self._n_features, self._block)
-            baseline.observe(row[np.newaxis], [entity])
-            if baseline.n_seen % self._block == 0:
-                self._usual[segment] = (baseline.usual, baseline.typical)
+            for part in blocks(len(places), baseline.n_seen % self._block, self._block):
+                rows, usual = places[part], self._usual.get(segment)
+                for row in rows:
+                    found[row] = usual
+                baseline.observe(values[rows], [entities[row] for row in rows])
+                if baseline.n_seen % self._block == 0:
+                    self._usual[segment] = (baseline.usual, baseline.typical)
         return found
