@@ -9,6 +9,7 @@ from typing import Final
 
 from ubi_stream.evaluate.pack_report import CalibrationBin, PackReport
 from ubi_stream.metrics.status import ModelReport
+from ubi_stream.replay.html_page import html_page, html_table
 
 _STYLE: Final = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -35,22 +36,18 @@ def pack_page(report: PackReport) -> str:
         "<h2>Outcomes</h2>",
         *_outcomes(report),
         "<h2>Anomalies</h2>",
-        _table(("entity", "events judged", "alerts", "share", "share wanted", "insights"), _anomalies(report)),
+        html_table(("entity", "events judged", "alerts", "share", "share wanted", "insights"), _anomalies(report)),
         "<h2>Drift</h2>",
-        _table(("at (UTC)", "severity", "what"), ((_time(d.at_ms), d.severity, d.summary) for d in report.drifts))
+        html_table(("at (UTC)", "severity", "what"), ((_time(d.at_ms), d.severity, d.summary) for d in report.drifts))
         if report.drifts
         else "<p>No drift was reported.</p>",
         "<h2>Segments and visits</h2>",
-        _table(("segment", "times entered"), _counted(report.segments.most_common())),
-        _table(("visit class", "visits"), _counted(report.visit_classes.most_common())),
+        html_table(("segment", "times entered"), _counted(report.segments.most_common())),
+        html_table(("visit class", "visits"), _counted(report.visit_classes.most_common())),
         "<h2>Insights by day</h2>",
         _days(report),
     ]
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><main>\n" + "\n".join(parts) + "\n</main></body></html>\n"
-    )
+    return html_page(title, _STYLE, parts)
 
 
 def _outcomes(report: PackReport) -> Iterator[str]:
@@ -58,10 +55,10 @@ def _outcomes(report: PackReport) -> Iterator[str]:
         yield "<p>The pack predicts none.</p>"
         return
     rows = ((one.outcome, _serving(one), *_figures(one, "all_time")) for one in report.outcomes)
-    yield _table(("outcome", "model", *_NAMES), rows)
+    yield html_table(("outcome", "model", *_NAMES), rows)
     yield "<h3>Emitted predictions</h3><p>The first of each visit that became an insight, as it was emitted.</p>"
     emitted = ((one.outcome, one.model, *_figures(one, "emitted")) for one in report.outcomes if one.serves)
-    yield _table(("outcome", "model", *_NAMES), emitted)
+    yield html_table(("outcome", "model", *_NAMES), emitted)
     for outcome, bins in report.calibration.items():
         yield f"<h3>Calibration of {escape(outcome)}</h3>{_reliability(outcome, bins)}"
 
@@ -108,7 +105,7 @@ def _reliability(outcome: str, bins: Sequence[CalibrationBin]) -> str:
         f'stroke-dasharray="4"/>{"".join(marks)}'
         f'<text x="{_PAD}" y="{size - 10}">predicted 0 to 1</text>'
         f'<text x="{_PAD}" y="{_PAD - 10}">came true</text></svg>'
-    ) + _table(("predicted", "came true", "predictions"), rows)
+    ) + html_table(("predicted", "came true", "predictions"), rows)
 
 
 def _days(report: PackReport) -> str:
@@ -132,7 +129,7 @@ def _days(report: PackReport) -> str:
     return (
         f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" role="img" '
         f'aria-label="Insights by day: the table has the figures">{"".join(bars)}</svg>'
-    ) + _table(("day", "insights"), rows)
+    ) + html_table(("day", "insights"), rows)
 
 
 def _counted(rows: Iterable[tuple[str, int]]) -> Iterator[tuple[str, str]]:
@@ -141,9 +138,3 @@ def _counted(rows: Iterable[tuple[str, int]]) -> Iterator[tuple[str, str]]:
 
 def _time(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
-
-
-def _table(names: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final
 
+from ubi_stream.replay.html_page import html_page, html_table
 from ubi_stream.replay.trying import FileTrial
 
 _STYLE: Final = """
@@ -37,23 +38,17 @@ def try_page(tried: FileTrial) -> str:
         f"<h1>{escape(title)}</h1><p>Read {escape(read_as)}, with pack {escape(tried.pack)}.</p>",
         "<h2>What became of the rows</h2>" + _list(tried.sentences),
         "<h2>Most worth seeing</h2>"
-        + (_table(("severity", "kind", "user", "at", "what"), insights) if tried.insights else "<p>No insights.</p>"),
+        + (
+            html_table(("severity", "kind", "user", "at", "what"), insights)
+            if tried.insights
+            else "<p>No insights.</p>"
+        ),
         "<h2>How the file was read</h2>" + _list(tried.guesses) if tried.guesses else "",
-        "<h2>Rows and their events</h2>" + _table(("row", "in the file", "event"), rows),
+        "<h2>Rows and their events</h2>" + html_table(("row", "in the file", "event"), rows),
         f"<h2>The mapping</h2><pre>{escape(tried.mapping)}</pre>",
     ]
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><main>\n" + "\n".join(parts) + "\n</main></body></html>\n"
-    )
+    return html_page(title, _STYLE, parts)
 
 
 def _list(sentences: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in sentences) + "</ul>"
-
-
-def _table(names: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
