@@ -262,7 +262,7 @@ class RecommendationInsights:
         delivered: str = "",
         **fields: Any,
     ) -> RecommendationRecord:
-        """A record; `told` tells several of one type about one carrier apart."""
+        """A record; `delivered` tells several of one type about one carrier apart."""
         change, pack, entity = builder.change, self._plan.pack.name, self._plan.entity.name
         return RecommendationRecord(
             id=insight_id(pack, entity, EntityId(change.entity_id), f"recommendation_{kind}", carrier, delivered),

@@ -117,11 +117,6 @@ class TrackingWatch:
         self._first_ms = -1
         self._pane = -1
 
-    @property
-    def broken(self) -> bool:
-        """Whether something is broken now."""
-        return bool(self.tests.active.any())
-
     def watch(self, rows: TrackedRows) -> dict[int, list[Drift]]:
         """Take in rows; returns what broke, by the position of the row that brings it to light."""
         found: dict[int, list[Drift]] = {}

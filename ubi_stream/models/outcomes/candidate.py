@@ -110,7 +110,7 @@ class Candidate:
         return self.calibrator.transform_many(raw)
 
     def learn(self, row: FloatArray, positive: bool, weight: float, raw: float, delivered: float) -> None:
-        """Learn a label; `raw` and `told` are the model's own figure and what was given then, NaN if there was none."""
+        """Learn a label; `raw` is the model's own figure, `delivered` what was given then, NaN if there was none."""
         self.calibrator.learn(raw, positive, weight)
         self.n_judged += not math.isnan(delivered)
         self.model.learn(row[self.columns], positive, weight)
@@ -125,7 +125,7 @@ class Candidate:
         return self.emission.transform_many(delivered)
 
     def learn_emission(self, positive: bool, *, crossed: float, emitted: float) -> None:
-        """Learn the label of a visit with a high figure; `crossed` and `emitted` are those of `Said`."""
+        """Learn the label of a visit with a high figure; the numbers are those of its `PredictionWhenAsked`."""
         if crossed:
             self.emission.learn(crossed, positive)
         if emitted:

@@ -20,7 +20,7 @@ _UNKNOWN: Final = math.nan
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a panel says of rows: `told` is calibrated, NaN while warming up; `raw` is the champion's own figure."""
+    """What a panel predicts for rows: `delivered` is calibrated, NaN while warming up; `raw` is the champion's own."""
 
     raw: FloatArray
     delivered: FloatArray
@@ -113,7 +113,7 @@ class OutcomePanel:
 
         Parameters
         ----------
-        questions
+        pending_predictions
             Id of each row's question: it decides which of the shadows are asked.
         known
             What `predict_many` gave for these rows, to spare doing it again.
@@ -159,7 +159,7 @@ class OutcomePanel:
         asked
             What `ask` returned; None where it was lost, or belongs to another set of candidates: then the label is
             learned from, and nothing is judged by it.
-        question
+        pending
             Id of the question; None for a person's label, which every candidate learns.
         delay_s
             From the question to its label.

@@ -24,8 +24,10 @@ class Waiting:
     ----------
     row
         Features as they were when it was asked, not scaled, shape (features,).
-    said
-        What the models said then; None if that was lost.
+    pending
+        Id of the pending prediction.
+    predicted
+        What the models predicted then; None if that was lost.
     crossed, emitted
         Those of `PredictionWhenAsked`.
     delay_s
