@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,11 +21,15 @@ from typing import Any, Final
 
 import aiohttp
 import psutil
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from pydantic import SecretStr
 
+from benchmarks.faults.topics import records_of
+from benchmarks.race.contest import until
 from ubi_stream.clock import SystemClock
 from ubi_stream.local import EmbeddedKafka, EmbeddedPostgres
 from ubi_stream.local.ports import free_port
+from ubi_stream.settings import Settings
+from ubi_stream.terminal.configured import child_environment
 
 BATCH: Final = 100
 _READY_S: Final = 60.0
@@ -108,63 +111,32 @@ def percentile(times: list[float], share: float) -> float:
 
 
 @contextmanager
-def serving(
-    kafka: EmbeddedKafka, postgres: EmbeddedPostgres, folder: Path, partitions: int
-) -> Iterator[tuple[str, psutil.Process]]:
+def serving(settings: Settings, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """`ubi serve` in a process of its own: its address, and the process."""
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("UBI_")} | {
-        "UBI_BROKER": kafka.bootstrap,
-        "UBI_POSTGRES_DSN": postgres.dsn_for("ubi"),
-        "UBI_PARTITIONS": str(partitions),
-        "UBI_WEB_PORT": str(port),
-    }
     command = [sys.executable, "-m", "ubi_stream.cli.main", "serve"]
     with (folder / "serve.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=child_environment(settings), stdout=log, stderr=log)
     try:
-        yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
+        yield f"http://127.0.0.1:{settings.web_port}", psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait()
 
 
-async def until_ready(http: aiohttp.ClientSession, url: str) -> None:
-    """Wait until it answers that it is ready."""
-    async with asyncio.timeout(_READY_S):
-        while True:
-            try:
-                async with http.get(f"{url}/health/ready") as response:
-                    if response.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.1)
-
-
-async def ids_on_topic(broker: str, partitions: int) -> list[str]:
-    """Event ids of all records of the events topic."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, auto_offset_reset="earliest")
-    await consumer.start()
+async def is_ready(http: aiohttp.ClientSession, url: str) -> bool:
+    """Whether it answers that it is ready."""
     try:
-        places = [TopicPartition("ubi.events", number) for number in range(partitions)]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        left = sum((await consumer.end_offsets(places)).values())
-        found: list[str] = []
-        while len(found) < left:
-            for records in (await consumer.getmany(timeout_ms=1_000)).values():
-                found += [json.loads(record.value)["event_id"] for record in records]
-        return found
-    finally:
-        await consumer.stop()
+        async with http.get(f"{url}/health/ready") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
 
 
-async def measure(url: str, process: psutil.Process, broker: str, partitions: int, seconds: float) -> dict[str, Any]:
+async def measure(url: str, process: psutil.Process, settings: Settings, seconds: float) -> dict[str, Any]:
     """All figures."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
-        await until_ready(http, url)
+        await until(lambda: is_ready(http, url), _READY_S, "the collector is ready")
         load = Load(http, url)
         await load.flood(2.0)  # warms up
         before, busy_s = load.acknowledged, sum(process.cpu_times()[:2])
@@ -173,7 +145,8 @@ async def measure(url: str, process: psutil.Process, broker: str, partitions: in
         cpu_us = busy_s / max(1, load.acknowledged - before) * 1e6
         single = await load.pace(1, 50.0, seconds)
         batch = await load.pace(BATCH, 10.0, seconds)
-    ids = await ids_on_topic(broker, partitions)
+    records = records_of(settings, settings.events_topic)
+    ids = [json.loads(record.value or b"")["event_id"] async for record in records]
     return {
         "events_per_s": round(events_per_s),
         "cpu_us_per_event": round(cpu_us, 1),
@@ -198,9 +171,16 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="ubi-api-") as folder,
         EmbeddedKafka(Path(folder) / "kafka") as kafka,
         EmbeddedPostgres(Path(folder) / "postgres") as postgres,
-        serving(kafka, postgres, Path(folder), options.partitions) as (url, process),
     ):
-        found = asyncio.run(measure(url, process, kafka.bootstrap, options.partitions, options.seconds))
+        settings = Settings(
+            _env_file=None,
+            broker=kafka.bootstrap,
+            postgres_dsn=SecretStr(postgres.dsn_for("ubi")),
+            partitions=options.partitions,
+            web_port=free_port(),
+        )
+        with serving(settings, Path(folder)) as (url, process):
+            found = asyncio.run(measure(url, process, settings, options.seconds))
     for name, value in found.items():
         print(f"{name:18} {value:>10,}")
     print(json.dumps(found))
