@@ -28,6 +28,8 @@ KNOWN_FOR_S: Final = 900.0
 _QUERY_S: Final = 1.0
 _GUESS_S: Final = 0.1
 """An unknown key makes a worker ask the database at most so often: until then the key waits."""
+_TIMER_S: Final = 0.002
+"""Timers of the event loop may end so much too early."""
 _AGAIN_S: Final = 5.0
 """A database that did not answer is asked again after this time: requests do not wait for it each."""
 _COLUMNS: Final = (
@@ -81,7 +83,7 @@ class KeyStore:
         found = self._known.get(hashed)
         if found is None and self._answers:  # it may have been made just now
             self._ask_from_s = min(self._ask_from_s, (self._as_of_s or 0.0) + _GUESS_S)
-            await asyncio.sleep(self._ask_from_s - self._clock.monotonic_s())
+            await asyncio.sleep(self._ask_from_s - self._clock.monotonic_s() + _TIMER_S)
             await self._refresh()
             found = self._known.get(hashed)
         if found is None or not found.is_good(now := self.now()):
