@@ -206,6 +206,13 @@ async def test_without_keys_this_machine_alone_is_answered(client: Client) -> No
         assert "ubi keys create" in (await response.json(content_type=None))["detail"]
 
 
+async def test_without_keys_no_page_of_another_site_writes_events(client: Client) -> None:
+    assert (await client.post("/api/v1/events", data=b"[]")).status == 400  # it came in: an empty list is no event
+    for more in ({}, {"Sec-Fetch-Site": "cross-site"}):
+        headers = {"Origin": "https://evil.example", **more}
+        assert (await client.post("/api/v1/events", data=b"[]", headers=headers)).status == 401
+
+
 async def test_once_there_is_a_key_this_machine_needs_one_too(
     serve: Serve, worker: MemoryWorker, tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ _WAITS: Final = web.RequestKey("waits_for_body", bool)
 _SUBJECT: Final = web.RequestKey("subject", str)
 _READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _OURS: Final = frozenset({"none", "same-origin"})
-"""Where a browser's request comes from if no page of another site sends it. Events may come from any page."""
+"""Where a browser's request comes from if no page of another site sends it."""
 _FORWARDED: Final = (hdrs.X_FORWARDED_FOR, hdrs.FORWARDED, "X-Real-IP")
 
 
@@ -137,7 +137,8 @@ class RequestGuard:
         session = self.sessions.read(request)
         if session is not None and (session.key_id is None or await self.keys.by_id(session.key_id)):
             return session
-        is_ours = route.limit is Limit.INGEST or request.headers.get("Sec-Fetch-Site", "none") in _OURS
+        # Where events come in, senders of this machine were admitted before.
+        is_ours = route.limit is not Limit.INGEST and request.headers.get("Sec-Fetch-Site", "none") in _OURS
         return LOCAL if is_ours and _is_local(request) and await self.is_open() else NOBODY
 
     async def _known(self, credential: str) -> Principal:
@@ -178,22 +179,6 @@ class RequestGuard:
 def about(request: web.Request, subject: str) -> None:
     """Say whom a request is about, for the audit, where its route does not."""
     request[_SUBJECT] = subject
-
-
-def subject_of(request: web.Request) -> str:
-    """The user that a route with `own="sub"` is about: the sender, or whom a reader of all users names.
-
-    Raises
-    ------
-    ProblemError
-        A reader of all users names nobody: 400.
-    """
-    principal, named = principal_of(request), request.query.get("user_id")
-    if principal.is_user_alone:
-        return principal.name
-    if named is None:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, ProblemType.INVALID_REQUEST, "user_id is missing")
-    return named
 
 
 def _authorize(route: Route, request: web.Request, sender: Principal) -> None:
