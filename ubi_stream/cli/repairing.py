@@ -18,7 +18,7 @@ from ubi_stream.kafka.client import client_options, unreachable
 from ubi_stream.operations.servers import ask_database
 from ubi_stream.packs.loader import load_pack
 from ubi_stream.settings import Settings
-from ubi_stream.sinks.dead_letter_queries import DeadLetterFilter, find_dead_letters, mark_resent
+from ubi_stream.sinks.dead_letter_queries import DeadLetterFilter, find_repairable, mark_resent
 
 _BATCH: Final = 100
 _TIMEOUT_S: Final = 30.0
@@ -64,7 +64,7 @@ async def run_repairs(
     """
     if settings.events_mapping is not None:
         raise ConfigError("UBI_EVENTS_MAPPING is set: the events topic is in a sender's form; send repaired rows there")
-    found = await ask_database(settings, lambda database: find_dead_letters(database, wanted, limit=limit))
+    found = await ask_database(settings, lambda database: find_repairable(database, wanted, limit=limit))
     options = client_options(settings)
     delivery = KafkaDelivery(
         options, batch_size=_BATCH, flush_interval_s=0.005, max_waiting=_WAITING, timeout_s=_TIMEOUT_S

@@ -53,7 +53,7 @@ class Letter(msgspec.Struct, frozen=True):
     def header(self, name: str) -> str | None:
         """A header of the record as text."""
         found = dict(self.headers).get(name)
-        return None if found is None else b64decode(found).decode()
+        return None if found is None else b64decode(found).decode("utf-8", "replace")
 
 
 class Letters(Protocol):

@@ -92,7 +92,11 @@ class Collector:
         self._delivers = True
         self._intakes: dict[str, Intake] = {}
         self._recent: OrderedDict[tuple[bytes, str], None] = OrderedDict()
-        self.intake("default")  # what is wrong with a mapping is said at the start
+        shipped = {one.mapping for one in DIALECTS.values() if one.mapping is not None}
+        # All are read here: what is wrong with one is reported at the start.
+        named = sorted(shipped.union(self._own_mappings.values()))
+        self._loaded = {name: _one_event_a_row(load_mapping(name), name) for name in named}
+        self.intake("default")
 
     @property
     def pack(self) -> Pack:
@@ -193,14 +197,12 @@ class Collector:
 
     def _mappings_of(self, source: str) -> dict[str, MappingFile]:
         """The mapping of each dialect: the source's own, that of all sources, or the shipped one."""
-        found: dict[str, MappingFile] = {}
-        for dialect in DIALECTS.values():
-            if dialect.mapping is None:
-                continue
-            own = self._own_mappings
-            name = own.get((source, dialect.name)) or own.get(("", dialect.name)) or dialect.mapping
-            found[dialect.name] = _one_event_a_row(load_mapping(name), name)
-        return found
+        own = self._own_mappings
+        return {
+            one.name: self._loaded[own.get((source, one.name)) or own.get(("", one.name)) or one.mapping]
+            for one in DIALECTS.values()
+            if one.mapping is not None
+        }
 
 
 def named_mappings(text: str) -> dict[tuple[str, str], str]:

@@ -95,6 +95,13 @@ async def find_dead_letters(database: Database, wanted: DeadLetterFilter, *, lim
     return [ListedDeadLetter(**dict(row)) for row in rows]
 
 
+async def find_repairable(database: Database, wanted: DeadLetterFilter, *, limit: int) -> list[ListedDeadLetter]:
+    """The dead letters to repair: the named ones, else the newest that fit and were not sent again."""
+    if wanted.ids:
+        return await find_dead_letters(database, wanted, limit=min(MAX_LETTERS, len(wanted.ids)))
+    return await find_dead_letters(database, msgspec.structs.replace(wanted, resent=False), limit=limit)
+
+
 async def mark_resent(database: Database, ids: Sequence[str]) -> None:
     """Note that dead letters were repaired and sent again."""
     await database.fetch(

@@ -11,7 +11,7 @@ import pytest
 
 from support.collecting import NOW, NOW_MS, MemoryDelivery, collector, request
 from ubi_stream.collector.registry import OWN, SEGMENT
-from ubi_stream.collector.repair import PatchError, Repairs, check_patch
+from ubi_stream.collector.repair import PatchError, Repairs, check_patch, decode_letter
 from ubi_stream.events.model import DeadLetter, Record
 from ubi_stream.insights.encoding import encode_dead_letter
 from ubi_stream.reasons import DeadLetterReason
@@ -161,3 +161,10 @@ async def test_a_patch_that_does_not_fit_sends_nothing() -> None:
 def test_what_is_no_patch_is_refused(patch: object) -> None:
     with pytest.raises(PatchError):
         check_patch(patch)
+
+
+def test_a_header_of_any_bytes_can_be_shown() -> None:
+    record = Record("ubi.events", 0, 7, NOW_MS, b"u", b"{", (("trace", b"\xff\xfe"),))
+    letter = decode_letter(encode_dead_letter(DeadLetter(DeadLetterReason.MALFORMED_JSON, "$", "m", record)))
+    assert letter is not None
+    assert letter.header("trace") == "\ufffd\ufffd"

@@ -119,7 +119,19 @@ def test_a_source_may_have_a_mapping_of_its_own() -> None:
     assert service.check(SEGMENT, request("/v1/track", {"event": "x", "userId": "u"}), "app").outcomes
 
 
-@pytest.mark.parametrize("text", ["segment", "own=segment", "segmnt=x", "segment=nowhere", "segment=matomo", "a/=x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "segment",
+        "own=segment",
+        "segmnt=x",
+        "segment=nowhere",
+        "segment=matomo",
+        "app/segment=nowhere",
+        "app/segment=matomo",
+        "a/=x",
+    ],
+)
 def test_a_wrong_mapping_is_refused_at_the_start(text: str) -> None:
     with pytest.raises(ConfigError):
         collector(MemoryDelivery(), source_mappings=text)

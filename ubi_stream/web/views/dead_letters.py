@@ -16,11 +16,11 @@ from ubi_stream.collector.service import Collector
 from ubi_stream.errors import BrokerUnavailableError, DeliveryError
 from ubi_stream.reasons import DeadLetterReason
 from ubi_stream.sinks.dead_letter_queries import (
-    MAX_LETTERS,
     DeadLetterFilter,
     ListedDeadLetter,
     dead_letters_by_reason,
     find_dead_letters,
+    find_repairable,
     mark_resent,
 )
 from ubi_stream.web.problems import ProblemError, ProblemType, invalid, json_response, unavailable
@@ -138,7 +138,7 @@ class DeadLetterViews:
             resent=query.resent,
         )  # fmt: skip
         counts = await self._reader.ask(dead_letters_by_reason)
-        found = await self._reader.ask(lambda database: find_dead_letters(database, wanted, limit=query.limit))
+        found = await self._find(wanted, query.limit)
         return json_response(DeadLetterPage(counts, found))
 
     async def one(self, request: web.Request) -> web.Response:
@@ -171,11 +171,10 @@ class DeadLetterViews:
             raise invalid(str(error)) from None
         wanted = DeadLetterFilter(
             ids=body.ids, reason=body.reason, path=body.path, source=body.source, since=body.since, until=body.until,
-            resent=None if body.ids else False,
         )  # fmt: skip
-        if wanted == DeadLetterFilter(resent=False):
+        if wanted == DeadLetterFilter():
             raise invalid("Say which: ids, or reason, path, source, since, until")
-        found = await self._find(wanted, min(MAX_LETTERS, len(body.ids) or body.limit))
+        found = await self._reader.ask(lambda database: find_repairable(database, wanted, limit=body.limit))
         try:
             results = await self._repairs.run(found, patch, send=not body.dry_run)
         except (BrokerUnavailableError, DeliveryError, OverloadedError) as error:
