@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
@@ -111,7 +110,7 @@ async def _serve(
     pool = await create_pool(dsn, size=settings.postgres_pool_size, application="ubi-serve")
     stack.callback(pool.terminate)
     http = HttpMetrics(metrics.registry)
-    secret = await shared_secret(settings, pool) or secrets.token_bytes(32)
+    secret = await shared_secret(settings, pool)
     security = make_security(settings, pool, clock, http, secret)
     shared = Shared(Reader(pool), metrics, clock, settings, security.guard)
     app = build_app(tier_routes(ServingTier(pack, intake), shared, intake), security, http, clock)

@@ -38,7 +38,6 @@ def create(
         list[str] | None, typer.Option("--role", help="viewer, analyst, privacy or admin; may be repeated.")
     ] = None,
     pack: Annotated[str, typer.Option("--pack", help="Pack of the events of an ingest key.")] = "",
-    privacy: Annotated[str, typer.Option("--filter", help="Privacy filter of the events of an ingest key.")] = "",
     requests: Annotated[int | None, typer.Option("--requests", min=1, help="Requests in a window.")] = None,
     days: Annotated[float | None, typer.Option("--days", min=0.0, help="Days until it expires.")] = None,
     record: Annotated[
@@ -76,14 +75,15 @@ def create(
         now=_now(),
         roles=roles,
         scopes=scopes,
-        source=Source(name=name, pack=pack, filter=privacy) if ingest else None,
+        source=Source(name=name, pack=pack) if ingest else None,
         requests=requests,
         days=days,
     )
     if not record:
         _ask(settings, lambda database: create_key(database, key))
     if as_json:
-        typer.echo(msgspec.json.encode({"id": key.id, "key": text}).decode())
+        kept = {"record": key} if record else {}
+        typer.echo(msgspec.json.encode({"id": key.id, "key": text, **kept}).decode())
         return
     stdout().print(f"{text}\n", soft_wrap=True, markup=False)
     say(f"This is the only time that the key is shown. Its id is {key.id}.")
@@ -194,8 +194,8 @@ def list_all(dsn: Dsn = None, as_json: AsJson = False) -> None:
 
     keys, now = _ask(server_settings(dsn=dsn), list_keys), _now()
     if as_json:
-        hidden = ({**msgspec.structs.asdict(key), "hash": None, "good": key.is_good(now)} for key in keys)
-        print_json([{name: value for name, value in one.items() if name != "hash"} for one in hidden])
+        shown = ({**msgspec.structs.asdict(key), "good": key.is_good(now)} for key in keys)
+        print_json([{name: value for name, value in one.items() if name != "hash"} for one in shown])
     elif keys:
         heads = ("id", "kind", "name", "state", "last used (UTC)", "grants")
         rows: list[tuple[Any, ...]] = [

@@ -79,21 +79,14 @@ class RateLimits:
 
     async def take(self, caller: str, limit: Limit, requests: int | None = None) -> Budget:
         """Take one request from the budget of a caller; `requests` is what a key has of its own."""
-        return await self._do(caller, limit, requests, take=True)
-
-    async def look(self, caller: str, limit: Limit) -> Budget:
-        """What is left, without taking from it."""
-        return await self._do(caller, limit, None, take=False)
-
-    async def _do(self, caller: str, limit: Limit, requests: int | None, *, take: bool) -> Budget:
         item = RateLimitItemPerSecond(requests or self._requests[limit], self._window_s)
         name = self._counted_as(caller)
         if not self._remote:
-            return self._count(item, limit, name, take)
-        return await asyncio.to_thread(self._count, item, limit, name, take)  # Redis would block the event loop
+            return self._count(item, limit, name)
+        return await asyncio.to_thread(self._count, item, limit, name)  # Redis would block the event loop
 
-    def _count(self, item: RateLimitItemPerSecond, limit: Limit, name: str, take: bool) -> Budget:
-        allowed = self._limiter.hit(item, limit, name) if take else self._limiter.test(item, limit, name)
+    def _count(self, item: RateLimitItemPerSecond, limit: Limit, name: str) -> Budget:
+        allowed = self._limiter.hit(item, limit, name)
         stats = self._limiter.get_window_stats(item, limit, name)
         reset_s = max(1, min(self._window_s, round(stats.reset_time - _MACHINE.now_ms() / 1000)))
         return Budget(allowed, item.amount, max(0, stats.remaining), reset_s)

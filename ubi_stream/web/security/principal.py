@@ -50,13 +50,10 @@ class Source(msgspec.Struct, frozen=True):
         Name of the source.
     pack
         Pack whose event types the source sends; empty for the worker's.
-    filter
-        Name of the source's privacy filter; empty for the pack's.
     """
 
     name: str = "default"
     pack: str = ""
-    filter: str = ""
 
 
 class Principal(msgspec.Struct, frozen=True):

@@ -56,6 +56,10 @@ class Caller(msgspec.Struct, frozen=True):
     open: bool
 
 
+class NewSource(Source, frozen=True, forbid_unknown_fields=True):
+    """What an ingest key shall name."""
+
+
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a key shall grant."""
 
@@ -63,7 +67,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: _Text
     roles: list[Role] = []
     scopes: list[str] = []
-    source: Source | None = None
+    source: NewSource | None = None
     requests: Annotated[int, Meta(ge=1)] | None = None
     days: Annotated[float, Meta(gt=0, le=3650)] | None = None
 
