@@ -44,7 +44,7 @@ async def test_a_death_an_outage_duplicates_and_poison_lose_and_double_nothing(
     kafka: EmbeddedKafka, postgres: EmbeddedPostgres
 ) -> None:
     result = await run_scenario(Servers(kafka, postgres), SHORT, Input(EVENTS, seed=3))
-    assert result.failure == ""
+    assert result.failure == "", result.failure
     assert result.clean, result.verdict
     assert result.exits[-signal.SIGKILL] == 2  # to become one that can die between two steps, and there
     assert result.events > 1.1 * EVENTS
@@ -54,7 +54,7 @@ async def test_a_death_an_outage_duplicates_and_poison_lose_and_double_nothing(
 async def test_the_proof_fails_without_idempotence(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:
     control = replace(CONTROL, context={"steps": ("after-done",)}, per_s=400)
     result = await run_scenario(Servers(kafka, postgres), control, Input(EVENTS // 2, seed=3))
-    assert result.failure == ""
+    assert result.failure == "", result.failure
     assert result.verdict.lost == 0
     assert result.verdict.doubled > 0
     assert not result.clean
